@@ -1,0 +1,58 @@
+/* engine.h - one per loop: gives sessions their slices.
+ *
+ * Between the host's own callbacks the engine runs at most one slice a loop
+ * iteration, shared by all its sessions; with nothing to do it costs nothing
+ * and lets the loop sleep. No threads of its own, no global state. */
+#ifndef SLUICE_ENGINE_H
+#define SLUICE_ENGINE_H
+
+#include <stdint.h>
+
+#include <sluice/alloc.h>
+#include <sluice/export.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct uv_loop_s uv_loop_t; /* of <uv.h> */
+
+typedef struct sluice_engine_s sluice_engine_t;
+typedef void (*sluice_engine_close_cb)(void *data);
+
+typedef struct sluice_engine_options_s {
+  uint32_t slice_us;            /* time a slice may take; 0: 500 */
+  uint32_t slice_bytes;         /* bytes a slice may move; 0: 1 MiB */
+  const sluice_alloc_t *alloc;  /* copied; NULL: the C library's */
+  uint64_t (*clock)(void *ctx); /* ns, monotonic; NULL: uv_hrtime() */
+  void *clock_ctx;
+} sluice_engine_options_t;
+
+typedef struct sluice_engine_stats_s {
+  uint64_t turns;
+  uint64_t busy_ns;         /* spent in slices */
+  uint64_t longest_turn_ns; /* how long the loop was held at most */
+  uint64_t overruns;        /* steps that took over twice their slice */
+} sluice_engine_stats_t;
+
+/* `loop` is borrowed until the engine is closed; `options` may be NULL.
+ * UV_ENOMEM, UV_EMFILE. Loop thread. */
+SLUICE_EXTERN int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
+                                    const sluice_engine_options_t *options);
+
+/* Cancels what runs (each callback gets UV_ECANCELED), closes the handles and
+ * frees the engine; then `cb` (may be NULL), the last touch, from the loop.
+ * UV_EALREADY when it is closing. Loop thread, from any callback. */
+SLUICE_EXTERN int sluice_engine_close(sluice_engine_t *engine,
+                                      sluice_engine_close_cb cb, void *data);
+
+SLUICE_EXTERN uv_loop_t *sluice_engine_loop(const sluice_engine_t *engine);
+
+SLUICE_EXTERN void sluice_engine_stats(const sluice_engine_t *engine,
+                                       sluice_engine_stats_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

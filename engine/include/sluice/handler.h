@@ -1,0 +1,90 @@
+/* handler.h - how one kind of state is saved and restored.
+ *
+ * All calls come from the loop thread, must not block, and must not begin,
+ * cancel or free a session. For one operation, in this order:
+ *
+ *   save     save_begin  [save_start]  save_step...  save_finish...  save_end
+ *                                      (live only)   (host paused)
+ *   restore  restore_begin  restore_step...  [restore_check...]
+ *            [restore_commit]  restore_end
+ *
+ * `save_end` and `restore_end` run exactly once if the begin hook returned 0,
+ * whatever happens, cancel included. Saving must not change the state. No
+ * commit runs before every section has passed its check; commit cannot fail:
+ * the host sees all of the new state or none of it. What restore_step reads is
+ * untrusted.
+ *
+ * Steps return SLUICE_DONE, SLUICE_MORE, SLUICE_WAIT or a negative error, best
+ * made by sluice_fail(err, ...). */
+#ifndef SLUICE_HANDLER_H
+#define SLUICE_HANDLER_H
+
+#include <stdint.h>
+
+#include <sluice/error.h>
+#include <sluice/export.h>
+#include <sluice/item.h>
+#include <sluice/reader.h>
+#include <sluice/writer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+  SLUICE_DONE = 0, /* nothing left, ever */
+  SLUICE_MORE = 1, /* call again, next turn */
+  SLUICE_WAIT = 2  /* call again when woken (save), when there is input */
+};
+
+typedef struct sluice_section_s sluice_section_t;
+
+typedef struct sluice_handler_s {
+  uint32_t size;        /* sizeof(sluice_handler_t): lets the struct grow */
+  uint32_t version;     /* written */
+  uint32_t min_version; /* the oldest that restore_begin accepts */
+  sluice_payload_t payload;
+  const char *type; /* kind of handler, 1..31 of [a-z0-9._-]; never renamed */
+
+  /* Bytes that are left, an estimate; 0 when clean. Optional. */
+  uint64_t (*save_pending)(void *self);
+
+  /* Prepares. `section` stays valid until save_end: wake it with
+   * sluice_section_wake() when a step returned WAIT and there is work again. */
+  int (*save_begin)(void *self, sluice_section_t *section, sluice_error_t *err);
+  /* Optional. Writes what precedes the payload: regions, sizes. One call. */
+  int (*save_start)(void *self, sluice_writer_t *w, sluice_error_t *err);
+  /* Present: the section is live. Writes while the host runs. WAIT: clean for
+   * now. DONE: nothing more until save_finish. */
+  int (*save_step)(void *self, sluice_writer_t *w, sluice_error_t *err);
+  /* Writes what is left; the host is paused. DONE or MORE. */
+  int (*save_finish)(void *self, sluice_writer_t *w, sluice_error_t *err);
+  /* status 0: the image is complete and safe. Else put marks back: nothing of
+   * what was sent may be taken for saved. */
+  void (*save_end)(void *self, int status);
+
+  /* `version` is in min_version..version. */
+  int (*restore_begin)(void *self, sluice_section_t *section, uint32_t version,
+                       sluice_error_t *err);
+  /* Reads into a shadow. DONE when complete, WAIT for more input. */
+  int (*restore_step)(void *self, sluice_reader_t *r, sluice_error_t *err);
+  /* Optional. The last chance to fail; the whole stream has been read. DONE or
+   * MORE. */
+  int (*restore_check)(void *self, sluice_error_t *err);
+  /* Makes the shadow the state. Quick: all sections commit in one go. */
+  void (*restore_commit)(void *self);
+  void (*restore_end)(void *self, int status);
+} sluice_handler_t;
+
+/* There is work again: the step will be called. Loop thread, from anywhere but
+ * inside `section`'s own save_end. No-op when nothing waits. */
+SLUICE_EXTERN void sluice_section_wake(sluice_section_t *section);
+
+/* The same from any thread, between save_begin and save_end. */
+SLUICE_EXTERN void sluice_section_wake_async(sluice_section_t *section);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

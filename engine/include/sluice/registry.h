@@ -1,0 +1,62 @@
+/* registry.h - the sections a host's state is made of.
+ *
+ * A registry is filled once and used by any number of operations, one at a
+ * time: a save and a restore of the same registry exclude each other. Loop
+ * thread. */
+#ifndef SLUICE_REGISTRY_H
+#define SLUICE_REGISTRY_H
+
+#include <stdint.h>
+
+#include <sluice/alloc.h>
+#include <sluice/error.h>
+#include <sluice/export.h>
+#include <sluice/handler.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sluice_registry_s sluice_registry_t;
+
+typedef struct sluice_section_options_s {
+  uint32_t instance;  /* told apart from others of the same name by this */
+  int32_t priority;   /* higher ones are declared and finished first */
+  uint32_t weight;    /* share of a slice, 1..1000; 0: 100 */
+  uint32_t flags;     /* SLUICE_SECTION_OPTIONAL: may be absent from a stream */
+  const void *schema; /* borrowed; travels in the declaration (native) */
+  size_t schema_len;
+} sluice_section_options_t;
+
+/* `alloc` NULL: the C library's; copied. UV_ENOMEM. */
+SLUICE_EXTERN int sluice_registry_new(sluice_registry_t **out,
+                                      const sluice_alloc_t *alloc);
+
+/* UV_EBUSY while an operation uses it (and nothing happened); 0 otherwise, for
+ * NULL too. Handlers and their state stay the host's. */
+SLUICE_EXTERN int sluice_registry_free(sluice_registry_t *registry);
+
+/* Registers one section. `handler` is borrowed for the life of the registry,
+ * `self` is handed to its hooks, `name` (1..255 printable ASCII characters, no
+ * space) is copied, `options` may be NULL, `*out_section` too.
+ *   UV_EINVAL       bad name, weight, or handler without a mandatory hook
+ *   SLUICE_EEXISTS  name and instance are taken
+ *   UV_EBUSY        an operation is running
+ *   UV_ENOMEM */
+SLUICE_EXTERN int
+sluice_registry_add(sluice_registry_t *registry, const char *name,
+                    const sluice_handler_t *handler, void *self,
+                    const sluice_section_options_t *options,
+                    sluice_section_t **out_section, sluice_error_t *err);
+
+/* Takes a section out. UV_EBUSY, UV_ENOENT. */
+SLUICE_EXTERN int sluice_registry_remove(sluice_registry_t *registry,
+                                         const char *name, uint32_t instance);
+
+SLUICE_EXTERN uint32_t sluice_registry_count(const sluice_registry_t *registry);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,133 @@
+/* save.h - saving the sections of a registry while the host runs.
+ *
+ *   BEGIN --> LIVE --> PAUSED --> FINISH --> over
+ *      \        |         |          |        ^
+ *       +-------+---------+----------+--------+  first error or cancel
+ *
+ * BEGIN declares every section; LIVE lets live sections send until the policy
+ * says that what is left is small enough; then the host is paused and the rest
+ * follows; index, trailer, flush and sync are written with the host resumed.
+ *
+ * A save's callback runs exactly once, from the loop, never from inside a call,
+ * and after it nothing of the save is under way. */
+#ifndef SLUICE_SAVE_H
+#define SLUICE_SAVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/alloc.h>
+#include <sluice/engine.h>
+#include <sluice/error.h>
+#include <sluice/export.h>
+#include <sluice/item.h>
+#include <sluice/progress.h>
+#include <sluice/registry.h>
+#include <sluice/sink.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sluice_save_s sluice_save_t;
+
+/* A round ends when as many bytes have been sent as were left when it began, or
+ * when every live section is clean. */
+typedef struct sluice_round_s {
+  uint32_t number;      /* from 1 */
+  uint64_t bytes_start; /* left when it began */
+  uint64_t bytes_sent;
+  uint64_t bytes_left; /* left now: what was dirtied meanwhile */
+  uint64_t duration_us;
+  uint64_t bytes_per_s; /* sent */
+  uint64_t dirty_per_s; /* bytes dirtied */
+  uint64_t downtime_us; /* bytes_left at this rate */
+  uint64_t downtime_limit_us;
+} sluice_round_t;
+
+typedef enum sluice_verdict_e {
+  SLUICE_GO_ON = 0,  /* another round; all clean: wait until woken */
+  SLUICE_SWITCH = 1, /* pause the host and finish */
+  SLUICE_GIVE_UP = 2 /* fail with SLUICE_ENOCONVERGE */
+} sluice_verdict_t;
+
+typedef void (*sluice_save_cb)(sluice_save_t *save, int status);
+typedef sluice_verdict_t (*sluice_policy_cb)(sluice_save_t *save,
+                                             const sluice_round_t *round);
+
+typedef struct sluice_save_options_s {
+  sluice_format_t format; /* NATIVE (default) or QEMU3 */
+  const char *host;       /* name (native) or machine (QEMU); copied */
+  const char *host_version;
+  const uint8_t *image_id;     /* 16 bytes; NULL: random */
+  void *data;                  /* for sluice_save_data() */
+  const sluice_alloc_t *alloc; /* NULL: the engine's; copied */
+
+  uint64_t bandwidth;             /* bytes a second at most; 0: no limit */
+  uint64_t downtime_us;           /* aim for the pause; 0: 50 000 */
+  uint32_t max_rounds;            /* then `at_max_rounds`; 0: 30 */
+  sluice_verdict_t at_max_rounds; /* SWITCH or GIVE_UP; 0: SWITCH */
+  size_t max_memory;              /* held by the session; 0: 64 MiB */
+  size_t staging;                 /* bytes in flight to the sink; 0: 1 MiB */
+  uint32_t weight;                /* share among sessions, 1..1000; 0: 100 */
+  uint32_t stall_ms; /* no byte taken for so long: UV_ETIMEDOUT; 0: never */
+
+  /* Optional. NULL: switch when the rest fits the downtime. */
+  sluice_policy_cb policy;
+  /* Optional. The host stops changing its state, then calls
+   * sluice_save_paused(), in here or later. NULL: it need not stop. */
+  void (*pause)(sluice_save_t *save);
+  /* Optional. The host may go on: everything is in the stream, or the save
+   * failed after `pause`. Once for each `pause`. */
+  void (*resume)(sluice_save_t *save);
+  /* Optional. About every 100 ms, and at each change of phase. */
+  void (*progress)(sluice_save_t *save, const sluice_progress_t *progress);
+} sluice_save_options_t;
+
+/* Primes the queue with one continuation for each section of `registry` and
+ * returns; the work happens in the loop. On success `sink` belongs to the save
+ * and `registry` is in use until `cb` has been called. `options` may be NULL
+ * and is copied. On failure nothing was started, `cb` will not be called and
+ * everything still belongs to the caller:
+ *   UV_EINVAL      no section, bad option, handler that cannot save
+ *   UV_EBUSY       the registry is in use
+ *   UV_ENOMEM      no memory for the session
+ *   SLUICE_ESTATE  the engine is closing */
+SLUICE_EXTERN int
+sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
+                  sluice_registry_t *registry, sluice_sink_t *sink,
+                  const sluice_save_options_t *options, sluice_save_cb cb);
+
+/* Loop thread, from any callback. The host has stopped changing its state. */
+SLUICE_EXTERN void sluice_save_paused(sluice_save_t *save);
+
+/* Switch now, whatever the policy says; no-op after LIVE. */
+SLUICE_EXTERN void sluice_save_switch(sluice_save_t *save);
+
+/* Ends it with UV_ECANCELED; `cb` comes later, once. No-op when it is over. */
+SLUICE_EXTERN void sluice_save_cancel(sluice_save_t *save);
+
+/* Frees a save that is over; allowed inside its `cb`. UV_EBUSY before; NULL is
+ * fine. */
+SLUICE_EXTERN int sluice_save_free(sluice_save_t *save);
+
+SLUICE_EXTERN void *sluice_save_data(const sluice_save_t *save);
+
+/* At any time; `*out` is filled. */
+SLUICE_EXTERN void sluice_save_progress(const sluice_save_t *save,
+                                        sluice_progress_t *out);
+
+/* What ended it: section, phase, offset, message. Code 0 before and after
+ * success. Valid until the save is freed. */
+SLUICE_EXTERN const sluice_error_t *
+sluice_save_error(const sluice_save_t *save);
+
+/* Of the stream: final once the callback has been called with 0. */
+SLUICE_EXTERN void sluice_save_totals(const sluice_save_t *save,
+                                      sluice_totals_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

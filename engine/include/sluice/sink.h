@@ -1,0 +1,94 @@
+/* sink.h - where a stream goes.
+ *
+ * A sink is made by one of the calls below, taken by sluice_save_begin(), and
+ * freed by the session. One that no session took is freed by
+ * sluice_sink_free(). Everything on the loop thread. A sink never blocks the
+ * loop. */
+#ifndef SLUICE_SINK_H
+#define SLUICE_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/error.h>
+#include <sluice/export.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Of <uv.h>. */
+typedef struct uv_loop_s uv_loop_t;
+typedef struct uv_stream_s uv_stream_t;
+
+typedef struct sluice_sink_s sluice_sink_t;
+
+/* Called once for each accepted operation, from the loop, never from inside the
+ * call that started it. `status` 0 or a negative code. */
+typedef void (*sluice_sink_cb)(void *ctx, int status);
+
+/* A sink of the host's own. In order of life:
+ *
+ *   open  write...  (finish | abort)  close
+ *
+ * Several writes may be under way; they are given in stream order, and complete
+ * in any order. `finish` and `abort` come when none is. */
+typedef struct sluice_sink_ops_s {
+  uint32_t size; /* sizeof(sluice_sink_ops_t) */
+  /* Optional. Ready to take writes, on `loop`. May be slow: answers by `cb`. */
+  int (*open)(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
+              sluice_error_t *err);
+  /* Takes `len` bytes for stream offset `offset`. `data` stays valid until
+   * `cb`. Returns 1 when all were taken at once (`cb` is not called), 0 when
+   * `cb` will be, or a negative code. */
+  int (*write)(void *self, const void *data, size_t len, uint64_t offset,
+               sluice_sink_cb cb, void *ctx);
+  /* Optional. Everything was written: make it last (sync, rename). */
+  int (*finish)(void *self, sluice_sink_cb cb, void *ctx);
+  /* Optional. Undo: no half-written image stays. With writes under way: try to
+   * end them soon, their callbacks come first. */
+  int (*abort)(void *self, sluice_sink_cb cb, void *ctx);
+  /* Optional. Frees `self`; nothing is under way. Handles that need a close
+   * callback free themselves there. */
+  void (*close)(void *self);
+} sluice_sink_ops_t;
+
+/* `ops` is borrowed for the life of the sink. UV_EINVAL, UV_ENOMEM. */
+SLUICE_EXTERN int sluice_sink_custom(sluice_sink_t **out,
+                                     const sluice_sink_ops_t *ops, void *self);
+
+typedef struct sluice_file_options_s {
+  uint32_t mode;      /* permissions; 0: 0600 */
+  int no_sync;        /* leave out fsync of file and folder: not durable */
+  int no_direct;      /* never O_DIRECT */
+  uint32_t in_flight; /* writes under way at most; 0: 2 */
+} sluice_file_options_t;
+
+/* A file: written under a temporary name in the same folder, off the loop
+ * thread; synced, renamed to `path`, folder synced. A failed save leaves
+ * nothing. `path` is copied; `options` may be NULL. Devices and pipes that
+ * exist under `path` are written as they are. */
+SLUICE_EXTERN int sluice_sink_file(sluice_sink_t **out, const char *path,
+                                   const sluice_file_options_t *options);
+
+/* A connected libuv stream (TCP, pipe, tty). Borrowed: stays open, and must
+ * until the session is over; nobody else writes to it meanwhile. */
+SLUICE_EXTERN int sluice_sink_stream(sluice_sink_t **out, uv_stream_t *stream);
+
+/* A descriptor of any kind: pipe, socket, file, device. Borrowed: it is not
+ * closed, and its blocking mode is what it was once the session is over. */
+SLUICE_EXTERN int sluice_sink_fd(sluice_sink_t **out, int fd);
+
+/* Memory, grown as needed up to `max_bytes` (then UV_ENOSPC). `*out_data` and
+ * `*out_len` are set on success of the save: memory of malloc(), the host's. */
+SLUICE_EXTERN int sluice_sink_memory(sluice_sink_t **out, size_t max_bytes,
+                                     void **out_data, size_t *out_len);
+
+/* Frees a sink that no session has taken. NULL is fine. */
+SLUICE_EXTERN void sluice_sink_free(sluice_sink_t *sink);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

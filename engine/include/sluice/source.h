@@ -1,0 +1,68 @@
+/* source.h - where a stream comes from. The mirror of sink.h: taken by
+ * sluice_restore_begin(), freed by the session. Loop thread. */
+#ifndef SLUICE_SOURCE_H
+#define SLUICE_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/error.h>
+#include <sluice/export.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Of <uv.h>. */
+typedef struct uv_loop_s uv_loop_t;
+typedef struct uv_stream_s uv_stream_t;
+
+typedef struct sluice_source_s sluice_source_t;
+
+/* `got` > 0: bytes; 0: end of input; < 0: error. Once for each accepted
+ * operation, from the loop, never from inside the call that started it. */
+typedef void (*sluice_source_cb)(void *ctx, ptrdiff_t got);
+
+/* A source of the host's own:   open  read...  close   One read at a time. */
+typedef struct sluice_source_ops_s {
+  uint32_t size; /* sizeof(sluice_source_ops_t) */
+  /* Optional; answers by `cb` with 0 (ready; not end of input) or an error. */
+  int (*open)(void *self, uv_loop_t *loop, sluice_source_cb cb, void *ctx,
+              sluice_error_t *err);
+  /* Reads 1..len bytes to `buf`, which stays valid until `cb`. Returns the
+   * number when they were there at once (`cb` is not called), 0 when `cb` will
+   * be called, or a negative code. End of input is told by `cb`. */
+  ptrdiff_t (*read)(void *self, void *buf, size_t len, sluice_source_cb cb,
+                    void *ctx);
+  /* Optional. A read under way should end soon (its `cb` comes in any case). */
+  void (*cancel)(void *self);
+  /* Optional. Frees `self`; nothing is under way. */
+  void (*close)(void *self);
+} sluice_source_ops_t;
+
+SLUICE_EXTERN int sluice_source_custom(sluice_source_t **out,
+                                       const sluice_source_ops_t *ops,
+                                       void *self);
+
+/* A file, read off the loop thread. `path` is copied. */
+SLUICE_EXTERN int sluice_source_file(sluice_source_t **out, const char *path);
+
+/* A connected libuv stream; borrowed, stays open. Nothing behind the stream's
+ * end is read from it where the format says where that is. */
+SLUICE_EXTERN int sluice_source_stream(sluice_source_t **out,
+                                       uv_stream_t *stream);
+
+/* A descriptor of any kind; borrowed. */
+SLUICE_EXTERN int sluice_source_fd(sluice_source_t **out, int fd);
+
+/* `len` bytes at `data`, borrowed. */
+SLUICE_EXTERN int sluice_source_memory(sluice_source_t **out, const void *data,
+                                       size_t len);
+
+SLUICE_EXTERN void sluice_source_free(sluice_source_t *source);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,79 @@
+/* pump.h - turns the iterations of a libuv loop into budgeted drains.
+ *
+ * A no-op idle handle keeps poll from blocking while something is runnable; a
+ * check handle drains right after I/O, so that errors and cancels raised by I/O
+ * callbacks are seen before anything is spent; a timer serves continuations
+ * that are paced; one async handle serves other threads. All are off when
+ * nothing is runnable: an idle engine costs nothing and the loop may sleep.
+ *
+ * The only file of queue/ that knows libuv. */
+#ifndef SLUICE_QUEUE_PUMP_H
+#define SLUICE_QUEUE_PUMP_H
+
+#include <uv.h>
+
+#include "queue.h"
+
+typedef struct sluice__pump_s sluice__pump_t;
+
+/* One paced continuation: woken at a time. Owned by whoever embeds it. */
+typedef struct sluice__delay_s {
+  sluice__cont_t *cont;
+  uint64_t due_ns;
+  struct sluice__delay_s *next;
+  bool armed;
+} sluice__delay_t;
+
+typedef struct sluice__pump_config_s {
+  uint64_t slice_ns;            /* time a turn may take; 0: 500 us */
+  uint64_t slice_bytes;         /* bytes a turn may move; 0: 1 MiB */
+  const sluice__clock_t *clock; /* NULL: uv_hrtime */
+  sluice__queue_config_t queue;
+} sluice__pump_config_t;
+
+typedef struct sluice__pump_stats_s {
+  uint64_t turns;
+  uint64_t longest_turn_ns;
+  uint64_t busy_ns; /* sum of all turns */
+} sluice__pump_stats_t;
+
+struct sluice__pump_s {
+  uv_loop_t *loop;
+  uv_idle_t idle;
+  uv_check_t check;
+  uv_timer_t timer;
+  uv_async_t async;
+  sluice__queue_t queue;
+  sluice__clock_t clock;
+  uint64_t slice_ns;
+  uint64_t slice_bytes;
+  sluice__delay_t *delays; /* soonest first */
+  unsigned handles_open;
+  bool is_spinning; /* idle and check are on */
+  bool is_closing;
+  void (*on_error)(sluice__pump_t *p, sluice__cont_t *failed, int code);
+  void (*on_lost)(sluice__pump_t *p, sluice__cont_t *lost); /* debug builds */
+  void (*on_closed)(sluice__pump_t *p);
+  sluice__pump_stats_t stats;
+  void *data;
+};
+
+/* Returns 0 or a UV_E* code; after a failure nothing needs closing. */
+int sluice__pump_init(sluice__pump_t *p, uv_loop_t *loop,
+                      const sluice__pump_config_t *config);
+
+/* Wakes `d->cont` once `due_ns` (of the pump's clock) has passed. */
+void sluice__pump_delay(sluice__pump_t *p, sluice__delay_t *d, uint64_t due_ns);
+void sluice__pump_undelay(sluice__pump_t *p, sluice__delay_t *d);
+
+/* Keeps the loop alive, or not; every ref needs its unref. */
+void sluice__pump_ref(sluice__pump_t *p);
+void sluice__pump_unref(sluice__pump_t *p);
+
+uint64_t sluice__pump_now(const sluice__pump_t *p);
+
+/* Cancels what is queued and closes the handles; `on_closed` is the last touch.
+ */
+void sluice__pump_close(sluice__pump_t *p, void (*on_closed)(sluice__pump_t *));
+
+#endif
