@@ -44,6 +44,9 @@ typedef struct sluice_decoder_options_s {
   uint32_t max_regions;      /* 0: 4096 */
   size_t max_memory;         /* bytes the decoder may hold; 0: 256 MiB */
   uint64_t max_region_bytes; /* 0: 2^46 */
+  /* The end of the stream need not be the end of input (a connection that
+   * stays open); else anything that follows is an error. */
+  int may_stay_open;
 } sluice_decoder_options_t;
 
 /* Makes a decoder; `options` may be NULL, `alloc` NULL means the C library's.

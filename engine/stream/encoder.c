@@ -1,0 +1,334 @@
+/* encoder.c - order of calls, ranges, and the latch; formats are in encode_*.c.
+ *
+ * Invariant: after the first error no dialect runs again but for `abort`. */
+#include "stream/encoder.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+int sluice__encoder_fail(sluice_encoder_t *e, int code, const char *format,
+                         ...) {
+  va_list ap;
+
+  assert(code < 0);
+  if (e->error.code != 0) {
+    return e->error.code;
+  }
+  e->error.code = code;
+  e->error.offset = sluice__stage_offset(&e->stage);
+  va_start(ap, format);
+  (void)vsnprintf(e->error.message, sizeof(e->error.message), format, ap);
+  va_end(ap);
+  return code;
+}
+
+int sluice__encoder_staged(sluice_encoder_t *e) {
+  if (e->stage.code < 0) {
+    return sluice__encoder_fail(e, e->stage.code, "cannot write the stream: %s",
+                                sluice_strerror(e->stage.code));
+  }
+  return 0;
+}
+
+static int order(sluice_encoder_t *e, bool is_right, const char *call) {
+  if (e->error.code != 0) {
+    return e->error.code;
+  }
+  return is_right ? 0
+                  : sluice__encoder_fail(e, SLUICE_ESTATE,
+                                         "%s is out of order here", call);
+}
+
+static const char *copy_name(char *to, const char *from) {
+  (void)snprintf(to, SLUICE_NAME_MAX + 1, "%s", from == NULL ? "" : from);
+  return to;
+}
+
+static void copy_options(sluice_encoder_t *e,
+                         const sluice_encoder_options_t *o) {
+  if (o != NULL) {
+    e->options = *o;
+  }
+  if (e->options.image_id != NULL) {
+    memcpy(e->image_id, e->options.image_id, sizeof(e->image_id));
+  }
+  if (e->options.parent_id != NULL) {
+    memcpy(e->parent_id, e->options.parent_id, sizeof(e->parent_id));
+  }
+  e->options.image_id = e->image_id;
+  e->options.parent_id = e->parent_id;
+  e->options.host = copy_name(e->host, e->options.host);
+  e->options.host_version = copy_name(e->host_version, e->options.host_version);
+}
+
+static int choose_dialect(sluice_encoder_t *e) {
+  const sluice_output_t *out = &e->stage.output;
+
+  if (e->options.keep_last && (out->patch == NULL || out->fetch == NULL)) {
+    return UV_EINVAL;
+  }
+  switch (e->options.format) {
+  case SLUICE_FORMAT_UNKNOWN:
+  case SLUICE_FORMAT_NATIVE: e->ops = &sluice__encode_native; return 0;
+  case SLUICE_FORMAT_QEMU3: e->ops = &sluice__encode_qemu3; return 0;
+  case SLUICE_FORMAT_QEMU2: return UV_EINVAL;
+  }
+  return UV_EINVAL;
+}
+
+int sluice_encoder_new(sluice_encoder_t **out,
+                       const sluice_encoder_options_t *options,
+                       const sluice_output_t *output,
+                       const sluice_alloc_t *alloc) {
+  const sluice_alloc_t *a = alloc != NULL ? alloc : sluice_alloc_libc();
+  sluice_encoder_t *e = a->alloc(a->ctx, sizeof(*e), _Alignof(max_align_t));
+  int r;
+
+  if (e == NULL) {
+    return UV_ENOMEM;
+  }
+  memset(e, 0, sizeof(*e));
+  e->alloc = *a;
+  sluice__stage_init(&e->stage, output);
+  copy_options(e, options);
+  r = choose_dialect(e);
+  if (r == 0) {
+    r = e->ops->init(e);
+  }
+  if (r < 0) {
+    sluice_encoder_free(e);
+    return r;
+  }
+  *out = e;
+  return 0;
+}
+
+static void free_regions(sluice_encoder_t *e) {
+  if (e->regions != NULL) {
+    e->alloc.release(e->alloc.ctx, e->regions,
+                     e->region_cap * sizeof(*e->regions),
+                     _Alignof(max_align_t));
+  }
+}
+
+void sluice_encoder_free(sluice_encoder_t *e) {
+  if (e == NULL) {
+    return;
+  }
+  if (e->ops != NULL) {
+    e->ops->free(e);
+  }
+  sluice__stage_done(&e->stage);
+  free_regions(e);
+  e->alloc.release(e->alloc.ctx, e, sizeof(*e), _Alignof(max_align_t));
+}
+
+int sluice_encoder_header(sluice_encoder_t *e) {
+  int r = order(e, e->phase == SLUICE__ENCODE_NEW, "header");
+
+  if (r < 0) {
+    return r;
+  }
+  e->phase = SLUICE__ENCODE_IDLE;
+  return e->ops->header(e);
+}
+
+int sluice_encoder_note(sluice_encoder_t *e, const char *name, const void *data,
+                        size_t len) {
+  int r = order(e, e->phase == SLUICE__ENCODE_IDLE, "note");
+
+  if (r < 0) {
+    return r;
+  }
+  if (len > SLUICE_NOTE_MAX || strlen(name) > SLUICE_NAME_MAX) {
+    return sluice__encoder_fail(e, SLUICE_ELIMIT,
+                                "note of %zu bytes is over the limit", len);
+  }
+  return e->ops->note(e, name, data, len);
+}
+
+int sluice_encoder_open(sluice_encoder_t *e, sluice_item_kind_t kind,
+                        const sluice_decl_t *decl) {
+  int r = order(e, e->phase == SLUICE__ENCODE_IDLE, "open");
+
+  if (r < 0) {
+    return r;
+  }
+  e->phase = SLUICE__ENCODE_PAYLOAD;
+  e->kind = kind;
+  e->section_id = decl->id;
+  e->section_flags = decl->flags;
+  e->payload = decl->payload;
+  return e->ops->open(e, kind, decl);
+}
+
+static int grow_regions(sluice_encoder_t *e) {
+  uint32_t cap = e->region_cap == 0 ? 8 : e->region_cap * 2;
+  sluice__region_t *more;
+
+  if (e->region_count < e->region_cap) {
+    return 0;
+  }
+  more =
+      e->alloc.alloc(e->alloc.ctx, cap * sizeof(*more), _Alignof(max_align_t));
+  if (more == NULL) {
+    return sluice__encoder_fail(e, UV_ENOMEM, "no memory for a region");
+  }
+  if (e->region_count > 0) {
+    memcpy(more, e->regions, e->region_count * sizeof(*more));
+  }
+  free_regions(e);
+  e->regions = more;
+  e->region_cap = cap;
+  return 0;
+}
+
+static bool is_region(const char *name, uint64_t bytes, uint32_t page_size) {
+  return name[0] != '\0' && strlen(name) <= SLUICE_NAME_MAX && bytes > 0 &&
+         page_size >= SLUICE_PAGE_MIN && page_size <= SLUICE_PAGE_MAX &&
+         (page_size & (page_size - 1)) == 0;
+}
+
+int sluice_encoder_region(sluice_encoder_t *e, const char *name, uint64_t bytes,
+                          uint32_t page_size, uint32_t *out_index) {
+  sluice__region_t *region;
+  int r = order(
+      e, e->phase == SLUICE__ENCODE_PAYLOAD && e->kind == SLUICE_ITEM_SECTION,
+      "region");
+
+  if (r < 0) {
+    return r;
+  }
+  if (!is_region(name, bytes, page_size)) {
+    return sluice__encoder_fail(e, UV_EINVAL, "region '%s' is malformed", name);
+  }
+  if (grow_regions(e) < 0) {
+    return e->error.code;
+  }
+  region = &e->regions[e->region_count];
+  region->bytes = bytes;
+  region->page_size = page_size;
+  region->section_id = e->section_id;
+  copy_name(region->name, name);
+  *out_index = e->region_count++;
+  return e->ops->region(e, *out_index);
+}
+
+/* The last page of a region may be cut short; it still counts as one. */
+static int check_run(sluice_encoder_t *e, uint32_t index, uint64_t offset,
+                     uint64_t count, const char *call) {
+  const sluice__region_t *region;
+  uint64_t pages;
+  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, call);
+
+  if (r < 0) {
+    return r;
+  }
+  if (index >= e->region_count) {
+    return sluice__encoder_fail(e, UV_EINVAL, "there is no region %u", index);
+  }
+  region = &e->regions[index];
+  pages = (region->bytes - 1) / region->page_size + 1;
+  if (offset % region->page_size != 0 || offset / region->page_size > pages ||
+      count > pages - offset / region->page_size) {
+    return sluice__encoder_fail(e, UV_EINVAL, "run is outside of region '%s'",
+                                region->name);
+  }
+  return 0;
+}
+
+int sluice_encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                         const void *data, uint64_t count) {
+  int r = check_run(e, region, offset, count, "pages");
+
+  return r < 0 ? r : e->ops->pages(e, region, offset, data, count);
+}
+
+int sluice_encoder_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                         uint64_t count) {
+  int r = check_run(e, region, offset, count, "zeros");
+
+  return r < 0 ? r : e->ops->zeros(e, region, offset, count);
+}
+
+int sluice_encoder_bytes(sluice_encoder_t *e, const void *data, size_t len) {
+  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "bytes");
+
+  return r < 0 || len == 0 ? r : e->ops->bytes(e, data, len);
+}
+
+int sluice_encoder_close(sluice_encoder_t *e) {
+  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "close");
+
+  if (r < 0) {
+    return r;
+  }
+  e->phase = SLUICE__ENCODE_IDLE;
+  return e->ops->close(e);
+}
+
+int sluice_encoder_finish(sluice_encoder_t *e) {
+  int r = order(e, e->phase == SLUICE__ENCODE_IDLE, "finish");
+
+  if (r < 0) {
+    return r;
+  }
+  e->phase = SLUICE__ENCODE_OVER;
+  r = e->ops->finish(e);
+  if (r == 0) {
+    (void)sluice__stage_flush(&e->stage);
+    r = sluice__encoder_staged(e);
+  }
+  return r;
+}
+
+int sluice_encoder_flush(sluice_encoder_t *e) {
+  int r = e->error.code;
+
+  if (r == 0 && e->ops->flush != NULL) {
+    r = e->ops->flush(e);
+  }
+  if (r == 0) {
+    (void)sluice__stage_flush(&e->stage);
+    r = sluice__encoder_staged(e);
+  }
+  return r;
+}
+
+int sluice_encoder_abort(sluice_encoder_t *e, const sluice_error_t *reason) {
+  int r = e->stage.code;
+
+  if (r == 0 && e->phase != SLUICE__ENCODE_NEW && e->ops->abort != NULL) {
+    r = e->ops->abort(e, reason);
+  }
+  if (r == 0) {
+    r = sluice__stage_flush(&e->stage);
+  }
+  e->phase = SLUICE__ENCODE_OVER;
+  return r;
+}
+
+uint64_t sluice_encoder_offset(const sluice_encoder_t *e) {
+  return sluice__stage_offset(&e->stage);
+}
+
+int sluice_encoder_fetch(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                         void *page) {
+  if (!e->options.keep_last || region >= e->region_count ||
+      e->ops->fetch == NULL) {
+    return UV_EINVAL;
+  }
+  return e->ops->fetch(e, region, offset, page);
+}
+
+void sluice_encoder_totals(const sluice_encoder_t *e, sluice_totals_t *out) {
+  *out = e->totals;
+  out->bytes = sluice_encoder_offset(e);
+}
+
+const sluice_error_t *sluice_encoder_error(const sluice_encoder_t *e) {
+  return &e->error;
+}

@@ -1,0 +1,84 @@
+/* encoder.h - what the encoder and its dialects share.
+ *
+ * encoder.c checks the order of calls and the ranges, and owns stage and latch;
+ * a dialect writes one format. A dialect may hold back what it was given until
+ * the next call on it (runs are merged), never longer. */
+#ifndef SLUICE_STREAM_ENCODER_H
+#define SLUICE_STREAM_ENCODER_H
+
+#include <stdbool.h>
+
+#include <sluice/encoder.h>
+
+#include "stream/stage.h"
+
+/* A region as the encoder knows it. */
+typedef struct sluice__region_s {
+  uint64_t bytes;
+  uint32_t page_size;
+  uint32_t section_id;
+  char name[SLUICE_NAME_MAX + 1];
+} sluice__region_t;
+
+typedef struct sluice__encode_ops_s {
+  int (*init)(sluice_encoder_t *e);  /* sets e->state */
+  void (*free)(sluice_encoder_t *e); /* also after a failed init */
+  int (*header)(sluice_encoder_t *e);
+  int (*note)(sluice_encoder_t *e, const char *name, const void *data,
+              size_t len);
+  int (*open)(sluice_encoder_t *e, sluice_item_kind_t kind,
+              const sluice_decl_t *decl);
+  int (*region)(sluice_encoder_t *e, uint32_t index);
+  int (*pages)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+               const uint8_t *data, uint64_t count);
+  int (*zeros)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+               uint64_t count);
+  int (*bytes)(sluice_encoder_t *e, const void *data, size_t len);
+  int (*close)(sluice_encoder_t *e);
+  int (*finish)(sluice_encoder_t *e);
+  int (*flush)(sluice_encoder_t *e); /* completes what is held back */
+  int (*abort)(sluice_encoder_t *e, const sluice_error_t *reason);
+  int (*fetch)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+               void *page);
+} sluice__encode_ops_t;
+
+typedef enum sluice__encode_state_e {
+  SLUICE__ENCODE_NEW,
+  SLUICE__ENCODE_IDLE,    /* between payloads */
+  SLUICE__ENCODE_PAYLOAD, /* `open` is the section's declaration */
+  SLUICE__ENCODE_OVER
+} sluice__encode_state_t;
+
+struct sluice_encoder_s {
+  sluice_alloc_t alloc;
+  sluice_encoder_options_t options; /* strings and ids point below */
+  char host[SLUICE_NAME_MAX + 1];
+  char host_version[SLUICE_NAME_MAX + 1];
+  uint8_t image_id[16];
+  uint8_t parent_id[16];
+  sluice__stage_t stage;
+  const sluice__encode_ops_t *ops;
+  void *state; /* the dialect's */
+  sluice__encode_state_t phase;
+  sluice_item_kind_t kind; /* of the open payload */
+  uint32_t section_id;     /* of the open payload, */
+  uint32_t section_flags;  /* these too */
+  sluice_payload_t payload;
+  sluice__region_t *regions;
+  uint32_t region_count;
+  uint32_t region_cap;
+  sluice_totals_t totals;
+  sluice_error_t error;
+};
+
+extern const sluice__encode_ops_t sluice__encode_native;
+extern const sluice__encode_ops_t sluice__encode_qemu3;
+
+/* Latches a failure and returns `code`. */
+int sluice__encoder_fail(sluice_encoder_t *e, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Latches what the stage latched, if anything; returns it or 0. */
+int sluice__encoder_staged(sluice_encoder_t *e);
+
+#endif

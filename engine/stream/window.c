@@ -1,0 +1,106 @@
+/* window.c - see window.h. Pages are large and lent in place, so what is moved
+ * to the front is at most one incomplete page or record. */
+#include "stream/window.h"
+
+#include <assert.h>
+#include <string.h>
+#include <uv.h>
+
+#include <sluice/error.h>
+
+enum { WINDOW_ALIGN = 4096 };
+
+int sluice__window_init(sluice__window_t *w, const sluice_alloc_t *alloc,
+                        size_t limit) {
+  memset(w, 0, sizeof(*w));
+  w->alloc = *alloc;
+  w->limit = limit;
+  w->cap = SLUICE__WINDOW_BYTES < limit ? SLUICE__WINDOW_BYTES : limit;
+  w->want = 1;
+  w->base = w->alloc.alloc(w->alloc.ctx, w->cap, WINDOW_ALIGN);
+  return w->base == NULL ? UV_ENOMEM : 0;
+}
+
+void sluice__window_done(sluice__window_t *w) {
+  if (w->base != NULL) {
+    w->alloc.release(w->alloc.ctx, w->base, w->cap, WINDOW_ALIGN);
+    w->base = NULL;
+  }
+}
+
+static void move_to_front(sluice__window_t *w) {
+  memmove(w->base, w->base + w->head, w->tail - w->head);
+  w->tail -= w->head;
+  w->head = 0;
+}
+
+static size_t grown_cap(const sluice__window_t *w, size_t len) {
+  size_t cap = w->cap;
+
+  while (cap < len) {
+    cap = cap > w->limit / 2 ? w->limit : cap * 2;
+  }
+  return cap;
+}
+
+static int grow(sluice__window_t *w, size_t len) {
+  size_t have = w->tail - w->head;
+  size_t cap;
+  uint8_t *base;
+
+  if (len > w->limit) {
+    return SLUICE_ELIMIT;
+  }
+  cap = grown_cap(w, len);
+  base = w->alloc.alloc(w->alloc.ctx, cap, WINDOW_ALIGN);
+  if (base == NULL) {
+    return UV_ENOMEM;
+  }
+  memcpy(base, w->base + w->head, have);
+  w->alloc.release(w->alloc.ctx, w->base, w->cap, WINDOW_ALIGN);
+  w->base = base;
+  w->cap = cap;
+  w->head = 0;
+  w->tail = have;
+  return 0;
+}
+
+const uint8_t *sluice__window_peek(sluice__window_t *w, size_t len) {
+  if (w->tail - w->head >= len) {
+    return w->base + w->head;
+  }
+  w->want = len;
+  if (len > w->cap && w->code == 0 && !w->eof) {
+    w->code = grow(w, len);
+  }
+  return NULL;
+}
+
+void sluice__window_take(sluice__window_t *w, size_t len) {
+  assert(len <= w->tail - w->head);
+  w->head += len;
+  w->offset += len;
+  w->want = 1;
+  if (w->head == w->tail) {
+    w->head = 0;
+    w->tail = 0;
+  }
+}
+
+uint8_t *sluice__window_space(sluice__window_t *w, size_t *out_len) {
+  size_t have = w->tail - w->head;
+  size_t missing = w->want > have ? w->want - have : 1;
+
+  /* Small reads cost a system call each: rather move a little than read a
+   * little. */
+  if (w->cap - w->tail < missing || w->cap - w->tail < w->cap / 4) {
+    move_to_front(w);
+  }
+  *out_len = w->cap - w->tail;
+  return w->base + w->tail;
+}
+
+void sluice__window_fill(sluice__window_t *w, size_t len) {
+  assert(len <= w->cap - w->tail);
+  w->tail += len;
+}
