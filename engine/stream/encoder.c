@@ -189,7 +189,7 @@ static int grow_regions(sluice_encoder_t *e) {
 static bool is_region(const char *name, uint64_t bytes, uint32_t page_size) {
   return name[0] != '\0' && strlen(name) <= SLUICE_NAME_MAX && bytes > 0 &&
          page_size >= SLUICE_PAGE_MIN && page_size <= SLUICE_PAGE_MAX &&
-         (page_size & (page_size - 1)) == 0;
+         (page_size & (page_size - 1)) == 0 && bytes % page_size == 0;
 }
 
 int sluice_encoder_region(sluice_encoder_t *e, const char *name, uint64_t bytes,
@@ -217,7 +217,6 @@ int sluice_encoder_region(sluice_encoder_t *e, const char *name, uint64_t bytes,
   return e->ops->region(e, *out_index);
 }
 
-/* The last page of a region may be cut short; it still counts as one. */
 static int check_run(sluice_encoder_t *e, uint32_t index, uint64_t offset,
                      uint64_t count, const char *call) {
   const sluice__region_t *region;
@@ -231,7 +230,7 @@ static int check_run(sluice_encoder_t *e, uint32_t index, uint64_t offset,
     return sluice__encoder_fail(e, UV_EINVAL, "there is no region %u", index);
   }
   region = &e->regions[index];
-  pages = (region->bytes - 1) / region->page_size + 1;
+  pages = region->bytes / region->page_size;
   if (offset % region->page_size != 0 || offset / region->page_size > pages ||
       count > pages - offset / region->page_size) {
     return sluice__encoder_fail(e, UV_EINVAL, "run is outside of region '%s'",

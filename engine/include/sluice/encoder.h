@@ -87,7 +87,8 @@ SLUICE_EXTERN int sluice_encoder_open(sluice_encoder_t *e,
                                       const sluice_decl_t *decl);
 
 /* Declares a region in the open payload of a section of pages, which must be
- * its first one. `*out_index` is its index for _pages and _zeros. */
+ * its first one; `bytes` is a multiple of `page_size`. `*out_index` is its
+ * index for _pages and _zeros. */
 SLUICE_EXTERN int sluice_encoder_region(sluice_encoder_t *e, const char *name,
                                         uint64_t bytes, uint32_t page_size,
                                         uint32_t *out_index);
