@@ -78,6 +78,12 @@ extern const sluice__encode_ops_t sluice__encode_qemu3;
 int sluice__encoder_fail(sluice_encoder_t *e, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Of a region that exists, else 0. */
+static inline uint32_t sluice__encoder_page_size(const sluice_encoder_t *e,
+                                                 uint32_t region) {
+  return region < e->region_count ? e->regions[region].page_size : 0;
+}
+
 /* Latches what the stage latched, if anything; returns it or 0. */
 int sluice__encoder_staged(sluice_encoder_t *e);
 

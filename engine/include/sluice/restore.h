@@ -35,7 +35,7 @@ typedef struct sluice_restore_options_s {
   uint32_t page_size;     /* of QEMU streams; 0: 4096 */
   void *data;
   const sluice_alloc_t *alloc; /* NULL: the engine's; copied */
-  size_t max_memory;           /* held by the session; 0: 64 MiB */
+  size_t max_memory;           /* held by the session; 0: 256 MiB */
   uint64_t bandwidth;          /* bytes a second at most; 0: no limit */
   uint32_t weight;             /* share among sessions, 1..1000; 0: 100 */
   uint32_t stall_ms;           /* no byte for so long: UV_ETIMEDOUT; 0: never */

@@ -1,0 +1,125 @@
+/* chunks.c - see chunks.h. */
+#include "session/chunks.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "io/sink.h"
+
+struct sluice__chunk_s {
+  sluice__chunks_t *owner;
+  sluice__chunk_t *next;
+  uint8_t *base;
+  size_t len; /* on its way */
+};
+
+/* Found again from its buffer: the node stands behind the bytes. */
+enum { CHUNK_SIZE = SLUICE_CHUNK_BYTES + sizeof(sluice__chunk_t) };
+
+static sluice__chunk_t *chunk_of(uint8_t *base) {
+  return (sluice__chunk_t *)(void *)(base + SLUICE_CHUNK_BYTES);
+}
+
+void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
+                         sluice_sink_t *sink, size_t high_bytes) {
+  memset(c, 0, sizeof(*c));
+  c->mem = mem;
+  c->sink = sink;
+  c->high_bytes = high_bytes;
+}
+
+void sluice__chunks_done(sluice__chunks_t *c) {
+  while (c->idle != NULL) {
+    sluice__chunk_t *chunk = c->idle;
+
+    c->idle = chunk->next;
+    sluice__mem_free_aligned(c->mem, chunk->base, CHUNK_SIZE,
+                             SLUICE_CHUNK_ALIGN);
+    c->chunk_count--;
+  }
+  assert(c->chunk_count == 0);
+}
+
+static int add_chunk(sluice__chunks_t *c) {
+  uint8_t *base =
+      sluice__mem_alloc_aligned(c->mem, CHUNK_SIZE, SLUICE_CHUNK_ALIGN);
+  sluice__chunk_t *chunk;
+
+  if (base == NULL) {
+    return sluice__mem_error(c->mem);
+  }
+  chunk = chunk_of(base);
+  chunk->owner = c;
+  chunk->base = base;
+  chunk->next = c->idle;
+  c->idle = chunk;
+  c->chunk_count++;
+  return 0;
+}
+
+static int lend(void *ctx, uint8_t **out) {
+  sluice__chunks_t *c = ctx;
+  sluice__chunk_t *chunk;
+  int r = c->idle == NULL ? add_chunk(c) : 0;
+
+  if (r < 0) {
+    return r;
+  }
+  chunk = c->idle;
+  c->idle = chunk->next;
+  *out = chunk->base;
+  return 0;
+}
+
+static void give_back(sluice__chunk_t *chunk) {
+  sluice__chunks_t *c = chunk->owner;
+
+  chunk->next = c->idle;
+  c->idle = chunk;
+}
+
+static void on_chunk_written(void *ctx, int status) {
+  sluice__chunk_t *chunk = ctx;
+  sluice__chunks_t *c = chunk->owner;
+
+  c->flying_bytes -= chunk->len;
+  give_back(chunk);
+  if (status < 0 && c->code == 0) {
+    c->code = status;
+  }
+  c->on_written(c->ctx, status);
+}
+
+static int write_chunk(sluice__chunks_t *c, sluice__chunk_t *chunk,
+                       size_t skip) {
+  int r;
+
+  c->flying_bytes += chunk->len;
+  r = sluice__sink_write(c->sink, chunk->base + skip, chunk->len, c->offset,
+                         on_chunk_written, chunk);
+  c->offset += chunk->len;
+  if (r != 0) { /* taken at once, or refused */
+    c->flying_bytes -= chunk->len;
+    give_back(chunk);
+  }
+  if (r < 0) {
+    c->code = r;
+  }
+  return r < 0 ? r : 0;
+}
+
+static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
+  sluice__chunks_t *c = ctx;
+  sluice__chunk_t *chunk = chunk_of(base);
+
+  chunk->len = len;
+  if (len == 0 || c->is_cut || c->code < 0) {
+    give_back(chunk);
+    return c->code;
+  }
+  return write_chunk(c, chunk, skip);
+}
+
+sluice_output_t sluice__chunks_output(sluice__chunks_t *c) {
+  return (sluice_output_t){.ctx = c, .lend = lend, .emit = emit};
+}

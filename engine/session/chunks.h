@@ -1,0 +1,49 @@
+/* chunks.h - the buffers between a save's encoder and its sink.
+ *
+ * Chunks are lent to the encoder, written by the sink, and come back. Their
+ * bytes on the way are what back-pressure is measured by: above the high mark
+ * no handler is called.
+ *
+ * Knows no section and no state machine: it reports by two callbacks. */
+#ifndef SLUICE_SESSION_CHUNKS_H
+#define SLUICE_SESSION_CHUNKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/encoder.h>
+#include <sluice/sink.h>
+
+#include "memory/mem.h"
+
+typedef struct sluice__chunk_s sluice__chunk_t;
+
+typedef struct sluice__chunks_s {
+  sluice__mem_t *mem;
+  sluice_sink_t *sink;
+  sluice__chunk_t *idle; /* ready to be lent */
+  size_t chunk_count;    /* that exist */
+  size_t flying_bytes;   /* given to the sink, not yet taken */
+  size_t high_bytes;     /* no more is made above this */
+  uint64_t offset;       /* of the next byte for the sink */
+  int code;              /* first error of the sink */
+  bool is_cut;           /* drop what comes: the sink is not to be used */
+  /* A write was completed, or failed. Called from the loop. */
+  void (*on_written)(void *ctx, int status);
+  void *ctx;
+} sluice__chunks_t;
+
+void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
+                         sluice_sink_t *sink, size_t high_bytes);
+/* Frees the buffers; none is under way. */
+void sluice__chunks_done(sluice__chunks_t *c);
+
+/* The encoder's output. */
+sluice_output_t sluice__chunks_output(sluice__chunks_t *c);
+
+static inline bool sluice__chunks_are_full(const sluice__chunks_t *c) {
+  return c->flying_bytes >= c->high_bytes;
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* engine.c - life of an engine; the work is in pump.c and the sessions.
+ *
+ * Closing: cancel what runs, wait until the last session has told its host,
+ * then close the handles. Sessions call sluice__engine_left() as they go. */
+#include "session/engine.h"
+
+#include <string.h>
+
+#include "session/session.h"
+
+enum { NS_PER_US = 1000 };
+
+static void set_clock(sluice_engine_t *engine,
+                      const sluice_engine_options_t *o) {
+  if (o->clock != NULL) {
+    engine->clock.now = o->clock;
+    engine->clock.ctx = o->clock_ctx;
+  }
+}
+
+int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
+                      const sluice_engine_options_t *options) {
+  static const sluice_engine_options_t none = {0};
+  const sluice_engine_options_t *o = options != NULL ? options : &none;
+  const sluice_alloc_t *a = o->alloc != NULL ? o->alloc : sluice_alloc_libc();
+  sluice_engine_t *engine =
+      a->alloc(a->ctx, sizeof(*engine), _Alignof(max_align_t));
+  sluice__pump_config_t config = {0};
+  int r;
+
+  if (engine == NULL) {
+    return UV_ENOMEM;
+  }
+  memset(engine, 0, sizeof(*engine));
+  engine->alloc = *a;
+  set_clock(engine, o);
+  config.slice_ns = (uint64_t)o->slice_us * NS_PER_US;
+  config.slice_bytes = o->slice_bytes;
+  config.clock = engine->clock.now != NULL ? &engine->clock : NULL;
+  r = sluice__pump_init(&engine->pump, loop, &config);
+  if (r < 0) {
+    a->release(a->ctx, engine, sizeof(*engine), _Alignof(max_align_t));
+    return r;
+  }
+  engine->pump.data = engine;
+  *out = engine;
+  return 0;
+}
+
+static void on_pump_closed(sluice__pump_t *pump) {
+  sluice_engine_t *engine = pump->data;
+  sluice_engine_close_cb cb = engine->close_cb;
+  void *data = engine->close_data;
+  sluice_alloc_t alloc = engine->alloc;
+
+  alloc.release(alloc.ctx, engine, sizeof(*engine), _Alignof(max_align_t));
+  if (cb != NULL) {
+    cb(data); /* last touch */
+  }
+}
+
+void sluice__engine_left(sluice_engine_t *engine) {
+  if (engine->is_closing && engine->sessions == NULL &&
+      !engine->pump.is_closing) {
+    sluice__pump_close(&engine->pump, on_pump_closed);
+  }
+}
+
+int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
+                        void *data) {
+  if (engine->is_closing) {
+    return UV_EALREADY;
+  }
+  engine->is_closing = true;
+  engine->close_cb = cb;
+  engine->close_data = data;
+  for (sluice__session_t *s = engine->sessions; s != NULL; s = s->next) {
+    sluice__session_cancel(s);
+  }
+  sluice__engine_left(engine);
+  return 0;
+}
+
+uv_loop_t *sluice_engine_loop(const sluice_engine_t *engine) {
+  return engine->pump.loop;
+}
+
+void sluice_engine_stats(const sluice_engine_t *engine,
+                         sluice_engine_stats_t *out) {
+  out->turns = engine->pump.stats.turns;
+  out->busy_ns = engine->pump.stats.busy_ns;
+  out->longest_turn_ns = engine->pump.stats.longest_turn_ns;
+  out->overruns = engine->pump.queue.overruns;
+}

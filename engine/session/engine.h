@@ -1,0 +1,26 @@
+/* engine.h - the pump and the sessions that share it.
+ *
+ * A session is one continuation of the engine's queue; its step drains the
+ * session's own queue with the share of the slice that it was given. So
+ * sessions are fair to each other whatever they hold, and one that fails ends
+ * alone. */
+#ifndef SLUICE_SESSION_ENGINE_H
+#define SLUICE_SESSION_ENGINE_H
+
+#include <sluice/engine.h>
+
+#include "pump.h"
+
+typedef struct sluice__session_s sluice__session_t;
+
+struct sluice_engine_s {
+  sluice__pump_t pump;
+  sluice_alloc_t alloc;
+  sluice__clock_t clock;
+  sluice__session_t *sessions;
+  sluice_engine_close_cb close_cb;
+  void *close_data;
+  bool is_closing;
+};
+
+#endif

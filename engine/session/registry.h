@@ -1,0 +1,93 @@
+/* registry.h - sections as the sessions see them.
+ *
+ * A section carries the state of the one operation that may use it: its
+ * continuation, its place in the stream, its statistics. So beginning an
+ * operation allocates nothing a section. */
+#ifndef SLUICE_SESSION_REGISTRY_H
+#define SLUICE_SESSION_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/registry.h>
+
+#include "queue.h"
+
+#define HASH_NONFATAL_OOM            1
+#define uthash_malloc(size)          sluice__registry_hash_alloc(registry, size)
+#define uthash_free(p, size)         sluice__registry_hash_free(registry, p, size)
+#define uthash_nonfatal_oom(section) ((section)->is_lost = true)
+#include <uthash.h>
+
+/* What a section has been through in the running operation. */
+typedef enum sluice__section_stage_e {
+  SLUICE__SECTION_IDLE,
+  SLUICE__SECTION_PRIMED, /* begin hook not called yet */
+  SLUICE__SECTION_BEGUN,  /* ... and its end hook is owed */
+  SLUICE__SECTION_LIVE,
+  SLUICE__SECTION_CLEAN,  /* save: step said DONE */
+  SLUICE__SECTION_LOADED, /* restore: step said DONE */
+  SLUICE__SECTION_CHECKED,
+  SLUICE__SECTION_OVER
+} sluice__section_stage_t;
+
+/* Bytes of a restore that came too few for what the handler wants at once. */
+typedef struct sluice__stash_s {
+  uint8_t *base;
+  size_t cap;
+  size_t len;
+} sluice__stash_t;
+
+struct sluice_section_s {
+  const sluice_handler_t *handler;
+  void *self;
+  sluice_section_options_t options;
+  sluice_section_t *next; /* by priority, then registration */
+  struct {                /* what the hash is over; name is zero-padded */
+    uint32_t instance;
+    char name[SLUICE_NAME_MAX + 1];
+  } key;
+  UT_hash_handle hh;
+  bool is_lost; /* set by the hash when it had no memory */
+
+  /* Of the running operation. */
+  sluice__cont_t cont;
+  void *session; /* the save or restore; NULL when none runs */
+  sluice__section_stage_t stage;
+  uint32_t id; /* in the stream */
+  bool is_end; /* restore: the payload at hand is the last */
+  sluice__stash_t stash;
+};
+
+struct sluice_registry_s {
+  sluice_alloc_t alloc;
+  sluice_section_t *by_key; /* hash */
+  sluice_section_t *first;  /* list by priority */
+  sluice_section_t *last;
+  uint32_t count;
+  void *user; /* the operation that uses it */
+};
+
+void *sluice__registry_hash_alloc(sluice_registry_t *registry, size_t size);
+void sluice__registry_hash_free(sluice_registry_t *registry, void *p,
+                                size_t size);
+
+/* NULL when there is none. */
+sluice_section_t *sluice__registry_find(sluice_registry_t *registry,
+                                        const char *name, uint32_t instance);
+
+/* Takes the registry for `session`, all sections IDLE; UV_EBUSY, UV_EINVAL
+ * (empty). */
+int sluice__registry_acquire(sluice_registry_t *registry, void *session);
+void sluice__registry_release(sluice_registry_t *registry);
+
+static inline const char *sluice__section_name(const sluice_section_t *s) {
+  return s->key.name;
+}
+
+static inline bool sluice__section_is_live(const sluice_section_t *s) {
+  return s->handler->save_step != NULL;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* restore.h - what the rooms of a restore share.
+ *
+ *   restore.c        life: begin, cancel, free, accessors
+ *   restore_run.c    the states, from opening the source to the commit
+ *   restore_load.c   the stream's frame, and the sections' load steps
+ *   restore_end.c    undoing, settling, telling */
+#ifndef SLUICE_SESSION_RESTORE_H
+#define SLUICE_SESSION_RESTORE_H
+
+#include <sluice/restore.h>
+
+#include "session/reader.h"
+#include "session/session.h"
+
+/*   OPEN -> OPENING -> LOAD -> CHECK -> COMMITTED
+ *
+ * OPENING waits for the source; so does LOAD when nothing can be decoded. */
+typedef enum sluice__restore_state_e {
+  SLUICE__RESTORE_OPEN,
+  SLUICE__RESTORE_OPENING,
+  SLUICE__RESTORE_LOAD,
+  SLUICE__RESTORE_CHECK,
+  SLUICE__RESTORE_COMMITTED
+} sluice__restore_state_t;
+
+struct sluice_restore_s {
+  sluice__session_t session; /* first: the hooks get this */
+  sluice_restore_options_t options;
+  sluice_restore_cb cb;
+  sluice_alloc_t alloc; /* that this struct is from */
+  sluice_source_t *source;
+  sluice_decoder_t *decoder;
+  sluice_reader_t reader;
+  sluice__restore_state_t state;
+  bool is_source_busy; /* open or read is under way */
+  bool is_cancelled;   /* the source was asked to end its read */
+  bool is_at_end;      /* the source has no more */
+  bool is_loaded;      /* the stream was whole */
+
+  sluice__cont_t pull;       /* reads the stream's frame */
+  sluice__cont_t *starved;   /* who waits for input: pull or a section */
+  sluice_section_t *reading; /* whose payload is current; NULL: pull's turn */
+};
+
+/* restore_run.c */
+int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b);
+void sluice__restore_on_source(void *ctx, ptrdiff_t got);
+
+/* restore_load.c */
+void sluice__restore_prime_load(sluice_restore_t *restore);
+
+/* restore_end.c */
+void sluice__restore_fail(sluice__session_t *s);
+bool sluice__restore_settle(sluice__session_t *s);
+void sluice__restore_deliver(sluice__session_t *s);
+void sluice__restore_end_sections(sluice_restore_t *restore, int status);
+
+#endif

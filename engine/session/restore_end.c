@@ -1,0 +1,47 @@
+/* restore_end.c - how a restore ends: one path for success, failure, cancel. */
+#include "session/restore.h"
+
+#include "io/source.h"
+
+void sluice__restore_end_sections(sluice_restore_t *restore, int status) {
+  for (sluice_section_t *at = restore->session.registry->first; at != NULL;
+       at = at->next) {
+    sluice__section_stage_t stage = at->stage;
+
+    sluice__stash_free(&restore->session.mem, &at->stash);
+    at->session = NULL;
+    at->stage = SLUICE__SECTION_IDLE;
+    if (stage != SLUICE__SECTION_IDLE && stage != SLUICE__SECTION_PRIMED) {
+      at->handler->restore_end(at->self, status);
+    }
+  }
+}
+
+void sluice__restore_fail(sluice__session_t *s) {
+  sluice_restore_t *restore = (sluice_restore_t *)s;
+
+  sluice__restore_end_sections(restore, s->error.code);
+  if (restore->is_source_busy && !restore->is_cancelled) {
+    restore->is_cancelled = true;
+    sluice__source_cancel(restore->source);
+  }
+}
+
+bool sluice__restore_settle(sluice__session_t *s) {
+  sluice_restore_t *restore = (sluice_restore_t *)s;
+
+  if (restore->is_source_busy) {
+    return false; /* its callback wakes the turn */
+  }
+  sluice_decoder_free(restore->decoder);
+  restore->decoder = NULL;
+  sluice__source_close(restore->source);
+  restore->source = NULL;
+  return true;
+}
+
+void sluice__restore_deliver(sluice__session_t *s) {
+  sluice_restore_t *restore = (sluice_restore_t *)s;
+
+  restore->cb(restore, s->error.code); /* last touch: it may be freed here */
+}

@@ -1,0 +1,89 @@
+/* save.h - what the rooms of a save share.
+ *
+ *   save.c           life: begin, cancel, free, accessors
+ *   save_run.c       the states, from opening the sink to its finish
+ *   save_sections.c  calling the handlers
+ *   save_rounds.c    rounds, policy, when to switch
+ *   save_end.c       undoing after a failure, settling, telling */
+#ifndef SLUICE_SESSION_SAVE_H
+#define SLUICE_SESSION_SAVE_H
+
+#include <sluice/save.h>
+
+#include "session/chunks.h"
+#include "session/session.h"
+#include "session/writer.h"
+
+/*   OPEN -> OPENING -> LIVE -> PAUSING -> PAUSED -> FLUSH -> SYNCING -> SYNCED
+ *
+ * OPENING and SYNCING wait for the sink, PAUSING for the host. */
+typedef enum sluice__save_state_e {
+  SLUICE__SAVE_OPEN,
+  SLUICE__SAVE_OPENING,
+  SLUICE__SAVE_LIVE,
+  SLUICE__SAVE_PAUSING,
+  SLUICE__SAVE_PAUSED,
+  SLUICE__SAVE_FLUSH,
+  SLUICE__SAVE_SYNCING,
+  SLUICE__SAVE_SYNCED
+} sluice__save_state_t;
+
+struct sluice_save_s {
+  sluice__session_t session; /* first: the hooks get this */
+  sluice_save_options_t options;
+  sluice_save_cb cb;
+  sluice_alloc_t alloc; /* that this struct is from */
+  sluice_sink_t *sink;
+  sluice_encoder_t *encoder;
+  sluice__chunks_t chunks;
+  sluice__save_state_t state;
+  bool is_sink_open;   /* open was accepted: abort or finish is owed */
+  bool is_sink_busy;   /* open, finish or abort is under way */
+  bool is_aborting;    /* abort was asked for */
+  bool is_host_paused; /* pause was called and resume not yet */
+  bool wants_switch;
+  sluice_totals_t totals; /* kept when the encoder goes */
+  uint64_t grace_ns;      /* until then the ABORT record may still go out */
+
+  uint32_t begun;  /* sections whose begin hook has been called */
+  uint32_t live;   /* ... that are live */
+  uint64_t worked; /* bytes of state dealt with */
+
+  bool is_round_open;
+  sluice_round_t round;
+  uint64_t round_worked; /* `worked` when it began */
+  uint64_t round_ns;
+
+  sluice_section_t *finishing; /* the next whose finish hook is called */
+  bool is_finishing_live;      /* first pass: live sections, then the rest */
+  bool is_payload_open;        /* `finishing` has been declared */
+  uint64_t paused_ns;          /* when the pause began */
+  uint64_t pause_took_ns;
+};
+
+/* save_run.c */
+int sluice__save_run(sluice__session_t *s, sluice__budget_t *b);
+void sluice__save_on_sink(void *ctx, int status);
+
+/* save_sections.c: both latch the first error. */
+void sluice__save_prime(sluice_save_t *save);
+/* SLUICE_DONE when every section is complete, or SLUICE_MORE. */
+int sluice__save_finish_sections(sluice_save_t *save, sluice__budget_t *b);
+uint64_t sluice__save_pending(const sluice_save_t *save);
+/* Calls every end hook that is owed. */
+void sluice__save_end_sections(sluice_save_t *save, int status);
+
+/* save_rounds.c: what to do after a drain that answered `drained`. */
+sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained);
+
+/* save_end.c */
+void sluice__save_fail(sluice__session_t *s);
+bool sluice__save_settle(sluice__session_t *s);
+void sluice__save_deliver(sluice__session_t *s);
+void sluice__save_resume_host(sluice_save_t *save);
+
+/* Latches the encoder's error. */
+void sluice__save_fail_encoder(sluice_save_t *save,
+                               const sluice_section_t *section);
+
+#endif

@@ -1,0 +1,158 @@
+/* save_run.c - the states of a save, one function each.
+ *
+ * Every state either moves on, or waits for a completion that wakes the turn.
+ * Back-pressure is looked at before anything is asked of a handler. */
+#include "session/save.h"
+
+#include <uv.h>
+
+#include "io/sink.h"
+
+static void enter(sluice_save_t *save, sluice__save_state_t state,
+                  sluice_phase_t phase) {
+  save->state = state;
+  save->session.phase = phase;
+}
+
+static void fail(sluice_save_t *save, int code) {
+  sluice__session_fail(&save->session, code, NULL,
+                       sluice_encoder_offset(save->encoder), NULL);
+}
+
+static void begin_live(sluice_save_t *save) {
+  enter(save, SLUICE__SAVE_LIVE, SLUICE_PHASE_BEGIN);
+  if (sluice_encoder_header(save->encoder) < 0) {
+    sluice__save_fail_encoder(save, NULL);
+  }
+}
+
+static void sink_answered(sluice_save_t *save) {
+  if (save->state == SLUICE__SAVE_OPENING) {
+    begin_live(save);
+  } else if (save->state == SLUICE__SAVE_SYNCING) {
+    enter(save, SLUICE__SAVE_SYNCED, SLUICE_PHASE_FINISH);
+  }
+}
+
+void sluice__save_on_sink(void *ctx, int status) {
+  sluice_save_t *save = ctx;
+
+  save->is_sink_busy = false;
+  if (status < 0) {
+    fail(save, status);
+  } else if (save->session.error.code == 0) {
+    sink_answered(save);
+  }
+  sluice__session_wake(&save->session);
+}
+
+/* `r` is what an operation of the sink's returned: 1 done, 0 will answer. */
+static int asked(sluice_save_t *save, int r, const sluice_error_t *err) {
+  if (r < 0) {
+    sluice__session_fail(&save->session, r, NULL, 0, err);
+    return SLUICE__WAIT;
+  }
+  save->is_sink_busy = r == 0;
+  if (r == 1) {
+    sink_answered(save);
+  }
+  return r == 1 ? SLUICE__MORE : SLUICE__WAIT;
+}
+
+static int open_sink(sluice_save_t *save) {
+  sluice_error_t err = {0};
+  int r;
+
+  enter(save, SLUICE__SAVE_OPENING, SLUICE_PHASE_BEGIN);
+  r = sluice__sink_open(save->sink, save->session.engine->pump.loop,
+                        sluice__save_on_sink, save, &err);
+  save->is_sink_open = r >= 0;
+  return asked(save, r, &err);
+}
+
+/* All that is left fits the downtime, or somebody said so. */
+static int pause_host(sluice_save_t *save) {
+  enter(save, SLUICE__SAVE_PAUSING, SLUICE_PHASE_PAUSED);
+  save->paused_ns = sluice__pump_now(&save->session.engine->pump);
+  save->is_finishing_live = true;
+  save->finishing = save->session.registry->first;
+  if (save->options.pause == NULL) {
+    save->state = SLUICE__SAVE_PAUSED;
+    return SLUICE__MORE;
+  }
+  save->is_host_paused = true;
+  save->options.pause(save); /* may answer in here */
+  return save->state == SLUICE__SAVE_PAUSED ? SLUICE__MORE : SLUICE__WAIT;
+}
+
+static int live_turn(sluice_save_t *save, sluice__budget_t *b) {
+  sluice__session_t *s = &save->session;
+  sluice__cont_t *failed = NULL;
+  int r;
+
+  if (sluice__session_is_paced(s)) {
+    return SLUICE__WAIT;
+  }
+  r = sluice__queue_drain(&s->queue, b, &failed);
+  if (s->error.code != 0) {
+    return SLUICE__WAIT;
+  }
+  switch (sluice__save_judge(save, r)) {
+  case SLUICE_GO_ON: break;
+  case SLUICE_SWITCH: return pause_host(save);
+  case SLUICE_GIVE_UP: fail(save, SLUICE_ENOCONVERGE); break;
+  }
+  return r == SLUICE__MORE ? SLUICE__MORE : SLUICE__WAIT;
+}
+
+static int paused_turn(sluice_save_t *save, sluice__budget_t *b) {
+  int r = sluice__save_finish_sections(save, b);
+
+  if (r != SLUICE_DONE || save->session.error.code != 0) {
+    return r;
+  }
+  enter(save, SLUICE__SAVE_FLUSH, SLUICE_PHASE_FINISH);
+  save->pause_took_ns =
+      sluice__pump_now(&save->session.engine->pump) - save->paused_ns;
+  if (sluice_encoder_finish(save->encoder) < 0) {
+    sluice__save_fail_encoder(save, NULL);
+  }
+  sluice__save_resume_host(save);
+  return SLUICE__MORE;
+}
+
+static int flush_turn(sluice_save_t *save) {
+  save->session.bytes_done = sluice_encoder_offset(save->encoder);
+  if (save->chunks.flying_bytes > 0) {
+    return SLUICE__WAIT;
+  }
+  enter(save, SLUICE__SAVE_SYNCING, SLUICE_PHASE_FINISH);
+  return asked(
+      save, sluice__sink_finish(save->sink, sluice__save_on_sink, save), NULL);
+}
+
+static int run_state(sluice_save_t *save, sluice__budget_t *b) {
+  switch (save->state) {
+  case SLUICE__SAVE_OPEN: return open_sink(save);
+  case SLUICE__SAVE_OPENING: return SLUICE__WAIT;
+  case SLUICE__SAVE_LIVE: return live_turn(save, b);
+  case SLUICE__SAVE_PAUSING: return SLUICE__WAIT;
+  case SLUICE__SAVE_PAUSED: return paused_turn(save, b);
+  case SLUICE__SAVE_FLUSH: return flush_turn(save);
+  case SLUICE__SAVE_SYNCING: return SLUICE__WAIT;
+  case SLUICE__SAVE_SYNCED:
+    sluice__save_end_sections(save, 0);
+    sluice__session_finish(&save->session);
+    return SLUICE__MORE;
+  }
+  return SLUICE__WAIT;
+}
+
+int sluice__save_run(sluice__session_t *s, sluice__budget_t *b) {
+  sluice_save_t *save = (sluice_save_t *)s;
+
+  if (sluice__chunks_are_full(&save->chunks)) {
+    return SLUICE__WAIT; /* a completed write wakes us */
+  }
+  return run_state(save, b);
+}

@@ -1,0 +1,168 @@
+/* writer.c - from handlers' calls to the encoder. See writer.h.
+ *
+ * A handler's mistake (bytes in a section of pages, a range outside) is latched
+ * by the encoder, so it ends the save like any other error. */
+#include "session/writer.h"
+
+#include <string.h>
+#include <uv.h>
+
+#include <sluice/error.h>
+
+#include "stream/bytes.h"
+#include "stream/encoder.h"
+
+/* A page of zeros costs a read of it and no payload. Measured, a read sweep is
+ * about an eighth of the way of a page through staging, checksum and sink. */
+enum { ZERO_DISCOUNT = 8 };
+
+void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
+                         const sluice_section_t *section,
+                         sluice__budget_t *budget, sluice_item_kind_t kind,
+                         bool is_open, bool is_big_endian) {
+  w->encoder = encoder;
+  w->section = section;
+  w->budget = budget;
+  w->kind = kind;
+  w->is_open = is_open;
+  w->is_big_endian = is_big_endian;
+  w->status = 0;
+  w->worked = 0;
+}
+
+sluice_decl_t sluice__section_decl(const sluice_section_t *section) {
+  return (sluice_decl_t){
+      .id = section->id,
+      .instance = section->options.instance,
+      .version = section->handler->version,
+      .flags = (section->options.flags & SLUICE_SECTION_OPTIONAL) |
+               (sluice__section_is_live(section) ? SLUICE_SECTION_LIVE : 0u),
+      .payload = section->handler->payload,
+      .name = sluice__section_name(section),
+      .type = section->handler->type,
+      .schema = section->options.schema,
+      .schema_len = section->options.schema_len,
+  };
+}
+
+static int ensure_open(sluice_writer_t *w) {
+  sluice_decl_t decl;
+
+  if (w->status < 0 || w->is_open) {
+    return w->status;
+  }
+  decl = sluice__section_decl(w->section);
+  w->status = sluice_encoder_open(w->encoder, w->kind, &decl);
+  w->is_open = w->status == 0;
+  return w->status;
+}
+
+size_t sluice_writer_left(const sluice_writer_t *w) {
+  return (size_t)sluice__budget_left(w->budget);
+}
+
+int sluice_writer_should_yield(sluice_writer_t *w) {
+  return w->status < 0 || sluice__budget_should_yield(w->budget);
+}
+
+int sluice_writer_status(const sluice_writer_t *w) {
+  return w->status;
+}
+
+int sluice_writer_bytes(sluice_writer_t *w, const void *data, size_t len) {
+  if (ensure_open(w) == 0) {
+    w->status = w->section->handler->payload == SLUICE_PAYLOAD_BYTES
+                    ? sluice_encoder_bytes(w->encoder, data, len)
+                    : UV_EINVAL;
+    sluice__budget_charge(w->budget, len);
+    w->worked += len;
+  }
+  return w->status;
+}
+
+int sluice_writer_u8(sluice_writer_t *w, uint8_t v) {
+  return sluice_writer_bytes(w, &v, 1);
+}
+
+int sluice_writer_u16(sluice_writer_t *w, uint16_t v) {
+  uint8_t b[2];
+
+  if (w->is_big_endian) {
+    sluice__put_be16(b, v);
+  } else {
+    sluice__put_le16(b, v);
+  }
+  return sluice_writer_bytes(w, b, sizeof(b));
+}
+
+int sluice_writer_u32(sluice_writer_t *w, uint32_t v) {
+  uint8_t b[4];
+
+  if (w->is_big_endian) {
+    sluice__put_be32(b, v);
+  } else {
+    sluice__put_le32(b, v);
+  }
+  return sluice_writer_bytes(w, b, sizeof(b));
+}
+
+int sluice_writer_u64(sluice_writer_t *w, uint64_t v) {
+  uint8_t b[8];
+
+  if (w->is_big_endian) {
+    sluice__put_be64(b, v);
+  } else {
+    sluice__put_le64(b, v);
+  }
+  return sluice_writer_bytes(w, b, sizeof(b));
+}
+
+int sluice_writer_region(sluice_writer_t *w, const char *name, uint64_t bytes,
+                         uint32_t page_size, uint32_t *out_index) {
+  if (ensure_open(w) == 0) {
+    w->status =
+        sluice_encoder_region(w->encoder, name, bytes, page_size, out_index);
+  }
+  return w->status;
+}
+
+/* Charges by what came out, and for pages that turned out to be zero. */
+static void charge_pages(sluice_writer_t *w, const sluice_totals_t *before,
+                         uint64_t looked_at) {
+  sluice_totals_t after;
+  uint64_t written;
+
+  sluice_encoder_totals(w->encoder, &after);
+  written = after.bytes - before->bytes;
+  if (written < looked_at) {
+    written += (looked_at - written) / ZERO_DISCOUNT;
+  }
+  sluice__budget_charge(w->budget, written);
+  w->worked += looked_at;
+}
+
+int sluice_writer_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
+                        const void *data, uint64_t count) {
+  sluice_totals_t before;
+
+  if (ensure_open(w) == 0) {
+    sluice_encoder_totals(w->encoder, &before);
+    w->status = sluice_encoder_pages(w->encoder, region, offset, data, count);
+    charge_pages(w, &before,
+                 count * sluice__encoder_page_size(w->encoder, region));
+  }
+  return w->status;
+}
+
+int sluice_writer_zeros(sluice_writer_t *w, uint32_t region, uint64_t offset,
+                        uint64_t count) {
+  sluice_totals_t before;
+
+  if (ensure_open(w) == 0) {
+    sluice_encoder_totals(w->encoder, &before);
+    w->status = sluice_encoder_zeros(w->encoder, region, offset, count);
+    charge_pages(w, &before, 0);
+    w->worked += count * sluice__encoder_page_size(w->encoder, region);
+  }
+  return w->status;
+}

@@ -1,0 +1,37 @@
+/* writer.h - the writer that a save lends to its handlers.
+ *
+ * Opens the section's payload at the first byte and counts what the call costs,
+ * so that sections without news leave nothing in the stream. */
+#ifndef SLUICE_SESSION_WRITER_H
+#define SLUICE_SESSION_WRITER_H
+
+#include <stdbool.h>
+
+#include <sluice/encoder.h>
+#include <sluice/writer.h>
+
+#include "budget.h"
+#include "session/registry.h"
+
+struct sluice_writer_s {
+  sluice_encoder_t *encoder;
+  const sluice_section_t *section;
+  sluice__budget_t *budget;
+  sluice_item_kind_t kind; /* of the payload to open at the first byte */
+  bool is_open;
+  bool is_big_endian;
+  int status;
+  uint64_t worked; /* bytes of state that this call dealt with */
+};
+
+/* Lends `w` for one call of a handler. `is_open`: the payload is open already.
+ */
+void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
+                         const sluice_section_t *section,
+                         sluice__budget_t *budget, sluice_item_kind_t kind,
+                         bool is_open, bool is_big_endian);
+
+/* The section as a stream declares it. */
+sluice_decl_t sluice__section_decl(const sluice_section_t *section);
+
+#endif
