@@ -15,10 +15,10 @@ function(sluice_shared_twin target output_name)
 
   add_library(${target}_shared SHARED ${objects})
   target_link_libraries(${target}_shared ${T_LINK})
-  target_link_options(${target}_shared PRIVATE
-    -Wl,--version-script=${map}
-    # Sanitizers leave their run-time to the program.
-    $<$<NOT:$<BOOL:${SLUICE_SANITIZE}>>:-Wl,-z,defs>)
+  target_link_options(${target}_shared PRIVATE -Wl,--version-script=${map})
+  if(NOT SLUICE_SANITIZE) # a sanitizer's run-time may come with the program
+    target_link_options(${target}_shared PRIVATE -Wl,-z,defs)
+  endif()
   get_target_property(includes ${target} INTERFACE_INCLUDE_DIRECTORIES)
   target_include_directories(${target}_shared INTERFACE ${includes})
   set_target_properties(${target} PROPERTIES

@@ -1,0 +1,86 @@
+#!/bin/sh
+# Installs into an empty prefix, then moves it: what was installed must work
+# from anywhere. Builds and runs a consumer through pkg-config and through
+# find_package(), static and shared.
+set -eu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+consumer=$SOURCE/tests/install/consumer
+
+"$CMAKE" --install "$BUILD" --prefix "$work/first" >"$work/log"
+mv "$work/first" "$work/prefix"
+prefix=$work/prefix
+pc=$(dirname "$(find "$prefix" -name sluice.pc)")
+libdir=$(dirname "$pc")
+export PKG_CONFIG_PATH="$pc"
+
+# uses PROGRAM yes|no: whether it was linked with the shared library.
+uses() {
+  found=no
+  if "$READELF" -d "$1" | grep -q 'NEEDED.*\[libsluice\.so\.0\]'; then
+    found=yes
+  fi
+  if [ "$found" != "$2" ]; then
+    echo "$1: linked with the shared library: $found"
+    exit 1
+  fi
+}
+
+# build PROGRAM SOURCE FLAGS...
+build() {
+  program=$work/$1 file=$consumer/$2
+  shift 2
+  "$CC" -std=c11 -Wall -Wextra -Werror "$file" -o "$program" "$@"
+}
+
+echo "pkg-config, shared"
+# shellcheck disable=SC2046
+build pc_shared main.c $(pkg-config --cflags --libs sluice)
+uses "$work/pc_shared" yes
+LD_LIBRARY_PATH=$libdir "$work/pc_shared"
+
+echo "pkg-config, static"
+# shellcheck disable=SC2046
+build pc_static main.c $(pkg-config --static --cflags --libs sluice |
+  sed 's/-lsluice\b/-l:libsluice.a/g')
+uses "$work/pc_static" no
+"$work/pc_static"
+
+if [ -e "$pc/sluice-handlers.pc" ]; then
+  echo "pkg-config, handlers"
+  # shellcheck disable=SC2046
+  build pc_handlers handlers.c $(pkg-config --cflags --libs sluice-handlers)
+  LD_LIBRARY_PATH=$libdir "$work/pc_handlers"
+fi
+if [ -e "$pc/sluice-jemalloc.pc" ]; then
+  echo "pkg-config, jemalloc"
+  # shellcheck disable=SC2046
+  build pc_jemalloc jemalloc.c $(pkg-config --cflags --libs sluice-jemalloc)
+  LD_LIBRARY_PATH=$libdir "$work/pc_jemalloc"
+fi
+
+echo "find_package"
+"$CMAKE" -S "$consumer" -B "$work/build" -DCMAKE_C_COMPILER="$CC" \
+  -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" || {
+  cat "$work/log"
+  exit 1
+}
+"$CMAKE" --build "$work/build" >"$work/log" || {
+  cat "$work/log"
+  exit 1
+}
+uses "$work/build/static" no
+uses "$work/build/shared" yes
+for program in static shared handlers handlers_shared jemalloc; do
+  if [ -e "$work/build/$program" ]; then
+    "$work/build/$program"
+  fi
+done
+
+# What else a user expects to find.
+if [ -e "$SOURCE/tool/sluice.1" ]; then
+  test -e "$prefix/share/man/man1/sluice.1"
+fi
+if [ -e "$BUILD/tool/sluice" ]; then
+  "$prefix/bin/sluice" --version
+fi
