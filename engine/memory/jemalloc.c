@@ -183,7 +183,7 @@ static int arena_create(struct arena *a, size_t cap) {
 
   a->limit = SIZE_MAX;
   if (mallctl("arenas.create", &a->index, &len, (void *)&hooks,
-              sizeof(hooks)) != 0) {
+              sizeof(void *)) != 0) {
     return UV_ENOMEM;
   }
   own = atomic_load(&a->mapped);
