@@ -43,8 +43,9 @@ if(TARGET sluice_handlers)
     add_library(sluice::handlers ALIAS sluice_handlers)
   endif()
   set_target_properties(sluice_handlers PROPERTIES EXPORT_NAME handlers)
+  # A program's run path does not reach the libraries of its libraries.
   set_target_properties(sluice_handlers_shared PROPERTIES
-    EXPORT_NAME handlers_shared)
+    EXPORT_NAME handlers_shared INSTALL_RPATH "$ORIGIN")
   list(APPEND SLUICE_TARGETS sluice_handlers sluice_handlers_shared)
   list(APPEND SLUICE_HEADERS handlers/include/)
   list(APPEND SLUICE_PC sluice-handlers)

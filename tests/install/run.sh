@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs into an empty prefix, then moves it: what was installed must work
 # from anywhere. Builds and runs a consumer through pkg-config and through
-# find_package(), static and shared.
+# find_package(), static and shared; then one that has the sources as a folder.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -59,16 +59,18 @@ if [ -e "$pc/sluice-jemalloc.pc" ]; then
   LD_LIBRARY_PATH=$libdir "$work/pc_jemalloc"
 fi
 
+# quietly COMMAND...: its words only when it fails.
+quietly() {
+  "$@" >"$work/log" 2>&1 || {
+    cat "$work/log"
+    exit 1
+  }
+}
+
 echo "find_package"
-"$CMAKE" -S "$consumer" -B "$work/build" -DCMAKE_C_COMPILER="$CC" \
-  -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" || {
-  cat "$work/log"
-  exit 1
-}
-"$CMAKE" --build "$work/build" >"$work/log" || {
-  cat "$work/log"
-  exit 1
-}
+quietly "$CMAKE" -S "$consumer" -B "$work/build" -DCMAKE_C_COMPILER="$CC" \
+  -DCMAKE_PREFIX_PATH="$prefix"
+quietly "$CMAKE" --build "$work/build"
 uses "$work/build/static" no
 uses "$work/build/shared" yes
 for program in static shared handlers handlers_shared jemalloc; do
@@ -76,6 +78,12 @@ for program in static shared handlers handlers_shared jemalloc; do
     "$work/build/$program"
   fi
 done
+
+echo "add_subdirectory"
+quietly "$CMAKE" -S "$SOURCE/tests/install/embedder" -B "$work/embedder" \
+  -DCMAKE_C_COMPILER="$CC" -DSLUICE_SOURCE="$SOURCE"
+quietly "$CMAKE" --build "$work/embedder" --target host
+"$work/embedder/host"
 
 # What else a user expects to find.
 if [ -e "$SOURCE/tool/sluice.1" ]; then
