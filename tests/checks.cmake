@@ -54,5 +54,9 @@ if(NOT SLUICE_SANITIZE)
   sluice_check(plain_host ENV "HOST=$<TARGET_FILE:plain_host>"
     "LIBRARY=$<TARGET_FILE:sluice_shared>")
 
-  sluice_check(install)
+  set(tool "")
+  if(TARGET sluice_tool)
+    set(tool sluice)
+  endif()
+  sluice_check(install ENV "TOOL=${tool}")
 endif()

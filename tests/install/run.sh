@@ -2,6 +2,7 @@
 # Installs into an empty prefix, then moves it: what was installed must work
 # from anywhere. Builds and runs a consumer through pkg-config and through
 # find_package(), static and shared; then one that has the sources as a folder.
+# TOOL: not empty when the tool is built.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -89,6 +90,6 @@ quietly "$CMAKE" --build "$work/embedder" --target host
 if [ -e "$SOURCE/tool/sluice.1" ]; then
   test -e "$prefix/share/man/man1/sluice.1"
 fi
-if [ -e "$BUILD/tool/sluice" ]; then
+if [ -n "$TOOL" ]; then
   "$prefix/bin/sluice" --version
 fi
