@@ -19,7 +19,7 @@ static int64_t clamp_bytes(uint64_t bytes) {
 }
 
 static bool is_past(const sluice__budget_t *b) {
-  return b->deadline_ns != UINT64_MAX && b->now_ns >= b->deadline_ns;
+  return b->now_ns >= b->deadline_ns;
 }
 
 static void spend_bytes(sluice__budget_t *b, uint64_t bytes) {
