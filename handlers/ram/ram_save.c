@@ -160,14 +160,6 @@ static void leave_look(sluice_ram_t *ram) {
   }
 }
 
-static int look_turn(sluice_ram_t *ram, sluice_error_t *err) {
-  if (ram->save.look.region == ram->region_count) {
-    leave_look(ram);
-    return 0;
-  }
-  return look_at_slice(ram, err);
-}
-
 static void leave_send(sluice_ram_t *ram) {
   /* A paused host writes nothing that a tracker would have to be asked about.
    */
@@ -216,17 +208,13 @@ static void count_run(sluice_ram_t *ram, uint64_t count) {
   }
 }
 
+/* Sends the next run; the caller knows that there is one. */
 static int send_turn(sluice_ram_t *ram, sluice_writer_t *w) {
   sluice__ram_place_t *at = &ram->save.cursor;
   sluice__ram_region_t *region;
+  uint64_t n = find_run(ram, run_limit(ram, w));
   uint64_t page;
-  uint64_t n;
 
-  if (ram->save.known == 0) {
-    leave_send(ram);
-    return 0;
-  }
-  n = find_run(ram, run_limit(ram, w));
   region = ram->regions[at->region];
   page = at->page;
   at->page += n;
@@ -237,16 +225,27 @@ static int send_turn(sluice_ram_t *ram, sluice_writer_t *w) {
                              region->base + (page << ram->page_shift), n);
 }
 
+static void leave_what_is_over(sluice_ram_t *ram) {
+  if (ram->state == SLUICE__RAM_LOOK &&
+      ram->save.look.region == ram->region_count) {
+    leave_look(ram);
+  } else if (ram->state == SLUICE__RAM_SEND && ram->save.known == 0) {
+    leave_send(ram);
+  }
+}
+
 /* Turns until clean (DONE), told to yield (MORE), or an error. */
 static int save_turns(sluice_ram_t *ram, sluice_writer_t *w,
                       sluice_error_t *err) {
+  leave_what_is_over(ram); /* there may be no regions at all */
   while (ram->state != SLUICE__RAM_CLEAN) {
-    int r = ram->state == SLUICE__RAM_LOOK ? look_turn(ram, err)
+    int r = ram->state == SLUICE__RAM_LOOK ? look_at_slice(ram, err)
                                            : send_turn(ram, w);
 
     if (r < 0) {
       return r;
     }
+    leave_what_is_over(ram);
     if (ram->state != SLUICE__RAM_CLEAN && sluice_writer_should_yield(w)) {
       return SLUICE_MORE;
     }
