@@ -286,28 +286,27 @@ static void put_reason(sluice_encoder_t *e, const sluice_error_t *reason) {
 }
 
 static int native_abort(sluice_encoder_t *e, const sluice_error_t *reason) {
-  static const sluice_error_t unknown = {.offset = SLUICE_OFFSET_NONE,
-                                         .message = "no reason was given"};
+  sluice_error_t why = {.offset = SLUICE_OFFSET_NONE,
+                        .message = "no reason was given"};
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   int r;
 
   if (n->is_over) {
     return 0;
   }
-  if (reason == NULL) {
-    reason = &unknown;
+  if (reason != NULL) {
+    why = *reason;
   }
   n->is_over = true;
   n->opens = false;
   sluice__native_drop(e);
-  r = sluice__native_begin(e, SLUICE__NATIVE_ABORT, 0,
-                           SLUICE__NATIVE_NO_SECTION,
-                           SLUICE__ABORT_STRINGS + sizeof(reason->section) +
-                               sizeof(reason->message));
+  r = sluice__native_begin(
+      e, SLUICE__NATIVE_ABORT, 0, SLUICE__NATIVE_NO_SECTION,
+      SLUICE__ABORT_STRINGS + sizeof(why.section) + sizeof(why.message));
   if (r < 0) {
     return r;
   }
-  put_reason(e, reason);
+  put_reason(e, &why);
   (void)sluice__native_end(e);
   return e->stage.code;
 }
