@@ -57,3 +57,7 @@ void sluice__source_close(sluice_source_t *source) {
 void sluice_source_free(sluice_source_t *source) {
   sluice__source_close(source);
 }
+
+bool sluice__source_stays_open(const sluice_source_t *source) {
+  return source->ops->stays_open != 0;
+}

@@ -71,6 +71,7 @@ static void close_stream(void *self) {
 }
 
 static const sluice_source_ops_t stream_ops = {.size = sizeof(stream_ops),
+                                               .stays_open = 1,
                                                .open = open_stream,
                                                .read = read_stream,
                                                .cancel = cancel_stream,

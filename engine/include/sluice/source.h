@@ -26,6 +26,9 @@ typedef void (*sluice_source_cb)(void *ctx, ptrdiff_t got);
 /* A source of the host's own:   open  read...  close   One read at a time. */
 typedef struct sluice_source_ops_s {
   uint32_t size; /* sizeof(sluice_source_ops_t) */
+  /* Not 0: a connection that outlives the stream. Else the stream must be all
+   * there is to read: what follows its end is an error. */
+  int stays_open;
   /* Optional. Returns 1 when ready at once (`cb` is not called), 0 when `cb`
    * will be, with 0 (ready; not end of input) or an error, or a negative code.
    * `err` stays valid until `cb` and takes what is to be said about a failure.

@@ -1,0 +1,62 @@
+# Checks of the project as a whole: what it exports, installs, includes. Shell
+# scripts that say what is wrong and exit non-zero; each can be run by hand.
+find_program(CXX_COMPILER NAMES c++ g++ clang++)
+find_program(NM nm)
+find_program(READELF readelf)
+
+# sluice_check(NAME [ENV VAR=value ...]): runs tests/NAME/run.sh.
+function(sluice_check name)
+  cmake_parse_arguments(C "" "" "ENV" ${ARGN})
+  add_test(NAME ${name} COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/${name}/run.sh)
+  list(TRANSFORM C_ENV REPLACE ";" "\\\\;")
+  set_tests_properties(${name} PROPERTIES LABELS project TIMEOUT 600
+    ENVIRONMENT "SOURCE=${PROJECT_SOURCE_DIR};BUILD=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER};CXX=${CXX_COMPILER};NM=${NM};READELF=${READELF};CMAKE=${CMAKE_COMMAND};${C_ENV}")
+endfunction()
+
+# sluice_includes(OUT TARGET): the -I flags that TARGET is compiled with.
+function(sluice_includes out target)
+  set(dirs $<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>)
+  set(${out} "-I$<JOIN:${dirs}, -I>" PARENT_SCOPE)
+endfunction()
+
+sluice_check(lengths)
+
+set(header_dirs engine/include)
+if(TARGET sluice_handlers)
+  list(APPEND header_dirs handlers/include)
+endif()
+if(TARGET sluice_jemalloc)
+  list(APPEND header_dirs engine/memory/include)
+endif()
+list(JOIN header_dirs " " header_dirs)
+list(JOIN UV_CFLAGS " " uv_cflags)
+sluice_check(headers ENV "DIRS=${header_dirs}" "UV_CFLAGS=${uv_cflags}")
+
+sluice_includes(queue_flags sluice_queue)
+sluice_includes(engine_flags sluice)
+set(handlers_flags "")
+if(TARGET sluice_handlers)
+  sluice_includes(handlers_flags sluice_handlers)
+endif()
+sluice_check(layering ENV "QUEUE_FLAGS=${queue_flags}"
+  "ENGINE_FLAGS=${engine_flags}" "HANDLERS_FLAGS=${handlers_flags}")
+
+# A sanitizer changes what a library exports and what its user must link.
+if(NOT SLUICE_SANITIZE)
+  set(shared $<TARGET_FILE:sluice_shared>)
+  if(TARGET sluice_handlers_shared)
+    string(APPEND shared " $<TARGET_FILE:sluice_handlers_shared>")
+  endif()
+  sluice_check(symbols ENV "LIBRARIES=${shared}")
+
+  add_executable(plain_host plain_host/main.c)
+  target_link_libraries(plain_host PRIVATE ${CMAKE_DL_LIBS} sluice_flags)
+  sluice_check(plain_host ENV "HOST=$<TARGET_FILE:plain_host>"
+    "LIBRARY=$<TARGET_FILE:sluice_shared>")
+
+  set(tool "")
+  if(TARGET sluice_tool)
+    set(tool sluice)
+  endif()
+  sluice_check(install ENV "TOOL=${tool}")
+endif()

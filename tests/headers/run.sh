@@ -1,0 +1,59 @@
+#!/bin/sh
+# Every public header compiles alone, twice over, and beside <uv.h> in either
+# order; as C11 and as C++17, without a warning.
+# DIRS: the include directories. UV_CFLAGS: libuv's.
+set -eu
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0
+count=0
+
+includes=
+for dir in $DIRS; do
+  includes="$includes -I$SOURCE/$dir"
+done
+
+# unit FIRST SECOND: includes both, and has something of its own, as ISO C wants.
+unit() {
+  printf '#include %s\n#include %s\nextern int unit;\n' "$1" "$2" >"$work/unit"
+}
+
+# try WHAT HEADER COMPILER FLAGS...: compiles $work/unit.
+try() {
+  what=$1 name=$2
+  shift 2
+  # shellcheck disable=SC2086
+  if ! "$@" -Wall -Wextra -Wpedantic -Wundef -Werror $includes $UV_CFLAGS \
+    -fsyntax-only "$work/unit"; then
+    echo "<sluice/$name> does not compile as $what"
+    failed=1
+  fi
+}
+
+# try_both HEADER [FLAGS...]
+try_both() {
+  tried=$1
+  shift
+  try C11 "$tried" "$CC" -std=c11 -pedantic-errors -Wstrict-prototypes "$@" \
+    -x c
+  if [ -n "$CXX" ]; then
+    try C++17 "$tried" "$CXX" -std=c++17 -pedantic-errors "$@" -x c++
+  fi
+}
+
+for dir in $DIRS; do
+  for path in "$SOURCE/$dir"/sluice/*.h; do
+    header=$(basename "$path")
+    count=$((count + 1))
+    unit "<sluice/$header>" "<sluice/$header>"
+    try_both "$header"
+    # <uv.h> itself needs more than C11.
+    unit "<uv.h>" "<sluice/$header>"
+    try_both "$header" -D_GNU_SOURCE
+    unit "<sluice/$header>" "<uv.h>"
+    try_both "$header" -D_GNU_SOURCE
+  done
+done
+
+echo "$count headers"
+[ "$count" -gt 0 ] && [ "$failed" -eq 0 ]

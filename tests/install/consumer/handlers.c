@@ -1,0 +1,9 @@
+/* handlers.c - links a kind of state. */
+#include <stddef.h>
+
+#include <sluice/ram.h>
+
+int main(void) {
+  sluice_ram_free(NULL);
+  return 0;
+}

@@ -1,0 +1,20 @@
+#!/bin/sh
+# What the shared libraries export begins with sluice_ and a letter: two
+# underscores are ours alone. LIBRARIES: their files.
+set -eu
+failed=0
+
+for library in $LIBRARIES; do
+  exported=$("$NM" -D --defined-only "$library" | awk '{ print $NF }')
+  if ! echo "$exported" | grep -q '^sluice_[a-z]'; then
+    echo "$library exports nothing"
+    failed=1
+  fi
+  wrong=$(echo "$exported" | grep -v '^sluice_[a-z]' || true)
+  if [ -n "$wrong" ]; then
+    echo "$library also exports:"
+    echo "$wrong"
+    failed=1
+  fi
+done
+exit "$failed"
