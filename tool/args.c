@@ -46,11 +46,10 @@ static void print_option(int letter, const char *name, const char *value,
                          const char *help) {
   char left[64];
 
-  (void)snprintf(left, sizeof(left), "%c%c%s --%s%s%s",
-                 letter < IS_LONG_ONLY ? '-' : ' ',
-                 letter < IS_LONG_ONLY ? letter : ' ',
-                 letter < IS_LONG_ONLY ? "," : " ", name,
-                 value != NULL ? "=" : "", value != NULL ? value : "");
+  (void)snprintf(
+      left, sizeof(left), "%c%c%s --%s%s%s", letter < IS_LONG_ONLY ? '-' : ' ',
+      letter < IS_LONG_ONLY ? letter : ' ', letter < IS_LONG_ONLY ? "," : " ",
+      name, value != NULL ? "=" : "", value != NULL ? value : "");
   (void)printf("  %-22s %s\n", left, help);
 }
 
@@ -95,11 +94,11 @@ static int take_operands(args_t *a) {
   a->operands = a->argv + optind;
   a->operand_count = a->argc - optind;
   if (a->operand_count < s->min_operands) {
-    return stop(a, args_refuse(a, "expected %s%d operand%s, found %d",
-                               s->max_operands > s->min_operands ? "at least "
-                                                                 : "",
-                               s->min_operands, s->min_operands == 1 ? "" : "s",
-                               a->operand_count));
+    return stop(
+        a, args_refuse(a, "expected %s%d operand%s, found %d",
+                       s->max_operands > s->min_operands ? "at least " : "",
+                       s->min_operands, s->min_operands == 1 ? "" : "s",
+                       a->operand_count));
   }
   if (a->operand_count > s->max_operands) {
     return stop(a, args_refuse(a, "'%s' is one operand too many",

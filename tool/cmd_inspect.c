@@ -110,9 +110,9 @@ static int note(struct inspection *s, const sluice_item_t *item) {
   if (r < 0) {
     return fail_with(&s->failure, s->in.name, r, "no memory to inspect it");
   }
-  return ferror(stdout) ? fail_with(&s->failure, output_name("-"), UV_EIO,
-                                    "cannot write")
-                        : 0;
+  return ferror(stdout)
+             ? fail_with(&s->failure, output_name("-"), UV_EIO, "cannot write")
+             : 0;
 }
 
 static void run(struct inspection *s) {

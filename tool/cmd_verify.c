@@ -120,17 +120,15 @@ static void print_summary(struct verification *v) {
   uint64_t data = regions_count(&v->regions, PAGE_DATA);
   uint64_t zero = regions_count(&v->regions, PAGE_ZERO);
 
-  (void)printf("%s: whole: %s, %" PRIu64 " bytes, %" PRIu64
-               " sections in %" PRIu64 " pieces, %zu regions, %" PRIu64
-               " pages (%" PRIu64 " of data, %" PRIu64 " of zeros); checked: ",
-               v->in.name,
-               format_name(sluice_decoder_format(v->in.decoder)),
-               input_offset(&v->in), v->sections, v->payloads,
-               v->regions.count, data + zero, data, zero);
+  (void)printf("%s: whole: %s, %" PRIu64 " bytes; sections %" PRIu64
+               " (pieces %" PRIu64 "), regions %zu, pages %" PRIu64
+               " (data %" PRIu64 ", zeros %" PRIu64 "); checked: ",
+               v->in.name, format_name(sluice_decoder_format(v->in.decoder)),
+               input_offset(&v->in), v->sections, v->payloads, v->regions.count,
+               data + zero, data, zero);
   print_checked(v);
   if (fflush(stdout) != 0) {
-    (void)fail_with(&v->failure, output_name("-"), UV_EIO,
-                    "cannot write");
+    (void)fail_with(&v->failure, output_name("-"), UV_EIO, "cannot write");
   }
 }
 
@@ -139,7 +137,8 @@ static int verify(struct verification *v, const char *path,
   int r = input_open(&v->in, path, page_size, &v->failure);
   sluice_item_t item;
 
-  while (r >= 0 && (r = input_next(&v->in, &item, &v->failure)) == SLUICE_MORE) {
+  while (r >= 0 &&
+         (r = input_next(&v->in, &item, &v->failure)) == SLUICE_MORE) {
     r = check(v, &item);
   }
   return r;

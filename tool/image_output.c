@@ -2,9 +2,10 @@
  *
  *     encoder --lend/emit--> slots[head .. tail) --thread--> file
  *
- * A ring of chunks: slot `tail` is the one that is lent, those before it wait to
- * be written. The mutex guards head, tail, number and is_over; a slot's contents
- * belong to the encoder's side until tail has passed it, then to the thread. */
+ * A ring of chunks: slot `tail` is the one that is lent, those before it wait
+ * to be written. The mutex guards head, tail, number and is_over; a slot's
+ * contents belong to the encoder's side until tail has passed it, then to the
+ * thread. */
 #include "image_output.h"
 
 #include <errno.h>
@@ -51,7 +52,8 @@ static struct slot *slot_at(image_output_t *o, uint64_t n) {
 /* The thread's side. */
 
 static bool is_direct(const image_output_t *o, const struct slot *s) {
-  return o->direct >= 0 && s->skip == 0 && s->offset % SLUICE_CHUNK_ALIGN == 0 &&
+  return o->direct >= 0 && s->skip == 0 &&
+         s->offset % SLUICE_CHUNK_ALIGN == 0 &&
          s->len % SLUICE_CHUNK_ALIGN == 0;
 }
 
@@ -297,8 +299,9 @@ int image_output_new(image_output_t **out, target_t *t, failure_t *f) {
 }
 
 int image_output_finish(image_output_t *o, failure_t *f) {
-  return wait_for(o, 0) < 0 ? fail_system(f, o->target->name, o->number, "write")
-                            : 0;
+  return wait_for(o, 0) < 0
+             ? fail_system(f, o->target->name, o->number, "write")
+             : 0;
 }
 
 void image_output_free(image_output_t *o) {

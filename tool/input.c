@@ -87,9 +87,8 @@ static int fill(input_t *in, failure_t *f) {
 
 static int fail_aborted(const input_t *in, const sluice_item_t *item,
                         failure_t *f) {
-  int r = fail_with(f, in->name, SLUICE_EABORTED,
-                    "the sender gave up: %s (%s)", item->u.abort.message,
-                    sluice_err_name(item->u.abort.code));
+  int r = fail_with(f, in->name, SLUICE_EABORTED, "the sender gave up: %s (%s)",
+                    item->u.abort.message, sluice_err_name(item->u.abort.code));
 
   f->error.offset = item->offset;
   (void)strncat(f->error.section, item->u.abort.section,

@@ -15,7 +15,7 @@
 typedef struct input_s {
   const char *name; /* for messages; borrowed */
   int fd;
-  bool is_ours; /* to be closed */
+  bool is_ours;  /* to be closed */
   uint64_t size; /* of a regular file; else 0 */
   uint64_t fetched;
   sluice_decoder_t *decoder;

@@ -37,8 +37,8 @@ static void text_header(const sluice_header_t *h) {
   (void)printf("%-9s %s, version %" PRIu32 "\n", "format",
                format_name(h->format), h->version);
   if (h->host[0] != '\0') {
-    (void)printf("%-9s %s", h->format == SLUICE_FORMAT_NATIVE ? "host"
-                                                              : "machine",
+    (void)printf("%-9s %s",
+                 h->format == SLUICE_FORMAT_NATIVE ? "host" : "machine",
                  name_text(h->host));
     (void)printf("%s%s\n", h->host_version[0] == '\0' ? "" : " ",
                  name_text(h->host_version));
@@ -86,8 +86,7 @@ static void print_regions(const regions_t *regions) {
   for (size_t i = 0; i < regions->count; i++) {
     const region_t *r = &regions->list[i];
 
-    (void)printf("%16" PRIu64 " %8" PRIu32 " %12" PRIu64 " %12" PRIu64
-                 "  %s\n",
+    (void)printf("%16" PRIu64 " %8" PRIu32 " %12" PRIu64 " %12" PRIu64 "  %s\n",
                  r->bytes, r->page_size, r->states.count[PAGE_DATA],
                  r->states.count[PAGE_ZERO], name_text(r->name));
   }

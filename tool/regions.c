@@ -52,8 +52,7 @@ int regions_note(regions_t *r, const sluice_item_t *item) {
   case SLUICE_ITEM_PAGES:
   case SLUICE_ITEM_DELTA: return set(r, &item->u.run, PAGE_DATA);
   case SLUICE_ITEM_ZEROS:
-    return set(r, &item->u.run,
-               item->u.run.fill == 0 ? PAGE_ZERO : PAGE_DATA);
+    return set(r, &item->u.run, item->u.run.fill == 0 ? PAGE_ZERO : PAGE_DATA);
   case SLUICE_ITEM_HEADER:
   case SLUICE_ITEM_NOTE:
   case SLUICE_ITEM_SECTION:

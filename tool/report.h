@@ -27,8 +27,8 @@ int fail_system(failure_t *f, const char *path, int number, const char *doing);
 int fail_with(failure_t *f, const char *path, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* "sluice: FILE: offset 4242: section 'ram': expected ..., found ... (ECORRUPT)"
- * on standard error. Returns TOOL_FAILED. */
+/* "sluice: FILE: offset 4242: section 'ram': expected ..., found ...
+ * (ECORRUPT)" on standard error. Returns TOOL_FAILED. */
 int report_failure(const failure_t *f);
 
 /* "sluice: ..." on standard error, for those who asked for details. */
