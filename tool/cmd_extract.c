@@ -16,7 +16,7 @@
 #include "input.h"
 #include "region_file.h"
 
-enum { OPTION_PAGE_SIZE = 256, SEEN_MAX = 200 };
+enum { OPTION_PAGE_SIZE = 256, SEEN_MAX = 100 };
 
 static const args_option_t options[] = {
     {'o', "output", "OUT", "where to; - is standard output"},
@@ -29,8 +29,8 @@ static const args_spec_t spec = {
     .usage = "FILE|- region NAME -o OUT|-\n"
              "       sluice extract FILE|- device NAME INSTANCE -o OUT|-",
     .about = "Writes the final content of a region, with holes where it is "
-             "zero, or the saved\nstate of a device. OUT appears when it is "
-             "complete, or not at all. `sluice inspect`\nshows the names.\n",
+             "zero, or the\nsaved state of a device. OUT appears when it is "
+             "complete, or not at all.\n`sluice inspect` shows the names.\n",
     .examples = "  sluice extract vm.qevm region pc.ram -o ram.bin\n"
                 "  sluice extract vm.sluice device timer 0 -o - | xxd\n",
     .options = options,
@@ -50,15 +50,22 @@ struct extraction {
   uint32_t index; /* region: the one */
   region_file_t file;
   char seen[SEEN_MAX]; /* regions there are, for the message */
+  bool has_more;
   failure_t failure;
 };
 
 static void remember(struct extraction *x, const char *name) {
   size_t used = strlen(x->seen);
 
-  if (used + strlen(name) + 8 < sizeof(x->seen)) {
+  if (x->has_more) {
+    return;
+  }
+  if (used + strlen(name) + sizeof(", , ...") <= sizeof(x->seen)) {
     (void)snprintf(x->seen + used, sizeof(x->seen) - used, "%s%s",
                    used == 0 ? "" : ", ", name);
+  } else {
+    (void)snprintf(x->seen + used, sizeof(x->seen) - used, ", ...");
+    x->has_more = true;
   }
 }
 
@@ -149,7 +156,7 @@ static int check_found(struct extraction *x) {
   }
   if (x->is_region) {
     return fail_with(&x->failure, x->in.name, UV_ENOENT,
-                     "there is no region '%.60s'; there are: %.110s", x->name,
+                     "there is no region '%.60s'; there are: %s", x->name,
                      x->seen[0] == '\0' ? "none" : x->seen);
   }
   return fail_with(&x->failure, x->in.name, UV_ENOENT,

@@ -140,7 +140,7 @@ static void show_end(struct inspection *s) {
 
   s->view->end(&end);
   if (fflush(stdout) != 0 || ferror(stdout)) {
-    (void)fail_with(&s->failure, output_name("-"), UV_EIO, "cannot write");
+    (void)fail_stdout(&s->failure);
   }
 }
 

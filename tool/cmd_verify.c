@@ -128,7 +128,7 @@ static void print_summary(struct verification *v) {
                data + zero, data, zero);
   print_checked(v);
   if (fflush(stdout) != 0) {
-    (void)fail_with(&v->failure, output_name("-"), UV_EIO, "cannot write");
+    (void)fail_stdout(&v->failure);
   }
 }
 

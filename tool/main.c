@@ -2,7 +2,6 @@
  *
  * Must know nothing of what subcommands do. The order of the table is the order
  * in which the help shows them. */
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -63,8 +62,6 @@ static bool is_one_of(const char *word, const char *a, const char *b) {
 }
 
 int main(int argc, char **argv) {
-  /* A reader that goes away is an error like any other, told in words. */
-  (void)signal(SIGPIPE, SIG_IGN);
   if (argc < 2) {
     return refuse(NULL);
   }

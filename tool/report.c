@@ -1,6 +1,7 @@
 /* report.c - see report.h. Must know no stream format. */
 #include "report.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,12 @@ int fail_system(failure_t *f, const char *path, int number, const char *doing) {
 
   return fail_with(f, path, code, "cannot %s: %s", doing,
                    sluice_strerror(code));
+}
+
+/* stdio keeps that there was an error, not which: errno has it until the next
+ * call that fails. */
+int fail_stdout(failure_t *f) {
+  return fail_system(f, output_name("-"), errno != 0 ? errno : EIO, "write");
 }
 
 const char *printable(char *out, size_t size, const char *text) {

@@ -23,6 +23,9 @@ int fail_stream(failure_t *f, const char *path, const sluice_error_t *error);
  * something: "write". Returns the code. */
 int fail_system(failure_t *f, const char *path, int number, const char *doing);
 
+/* Standard output did not take what was printed, just now. */
+int fail_stdout(failure_t *f);
+
 /* Anything else about `path`, which may be NULL. Returns `code`. */
 int fail_with(failure_t *f, const char *path, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +116,8 @@ int target_open(target_t *t, const char *path, bool must_seek, failure_t *f) {
   int fd;
 
   *t = (target_t){.name = output_name(path), .fd = -1, .stream = -1};
+  /* A reader that goes away is an error like any other here, told in words. */
+  (void)signal(SIGPIPE, SIG_IGN);
   if (strcmp(path, "-") == 0) {
     return open_stream(t, STDOUT_FILENO, must_seek, f);
   }
