@@ -8,6 +8,7 @@
 #include <sluice/restore.h>
 
 #include "rig.h"
+#include "suite.h"
 #include "toy.h"
 
 enum { TOYS = 3 };
@@ -70,7 +71,7 @@ START_TEST(after_an_error_every_end_hook_runs_once_and_nothing_else) {
   toy_fail(toy, failures[_i].hook, failures[_i].call, UV_EIO);
   (void)rig_save_memory(&rig, NULL, &image, &image_len);
   for (int i = 0; i < TOYS; i++) {
-    bool begun =
+    int begun =
         toys[i].calls[TOY_SAVE_BEGIN] > 0 &&
         !(i == failures[_i].toy && failures[_i].hook == TOY_SAVE_BEGIN);
 

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "rig.h"
+#include "suite.h"
 #include "toy.h"
 
 static rig_t rig;

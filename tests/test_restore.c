@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rig.h"
+#include "suite.h"
 #include "toy.h"
 
 static rig_t rig;
@@ -221,7 +222,7 @@ START_TEST(several_sessions_run_at_once) {
                                      NULL, rig_on_saved),
                    0);
   rig_run(&rig);
-  ck_assert_uint_eq(rig.callbacks, 2);
+  ck_assert_uint_eq(rig.callbacks, 1 + 2); /* the fixture saved, too */
   ck_assert(toy_equal(&live, &live2));
   free(again);
 }

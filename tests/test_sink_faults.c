@@ -44,6 +44,7 @@ static struct {
   atomic_int calls;
   atomic_int fired;
   atomic_int direct_calls;
+  atomic_int direct_refusals;
 } fault;
 
 static bool is_failing(enum call call) {
@@ -102,23 +103,31 @@ static int shorten(const struct iovec *iov, int count, struct iovec *one) {
   return 1;
 }
 
+static ssize_t refuse_direct(void) {
+  atomic_fetch_add(&fault.direct_refusals, 1);
+  errno = EINVAL;
+  return -1;
+}
+
 WRAP(ssize_t, pwritev,
      (int fd, const struct iovec *iov, int count, off_t offset)) {
   bool is_direct = (fcntl(fd, F_GETFL) & O_DIRECT) != 0;
   struct iovec one;
+  ssize_t n;
 
   if (is_failing(CALL_PWRITEV) || is_interrupted()) {
     return -1;
   }
   if (is_direct && fault.refuse_direct) {
-    errno = EINVAL;
-    return -1;
-  }
-  if (is_direct) {
-    atomic_fetch_add(&fault.direct_calls, 1);
+    return refuse_direct();
   }
   count = shorten(iov, count, &one);
-  return __real_pwritev(fd, count == 1 ? &one : iov, count, offset);
+  n = __real_pwritev(fd, count == 1 ? &one : iov, count, offset);
+  if (is_direct && n < 0 && errno == EINVAL) {
+    return refuse_direct();
+  }
+  atomic_fetch_add(&fault.direct_calls, is_direct ? 1 : 0);
+  return n;
 }
 
 WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int count)) {
@@ -350,6 +359,28 @@ START_TEST(aligned_chunks_go_past_the_page_cache_where_that_is_taken) {
   ck_assert_int_eq(is_taken ? close(probe) : 0, 0);
   ck_assert_int_eq(save_file(rig_path(rig_dir, "image"), NEW), 0);
   ck_assert(is_taken == (atomic_load(&fault.direct_calls) > 0));
+  ck_assert_int_eq(atomic_load(&fault.direct_refusals), 0);
+}
+END_TEST
+
+/* Once for each of the two jobs that may be under way when it is found out. */
+START_TEST(a_refusal_of_direct_writes_is_remembered) {
+  fault.refuse_direct = true;
+  ck_assert_int_eq(save_file(rig_path(rig_dir, "image"), NEW), 0);
+  ck_assert_int_le(atomic_load(&fault.direct_refusals), 2);
+}
+END_TEST
+
+START_TEST(nothing_is_written_after_a_failed_write) {
+  const sluice_file_options_t options = {.no_direct = 1, .in_flight = 1};
+  rig_save_t s = {.total = NEW, .chunk = 100 * KIB, .window = 12};
+
+  ck_assert_int_eq(
+      sluice_sink_file(&s.sink, rig_path(rig_dir, "image"), &options), 0);
+  arm(CALL_PWRITEV, EIO, 0, false);
+  ck_assert_int_eq(rig_save_run(&s), UV_EIO);
+  ck_assert_int_eq(atomic_load(&fault.calls), 1);
+  (void)disarm();
 }
 END_TEST
 
@@ -383,6 +414,8 @@ Suite *sink_faults_suite(void) {
   tcase_add_loop_test(
       tc, short_and_interrupted_writes_to_a_pipe_are_made_up_for, 0, odd);
   tcase_add_test(tc, aligned_chunks_go_past_the_page_cache_where_that_is_taken);
+  tcase_add_test(tc, a_refusal_of_direct_writes_is_remembered);
+  tcase_add_test(tc, nothing_is_written_after_a_failed_write);
   tcase_add_test(tc, an_offset_beyond_what_files_can_hold_is_refused);
   suite_add_tcase(s, tc);
   return s;

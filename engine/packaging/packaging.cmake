@@ -29,7 +29,8 @@ function(sluice_shared_twin target output_name)
 endfunction()
 
 sluice_shared_twin(sluice sluice OBJECTS sluice_queue sluice_pump
-  LINK PUBLIC PkgConfig::UV PRIVATE PkgConfig::XXHASH)
+  LINK PUBLIC PkgConfig::UV PRIVATE PkgConfig::XXHASH PkgConfig::JANSSON
+    PkgConfig::ZLIB)
 add_library(sluice::sluice_shared ALIAS sluice_shared)
 set(SLUICE_TARGETS sluice sluice_shared)
 set(SLUICE_HEADERS engine/include/)
