@@ -116,9 +116,11 @@ START_TEST(random_pieces_and_flushes_come_out_in_order) {
   }
   ck_assert_int_eq(sluice__stage_flush(&s), 0);
   ck_assert_uint_eq(m.len, put);
-  for (uint64_t k = 0; k < put; k++) {
-    ck_assert_uint_eq(m.data[k], (uint8_t)(k * 31 + (k >> 9)));
+  put = 0;
+  while (put < m.len && m.data[put] == (uint8_t)(put * 31 + (put >> 9))) {
+    put++;
   }
+  ck_assert_uint_eq(put, m.len);
   free(piece);
 }
 END_TEST

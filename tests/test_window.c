@@ -54,11 +54,13 @@ static void feed(size_t len) {
 
 static void check_peek(size_t len) {
   const uint8_t *p = sluice__window_peek(&w, len);
+  size_t same = 0;
 
   ck_assert_ptr_nonnull(p);
   for (size_t i = 0; i < len; i++) {
-    ck_assert_uint_eq(p[i], byte_at(w.offset + i));
+    same += p[i] == byte_at(w.offset + i);
   }
+  ck_assert_uint_eq(same, len);
 }
 
 START_TEST(what_was_fed_comes_out_in_order) {
