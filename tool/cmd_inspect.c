@@ -145,7 +145,9 @@ static void show_end(struct inspection *s) {
 }
 
 static int inspect(struct inspection *s, const char *path, uint32_t page_size) {
-  if (input_open(&s->in, path, page_size, &s->failure) == 0) {
+  const input_options_t how = {.page_size = page_size};
+
+  if (input_open(&s->in, path, &how, &s->failure) == 0) {
     run(s);
     show_end(s);
   }
