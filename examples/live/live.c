@@ -4,7 +4,6 @@
  *   live restore FILE   the same state in a new process
  *
  * Both print a checksum of the state, which whoever runs it compares. */
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
