@@ -143,7 +143,7 @@ int main(int argc, char **argv) {
     return 1;
   }
   (void)uv_run(loop, UV_RUN_DEFAULT);
-  sluice_ram_free(host.ram);
   (void)sluice_registry_free(host.registry);
+  sluice_ram_free(host.ram);
   return host.status == 0 ? 0 : 1;
 }
