@@ -58,7 +58,7 @@ bool inspect_id_text(char out[33], const uint8_t id[16]) {
   bool is_set = false;
 
   for (int i = 0; i < 16; i++) {
-    (void)snprintf(out + 2 * i, 3, "%02x", id[i]);
+    (void)snprintf(out + 2 * (size_t)i, 3, "%02x", id[i]);
     is_set = is_set || id[i] != 0;
   }
   return is_set;

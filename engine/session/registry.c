@@ -182,6 +182,7 @@ sluice_section_t *sluice__registry_find(sluice_registry_t *registry,
   if (len > SLUICE_NAME_MAX) {
     return NULL;
   }
+  memset(&probe.key, 0, sizeof(probe.key));
   probe.key.instance = instance;
   memcpy(probe.key.name, name, len);
   HASH_FIND(hh, registry->by_key, &probe.key, key_len(name), found);

@@ -2,6 +2,7 @@
  * records; what a record means is in decode_native_*.c. */
 #include "stream/decode_native.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdalign.h>
 #include <string.h>
@@ -96,6 +97,7 @@ int sluice__native_reserve(sluice_decoder_t *d, void **array, size_t *cap,
   if (r < 0) {
     return r;
   }
+  assert(fresh != NULL);
   if (*array != NULL) {
     memcpy(fresh, *array, *cap * size);
     sluice__native_release(d, *array, *cap * size);

@@ -4,6 +4,7 @@
  * window: as many pages as are there, each verified just before. */
 #include "stream/decode_native.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -105,6 +106,7 @@ int sluice__native_on_region(sluice_decoder_t *d, sluice_item_t *item) {
   if (r < 0) {
     return r;
   }
+  assert(region != NULL);
   item->kind = SLUICE_ITEM_REGION;
   item->u.region.index = n->region_count++;
   item->u.region.section_id = region->section_id;
