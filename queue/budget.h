@@ -32,7 +32,7 @@ typedef struct sluice__budget_s {
   int64_t bytes_left;           /* may go negative: cost is charged after */
   uint64_t bytes_used;
   uint64_t unclocked_bytes; /* charged since the clock was read */
-  uint32_t unclocked_steps;
+  uint32_t unclocked_steps; /* asked for since then */
   bool expired;
 } sluice__budget_t;
 
@@ -44,12 +44,20 @@ void sluice__budget_open(sluice__budget_t *b, const sluice__clock_t *clock,
 void sluice__budget_share(sluice__budget_t *b, const sluice__budget_t *parent,
                           uint64_t bytes);
 
+/* Takes a share back: charges `parent` with what it used and tells it the time
+ * that it knows. Once for every share, unless nothing was done with it. */
+void sluice__budget_settle(sluice__budget_t *parent,
+                           const sluice__budget_t *share);
+
 /* Records work done. */
 void sluice__budget_charge(sluice__budget_t *b, uint64_t bytes);
 
 /* True when the holder should return as soon as its unit of work is whole.
  * Cheap: reads the clock only now and then. */
 bool sluice__budget_should_yield(sluice__budget_t *b);
+
+/* Reads the clock now, whatever that costs, and returns it. */
+uint64_t sluice__budget_read_clock(sluice__budget_t *b);
 
 /* Bytes that may still be used; 0 when the budget is spent. */
 uint64_t sluice__budget_left(const sluice__budget_t *b);

@@ -16,7 +16,8 @@
 
 typedef struct sluice__pump_s sluice__pump_t;
 
-/* One paced continuation: woken at a time. Owned by whoever embeds it. */
+/* One paced continuation: woken at a time. Owned by whoever embeds it: zeroed,
+ * with `cont` set, before its first use; undelayed before either is freed. */
 typedef struct sluice__delay_s {
   sluice__cont_t *cont;
   uint64_t due_ns;
@@ -49,31 +50,43 @@ struct sluice__pump_s {
   uint64_t slice_bytes;
   sluice__delay_t *delays; /* soonest first */
   unsigned handles_open;
+  unsigned refs;
   bool is_spinning; /* idle and check are on */
   bool is_closing;
+  /* Set by the owner after sluice__pump_init(); each is optional and may do
+   * anything, closing the pump included. An error ends its turn only: the other
+   * continuations go on in the next one. on_lost is called in debug builds when
+   * the pump goes quiet although a continuation that no delay will wake says
+   * that it could work. */
   void (*on_error)(sluice__pump_t *p, sluice__cont_t *failed, int code);
-  void (*on_lost)(sluice__pump_t *p, sluice__cont_t *lost); /* debug builds */
+  void (*on_lost)(sluice__pump_t *p, sluice__cont_t *lost);
   void (*on_closed)(sluice__pump_t *p);
   sluice__pump_stats_t stats;
   void *data;
 };
 
-/* Returns 0 or a UV_E* code; after a failure nothing needs closing. */
+/* `config` is copied, its clock too; NULL: all defaults. Returns 0 or a UV_E*
+ * code; after a failure nothing needs closing. */
 int sluice__pump_init(sluice__pump_t *p, uv_loop_t *loop,
                       const sluice__pump_config_t *config);
 
-/* Wakes `d->cont` once `due_ns` (of the pump's clock) has passed. */
+/* Wakes `d->cont` once `due_ns` (of the pump's clock) has passed, to the
+ * millisecond above; at once if it has. Takes the place of an earlier delay.
+ * No-op when the pump is closing. */
 void sluice__pump_delay(sluice__pump_t *p, sluice__delay_t *d, uint64_t due_ns);
 void sluice__pump_undelay(sluice__pump_t *p, sluice__delay_t *d);
 
-/* Keeps the loop alive, or not; every ref needs its unref. */
+/* Keeps the loop alive, or not; every ref needs its unref. A loop that nothing
+ * keeps alive does not iterate, so nothing runs there either. */
 void sluice__pump_ref(sluice__pump_t *p);
 void sluice__pump_unref(sluice__pump_t *p);
 
 uint64_t sluice__pump_now(const sluice__pump_t *p);
 
-/* Cancels what is queued and closes the handles; `on_closed` is the last touch.
- */
+/* Cancels what is queued and closes the handles; `on_closed` (may be NULL) is
+ * the last touch, from the loop. From any callback or step. The owner sees to
+ * it that no other thread posts from here on: libuv forbids uv_async_send() on
+ * a handle that is closing. */
 void sluice__pump_close(sluice__pump_t *p, void (*on_closed)(sluice__pump_t *));
 
 #endif

@@ -101,7 +101,7 @@ static int refuse(sluice_restore_t *restore, int code,
   sluice_error_t err = {0};
 
   (void)sluice_fail(&err, code, "%s", message);
-  (void)snprintf(err.section, sizeof(err.section), "%s", decl->name);
+  (void)snprintf(err.section, sizeof(err.section), "%.63s", decl->name);
   err.instance = decl->instance;
   return fail(restore, code, NULL, &err);
 }

@@ -88,7 +88,7 @@ static int read_more(sluice_restore_t *restore) {
   if (got == 0) {
     return SLUICE__WAIT;
   }
-  take_input(restore, got);
+  take_input(restore, got == UV_EOF ? 0 : got);
   return SLUICE__MORE;
 }
 

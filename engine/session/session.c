@@ -138,7 +138,7 @@ static void describe(sluice_error_t *e, int code,
   }
   e->code = code;
   if (section != NULL && e->section[0] == '\0') {
-    (void)snprintf(e->section, sizeof(e->section), "%s",
+    (void)snprintf(e->section, sizeof(e->section), "%.63s",
                    sluice__section_name(section));
     e->instance = section->options.instance;
   }
@@ -300,7 +300,7 @@ void sluice__session_progress(const sluice__session_t *s,
   out->sections_done = s->sections_done;
   out->sections_total = s->registry->count;
   if (s->current != NULL) {
-    (void)snprintf(out->section, sizeof(out->section), "%s",
+    (void)snprintf(out->section, sizeof(out->section), "%.63s",
                    sluice__section_name(s->current));
   }
   if (s->ops->progress != NULL) {

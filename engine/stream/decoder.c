@@ -164,6 +164,11 @@ static const sluice__decode_ops_t *dialect_of(const uint8_t *signature) {
 }
 
 static int refuse_signature(sluice_decoder_t *d, const uint8_t *p) {
+  if (sluice__get_be32(p) == SLUICE__QEMU_MULTIFD_MAGIC) {
+    return sluice__decoder_fail(d, SLUICE_EFEATURE, 0, "",
+                                "found a channel of a 'multifd' migration, "
+                                "which is not supported");
+  }
   return sluice__decoder_fail(d, SLUICE_EFORMAT, 0, "",
                               "expected the signature of a known format, found "
                               "%02x %02x %02x %02x %02x %02x %02x %02x",

@@ -10,6 +10,7 @@
 #ifndef SLUICE_STREAM_STAGE_H
 #define SLUICE_STREAM_STAGE_H
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,20 @@ static inline uint8_t *sluice__stage_at(const sluice__stage_t *s) {
 
 /* The bytes were filled in. A full chunk is emitted. */
 int sluice__stage_advance(sluice__stage_t *s, size_t len);
+
+/* As advance, but a full chunk stays until the next advance or flush: for
+ * records that are completed in place. */
+static inline void sluice__stage_hold(sluice__stage_t *s, size_t len) {
+  assert(s->base != NULL && len <= s->cap - s->fill);
+  s->fill += len;
+}
+
+/* Drops what was put since stream offset `offset`, all of it still in the lent
+ * chunk. */
+static inline void sluice__stage_rewind(sluice__stage_t *s, uint64_t offset) {
+  assert(offset >= s->emitted && offset <= sluice__stage_offset(s));
+  s->fill = s->skip + (size_t)(offset - s->emitted);
+}
 
 /* Appends a copy, across chunks. */
 int sluice__stage_put(sluice__stage_t *s, const void *data, size_t len);

@@ -60,6 +60,9 @@ typedef struct sluice_encoder_options_s {
   int no_index;             /* native: leave the index out */
   int no_footers;           /* QEMU: machine types up to 2.3 */
   int no_configuration;     /* QEMU: machine types up to 2.3 */
+  /* QEMU: live sections of bytes find their own end, as QEMU's do; else they
+   * are framed, so that a reader need not know them. */
+  int no_frames;
 } sluice_encoder_options_t;
 
 /* `options` and `output` are copied, what options points to as well.

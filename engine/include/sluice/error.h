@@ -69,7 +69,8 @@ typedef struct sluice_error_s {
  * Any thread. */
 SLUICE_EXTERN const char *sluice_strerror(int code);
 
-/* "ECORRUPT", "ENOSPC", ...; "UNKNOWN" for a code of neither family. */
+/* "ECORRUPT", "ENOSPC", ...; "OK" for 0, "UNKNOWN" for a code of neither
+ * family. */
 SLUICE_EXTERN const char *sluice_err_name(int code);
 
 /* "live", "check", ... */
@@ -77,8 +78,9 @@ SLUICE_EXTERN const char *sluice_phase_name(sluice_phase_t phase);
 
 /* Records a failure in `err` (NULL: nowhere) unless it holds one already, and
  * returns `code`, so that handlers can write `return sluice_fail(err, ...)`.
- * The engine fills in section, phase and offset. Never allocates. Any thread
- * that owns `err`. */
+ * A code that is not negative becomes SLUICE_EHANDLER. The offset is set to
+ * SLUICE_OFFSET_NONE; the engine fills in section, phase and offset. Never
+ * allocates. Any thread that owns `err`. */
 SLUICE_EXTERN int sluice_fail(sluice_error_t *err, int code, const char *format,
                               ...)
 #if defined(__GNUC__)

@@ -31,22 +31,29 @@ typedef void (*sluice_sink_cb)(void *ctx, int status);
  *
  *   open  write...  (finish | abort)  close
  *
+ * All but `close` answer alike: 1 done at once (`cb` is not called), 0 `cb`
+ * will be called, a negative code failed (`cb` is not called). One that is left
+ * out is done at once.
+ *
  * Several writes may be under way; they are given in stream order, and complete
- * in any order. `finish` and `abort` come when none is. */
+ * in any order. After a failed write comes `abort`; after a failed `open`,
+ * `finish` or `abort` only `close`: they clean up themselves. */
 typedef struct sluice_sink_ops_s {
   uint32_t size; /* sizeof(sluice_sink_ops_t) */
-  /* Optional. Ready to take writes, on `loop`. May be slow: answers by `cb`. */
+  /* Optional. Ready to take writes, on `loop`. `err` stays valid until `cb` and
+   * takes what is to be said about a failure. */
   int (*open)(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
               sluice_error_t *err);
   /* Takes `len` bytes for stream offset `offset`. `data` stays valid until
-   * `cb`. Returns 1 when all were taken at once (`cb` is not called), 0 when
-   * `cb` will be, or a negative code. */
+   * `cb`. */
   int (*write)(void *self, const void *data, size_t len, uint64_t offset,
                sluice_sink_cb cb, void *ctx);
-  /* Optional. Everything was written: make it last (sync, rename). */
+  /* Optional. Everything was written, no write is under way: make it last
+   * (sync, rename). */
   int (*finish)(void *self, sluice_sink_cb cb, void *ctx);
-  /* Optional. Undo: no half-written image stays. With writes under way: try to
-   * end them soon, their callbacks come first. */
+  /* Optional, unless writes can take for ever. Undo: no half-written image
+   * stays. With writes under way: end them soon; their callbacks come first,
+   * with any status, and not from inside this call. */
   int (*abort)(void *self, sluice_sink_cb cb, void *ctx);
   /* Optional. Frees `self`; nothing is under way. Handles that need a close
    * callback free themselves there. */
@@ -58,25 +65,31 @@ SLUICE_EXTERN int sluice_sink_custom(sluice_sink_t **out,
                                      const sluice_sink_ops_t *ops, void *self);
 
 typedef struct sluice_file_options_s {
-  uint32_t mode;      /* permissions; 0: 0600 */
+  uint32_t mode;      /* permissions, less the umask; 0: 0600 */
   int no_sync;        /* leave out fsync of file and folder: not durable */
   int no_direct;      /* never O_DIRECT */
   uint32_t in_flight; /* writes under way at most; 0: 2 */
 } sluice_file_options_t;
 
-/* A file: written under a temporary name in the same folder, off the loop
- * thread; synced, renamed to `path`, folder synced. A failed save leaves
- * nothing. `path` is copied; `options` may be NULL. Devices and pipes that
- * exist under `path` are written as they are. */
+/* A file: written under a temporary name (".NAME.XXXXXX.tmp") in the same
+ * folder, off the loop thread; synced, renamed to `path`, folder synced. A
+ * failed save leaves nothing, and `path` as it was. A symbolic link stays: what
+ * it points to is replaced. `path` is copied; `options` may be NULL.
+ *
+ * Devices and pipes that exist under `path` are written as they are; a FIFO
+ * needs its reader first (else UV_ENXIO). */
 SLUICE_EXTERN int sluice_sink_file(sluice_sink_t **out, const char *path,
                                    const sluice_file_options_t *options);
 
-/* A connected libuv stream (TCP, pipe, tty). Borrowed: stays open, and must
- * until the session is over; nobody else writes to it meanwhile. */
+/* A connected libuv stream (TCP, pipe, tty) of the session's loop. Borrowed:
+ * stays open, and must until the session is over; nobody else writes to it
+ * meanwhile. What the host had queued there before goes first. */
 SLUICE_EXTERN int sluice_sink_stream(sluice_sink_t **out, uv_stream_t *stream);
 
 /* A descriptor of any kind: pipe, socket, file, device. Borrowed: it is not
- * closed, and its blocking mode is what it was once the session is over. */
+ * closed, and its blocking mode is what it was once the session is over. Until
+ * then a pipe or terminal is non-blocking for everybody who shares it. A file
+ * is written from its current position and synced. */
 SLUICE_EXTERN int sluice_sink_fd(sluice_sink_t **out, int fd);
 
 /* Memory, grown as needed up to `max_bytes` (then UV_ENOSPC). `*out_data` and

@@ -26,12 +26,18 @@ typedef void (*sluice_source_cb)(void *ctx, ptrdiff_t got);
 /* A source of the host's own:   open  read...  close   One read at a time. */
 typedef struct sluice_source_ops_s {
   uint32_t size; /* sizeof(sluice_source_ops_t) */
-  /* Optional; answers by `cb` with 0 (ready; not end of input) or an error. */
+  /* Not 0: a connection that outlives the stream. Else the stream must be all
+   * there is to read: what follows its end is an error. */
+  int stays_open;
+  /* Optional. Returns 1 when ready at once (`cb` is not called), 0 when `cb`
+   * will be, with 0 (ready; not end of input) or an error, or a negative code.
+   * `err` stays valid until `cb` and takes what is to be said about a failure.
+   * After a failed `open` only `close` comes. */
   int (*open)(void *self, uv_loop_t *loop, sluice_source_cb cb, void *ctx,
               sluice_error_t *err);
   /* Reads 1..len bytes to `buf`, which stays valid until `cb`. Returns the
    * number when they were there at once (`cb` is not called), 0 when `cb` will
-   * be called, or a negative code. End of input is told by `cb`. */
+   * be called, UV_EOF at the end of input, or another negative code. */
   ptrdiff_t (*read)(void *self, void *buf, size_t len, sluice_source_cb cb,
                     void *ctx);
   /* Optional. A read under way should end soon (its `cb` comes in any case). */
@@ -44,15 +50,18 @@ SLUICE_EXTERN int sluice_source_custom(sluice_source_t **out,
                                        const sluice_source_ops_t *ops,
                                        void *self);
 
-/* A file, read off the loop thread. `path` is copied. */
+/* A file, read off the loop thread; a pipe or device under that name is read as
+ * it is. `path` is copied. */
 SLUICE_EXTERN int sluice_source_file(sluice_source_t **out, const char *path);
 
-/* A connected libuv stream; borrowed, stays open. Nothing behind the stream's
- * end is read from it where the format says where that is. */
+/* A connected libuv stream of the session's loop; borrowed, stays open; nobody
+ * else reads from it meanwhile. Nothing behind the stream's end is read from it
+ * where the format says where that is. */
 SLUICE_EXTERN int sluice_source_stream(sluice_source_t **out,
                                        uv_stream_t *stream);
 
-/* A descriptor of any kind; borrowed. */
+/* A descriptor of any kind; borrowed as in sluice_sink_fd(). A file is read
+ * from its current position. */
 SLUICE_EXTERN int sluice_source_fd(sluice_source_t **out, int fd);
 
 /* `len` bytes at `data`, borrowed. */

@@ -2,14 +2,19 @@
  *
  * Which pages have changed is found out by a tracker:
  *
- *   cooperative   the host calls sluice_ram_dirty() for what it writes: one
- *                 predictable branch when nothing is being saved, a bit test
- *                 and set else. Works everywhere.
- *   write-protect the kernel tells (userfaultfd, asynchronous write-protect,
- * and PAGEMAP_SCAN; Linux 6.7): the host changes nothing. About 1 us for the
- * first write to a page in a round.
+ *   cooperative    the host calls sluice_ram_dirty() for what it writes, or
+ *                  sluice_ram_mark(), which is a test of one bit where a page
+ *                  is marked already. Works everywhere; loop thread only.
+ *   write-protect  the kernel tells (userfaultfd, asynchronous write-protect,
+ *                  and PAGEMAP_SCAN; Linux 6.7): the host changes nothing and
+ *                  may write from any thread. About 1 us for the first write to
+ *                  a page in a round. Armed from save_begin to save_end only;
+ *                  disarming takes about 10 ms a GiB, in one go.
  *
- * Memory whose regions do not change while saving needs SLUICE_RAM_STATIC. */
+ * Memory whose regions do not change while saving needs SLUICE_RAM_STATIC.
+ *
+ * A restore fills a shadow beside each region and puts it in its place at
+ * commit. How long that takes is for the region's flags to say. */
 #ifndef SLUICE_RAM_H
 #define SLUICE_RAM_H
 
@@ -35,51 +40,89 @@ enum {
    * restore commits, and after a failed one its content is undefined. Without
    * this flag a shadow of the region is filled and takes its place at commit.
    */
-  SLUICE_RAM_IN_PLACE = 1u << 0
+  SLUICE_RAM_IN_PLACE = 1u << 0,
+  /* The region is whole pages of a private anonymous mapping: they may be
+   * replaced by others, readable and writable. Commit then moves page tables
+   * (well under 1 ms a GiB, beside freeing the old pages: 60 ms a GiB of small
+   * ones) where it would copy otherwise (100 ms a GiB and more). What the host
+   * had asked for this memory (mlock, madvise, policies) is lost. */
+  SLUICE_RAM_REMAP = 1u << 1
 };
 
 typedef struct sluice_ram_options_s {
   uint32_t size; /* sizeof(sluice_ram_options_t) */
   sluice_ram_tracker_t tracker;
-  uint32_t page_size;  /* bytes; 0: 4096 */
-  uint64_t max_shadow; /* bytes restored beside the regions; 0: no limit */
+  uint32_t page_size;  /* bytes; 0: 4096; write-protect: whole kernel pages */
+  uint64_t max_shadow; /* bytes of all regions that are restored beside
+                          themselves, at most; 0: no limit */
 } sluice_ram_options_t;
 
-/* Makes a ram section and registers it. QEMU's stream wants it named "ram",
- * instance 0. Errors of sluice_registry_add(), and:
+/* Makes a ram section and registers it; `options` may be NULL. QEMU's stream
+ * wants it named "ram", instance 0. Errors of sluice_registry_add(), and:
+ *   UV_EINVAL   no such tracker or page size
  *   UV_ENOTSUP  the kernel has no asynchronous write-protect, or forbids it */
 SLUICE_EXTERN int sluice_ram_new(sluice_ram_t **out,
                                  sluice_registry_t *registry, const char *name,
                                  const sluice_section_options_t *section,
                                  const sluice_ram_options_t *options,
                                  sluice_error_t *err);
-/* NULL is fine; not while an operation uses it. */
+/* NULL is fine. After the registry, or after taking the section out. */
 SLUICE_EXTERN void sluice_ram_free(sluice_ram_t *ram);
 
-/* Adds a region: `bytes` at `base` (multiples of the page size; for
- * write-protect of 4096), borrowed for the life of the section. `*out_region`
- * (may be NULL) is its number for sluice_ram_dirty(), counted from 0.
- *   UV_EINVAL  misaligned, empty, or a bad name
+/* Adds a region: `bytes` at `base`, borrowed for the life of the section.
+ * `bytes` is a multiple of the page size; `base` one of the page size or of the
+ * kernel's, whichever is smaller. `*out_region` (may be NULL) is its number for
+ * sluice_ram_dirty(), counted from 0.
+ *   UV_EINVAL  misaligned, empty, past the end of memory, a bad flag, a bad
+ *              name (as of sections), or write-protect or SLUICE_RAM_REMAP and
+ *              not whole pages of the kernel's
  *   SLUICE_EEXISTS, UV_EBUSY (an operation runs), UV_ENOMEM */
 SLUICE_EXTERN int sluice_ram_add_region(sluice_ram_t *ram, const char *name,
                                         void *base, uint64_t bytes,
                                         uint32_t flags, uint32_t *out_region);
 
-/* Cooperative. The host has written, or is about to write in this same
- * callback, `len` bytes from byte `offset` of `region`. Ranges outside are cut.
- * Loop thread. */
+/* The host has written, or is about to write in this same callback, `len` bytes
+ * from byte `offset` of `region`. Ranges outside are cut. Loop thread.
+ * Cooperative: needed for every write. Write-protect: allowed, for what the
+ * kernel does not see (a device's writes). Static: ignored. */
 SLUICE_EXTERN void sluice_ram_dirty(sluice_ram_t *ram, uint32_t region,
                                     uint64_t offset, uint64_t len);
 
-/* Pages written since the last save that succeeded, by the cooperative tracker;
- * all of them before the first one. */
+/* The same, inline where nothing is to be done: get the marks of a region once,
+ * call sluice_ram_mark() for every write. The members are nobody's business. */
+typedef struct sluice_ram_marks_s {
+  sluice_ram_t *ram;
+  const uint64_t *words; /* one bit a page */
+  uint64_t bytes;
+  uint32_t region;
+  uint32_t page_shift;
+} sluice_ram_marks_t;
+
+/* Valid for the life of `ram`. UV_EINVAL: no such region. */
+SLUICE_EXTERN int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
+                                   sluice_ram_marks_t *out);
+
+static inline void sluice_ram_mark(const sluice_ram_marks_t *marks,
+                                   uint64_t offset, uint64_t len) {
+  uint64_t page = offset >> marks->page_shift;
+  uint64_t room = ((page + 1) << marks->page_shift) - offset;
+
+  /* `len` 0 wraps around and goes the long way, where it is nothing. */
+  if (offset < marks->bytes && len - 1 < room &&
+      ((marks->words[page / 64] >> (page % 64)) & 1) != 0) {
+    return;
+  }
+  sluice_ram_dirty(marks->ram, marks->region, offset, len);
+}
+
+/* Pages marked since the last save that succeeded; all of them before the first
+ * one, after a restore, and always where the tracker is not cooperative. */
 SLUICE_EXTERN uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram);
 
 typedef struct sluice_ram_stats_s {
-  uint64_t pages_data; /* of the running or last save */
-  uint64_t pages_zero;
-  uint64_t pages_again; /* sent more than once */
-  uint64_t syncs;       /* times the tracker was asked */
+  uint64_t pages_sent;  /* by the running or last save, repeats included */
+  uint64_t pages_again; /* those of them that had been sent before */
+  uint64_t syncs;       /* times what was written was gathered, whole rounds */
 } sluice_ram_stats_t;
 
 SLUICE_EXTERN void sluice_ram_stats(const sluice_ram_t *ram,

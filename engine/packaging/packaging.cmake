@@ -29,7 +29,8 @@ function(sluice_shared_twin target output_name)
 endfunction()
 
 sluice_shared_twin(sluice sluice OBJECTS sluice_queue sluice_pump
-  LINK PUBLIC PkgConfig::UV PRIVATE PkgConfig::XXHASH)
+  LINK PUBLIC PkgConfig::UV PRIVATE PkgConfig::XXHASH PkgConfig::JANSSON
+    PkgConfig::ZLIB)
 add_library(sluice::sluice_shared ALIAS sluice_shared)
 set(SLUICE_TARGETS sluice sluice_shared)
 set(SLUICE_HEADERS engine/include/)
@@ -72,7 +73,7 @@ endif()
 
 set(SLUICE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/sluice)
 install(EXPORT sluiceTargets NAMESPACE sluice:: DESTINATION ${SLUICE_CMAKE_DIR})
-configure_package_config_file(cmake/sluiceConfig.cmake.in sluiceConfig.cmake
+configure_package_config_file(engine/packaging/sluiceConfig.cmake.in sluiceConfig.cmake
   INSTALL_DESTINATION ${SLUICE_CMAKE_DIR})
 # Before 1.0 a minor version may break hosts.
 write_basic_package_version_file(sluiceConfigVersion.cmake
@@ -98,7 +99,7 @@ else()
   set(SLUICE_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
 foreach(name ${SLUICE_PC})
-  configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
+  configure_file(engine/packaging/${name}.pc.in ${name}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${name}.pc
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()

@@ -1,0 +1,34 @@
+/* pool_reader.h - reads from something that blocks, on libuv's pool.
+ *
+ * Reads at the descriptor's own position, one read at a time. The kernel reads
+ * ahead; this does not. Loop thread. */
+#ifndef SLUICE_IO_POOL_READER_H
+#define SLUICE_IO_POOL_READER_H
+
+#include <stddef.h>
+
+#include <uv.h>
+
+#include <sluice/source.h>
+
+/* Embedded by its owner; nothing to free. */
+typedef struct sluice__pool_reader_s {
+  uv_loop_t *loop;
+  int fd; /* borrowed */
+  uv_work_t work;
+  void *buf;
+  size_t len;
+  ptrdiff_t got;
+  sluice_source_cb cb; /* NULL: no read is under way */
+  void *ctx;
+} sluice__pool_reader_t;
+
+void sluice__pool_reader_init(sluice__pool_reader_t *r, uv_loop_t *loop,
+                              int fd);
+
+/* As in sluice_source_ops_t. */
+ptrdiff_t sluice__pool_reader_read(sluice__pool_reader_t *r, void *buf,
+                                   size_t len, sluice_source_cb cb, void *ctx);
+void sluice__pool_reader_cancel(sluice__pool_reader_t *r);
+
+#endif

@@ -1,0 +1,70 @@
+/* sink.c - see the private sink.h. */
+#include "io/sink.h"
+
+#include <stdlib.h>
+
+#include <uv.h>
+
+int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
+                       void *self) {
+  sluice_sink_t *sink;
+
+  if (out == NULL || ops == NULL || ops->size < sizeof(*ops) ||
+      ops->write == NULL) {
+    return UV_EINVAL;
+  }
+  sink = malloc(sizeof(*sink));
+  if (sink == NULL) {
+    return UV_ENOMEM;
+  }
+  sink->ops = ops;
+  sink->self = self;
+  *out = sink;
+  return 0;
+}
+
+/* A host's function may answer with any positive number. */
+static int answer_of(int r) {
+  return r > 0 ? 1 : r;
+}
+
+int sluice__sink_open(sluice_sink_t *sink, uv_loop_t *loop, sluice_sink_cb cb,
+                      void *ctx, sluice_error_t *err) {
+  if (sink->ops->open == NULL) {
+    return 1;
+  }
+  return answer_of(sink->ops->open(sink->self, loop, cb, ctx, err));
+}
+
+int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
+                       uint64_t offset, sluice_sink_cb cb, void *ctx) {
+  return answer_of(sink->ops->write(sink->self, data, len, offset, cb, ctx));
+}
+
+int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {
+  if (sink->ops->finish == NULL) {
+    return 1;
+  }
+  return answer_of(sink->ops->finish(sink->self, cb, ctx));
+}
+
+int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {
+  if (sink->ops->abort == NULL) {
+    return 1;
+  }
+  return answer_of(sink->ops->abort(sink->self, cb, ctx));
+}
+
+void sluice__sink_close(sluice_sink_t *sink) {
+  if (sink == NULL) {
+    return;
+  }
+  if (sink->ops->close != NULL) {
+    sink->ops->close(sink->self);
+  }
+  free(sink);
+}
+
+void sluice_sink_free(sluice_sink_t *sink) {
+  sluice__sink_close(sink);
+}

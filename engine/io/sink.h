@@ -1,0 +1,32 @@
+/* sink.h - how a session drives a sink, whoever made it.
+ *
+ * Fills in what a sink leaves out, so that the session knows one convention
+ * only: 1 done at once (`cb` is not called), 0 `cb` will be called, from the
+ * loop and once, < 0 failed (`cb` is not called). Loop thread. */
+#ifndef SLUICE_IO_SINK_H
+#define SLUICE_IO_SINK_H
+
+#include <stdbool.h>
+
+#include <sluice/sink.h>
+
+struct sluice_sink_s {
+  const sluice_sink_ops_t *ops; /* borrowed */
+  void *self;
+};
+
+int sluice__sink_open(sluice_sink_t *sink, uv_loop_t *loop, sluice_sink_cb cb,
+                      void *ctx, sluice_error_t *err);
+int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
+                       uint64_t offset, sluice_sink_cb cb, void *ctx);
+int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
+int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
+
+/* Frees the sink; nothing may be under way. NULL is fine. */
+void sluice__sink_close(sluice_sink_t *sink);
+
+/* As sluice_sink_fd(); an owned descriptor is closed with the sink, and stays
+ * the caller's on failure. */
+int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned);
+
+#endif

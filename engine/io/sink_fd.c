@@ -1,0 +1,156 @@
+/* sink_fd.c - a stream written to a descriptor of any kind.
+ *
+ * Pipes, sockets and terminals are polled; files and block devices are written
+ * at their current position on the pool (so that `program > file` and
+ * `program >> file` do what the shell says), and synced at the end: only then
+ * is it known that the disk took it. */
+#include "io/sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "io/poll_writer.h"
+#include "io/pool_writer.h"
+
+struct fd_sink {
+  int fd;
+  bool is_owned;
+  sluice__poll_writer_t *poll; /* NULL: `pool` is used, on `loan` */
+  sluice__pool_writer_t pool;
+  sluice__loan_t loan; /* with `pool` */
+  uv_loop_t *loop;
+  uv_work_t sync;
+  int sync_status;
+  sluice_sink_cb finish_cb;
+  void *finish_ctx;
+};
+
+static int start_pool(struct fd_sink *s, uv_loop_t *loop) {
+  const sluice__pool_target_t target = {
+      .fd = s->loan.fd, .direct_fd = -1, .jobs_max = 1};
+
+  return sluice__pool_writer_init(&s->pool, loop, &target);
+}
+
+static int start_writer(struct fd_sink *s, uv_loop_t *loop) {
+  int r = sluice__loan_take(&s->loan, s->fd);
+
+  if (r == 0 && s->loan.wait != SLUICE__WAIT_POOL) {
+    r = sluice__poll_writer_new(&s->poll, loop, &s->loan, NULL);
+  }
+  if (r == 0 && s->poll == NULL) {
+    r = start_pool(s, loop);
+  }
+  if (r < 0) {
+    sluice__loan_return(&s->loan);
+  } else if (s->poll != NULL) {
+    s->loan.fd = -1; /* the writer's now */
+  }
+  return r;
+}
+
+static int open_fd(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
+                   sluice_error_t *err) {
+  struct fd_sink *s = self;
+  int r;
+
+  (void)cb;
+  (void)ctx;
+  s->loop = loop;
+  r = start_writer(s, loop);
+  if (r < 0) {
+    return sluice_fail(err, r, "cannot write to descriptor %d: %s", s->fd,
+                       sluice_strerror(r));
+  }
+  return 1;
+}
+
+static int write_fd(void *self, const void *data, size_t len, uint64_t offset,
+                    sluice_sink_cb cb, void *ctx) {
+  struct fd_sink *s = self;
+
+  if (s->poll != NULL) {
+    return sluice__poll_writer_write(s->poll, data, len, cb, ctx);
+  }
+  return sluice__pool_writer_write(&s->pool, data, len, offset, cb, ctx);
+}
+
+static void work_sync(uv_work_t *work) {
+  struct fd_sink *s = work->data;
+
+  s->sync_status = fsync(s->loan.fd) == 0 ? 0 : uv_translate_sys_error(errno);
+}
+
+static void on_synced(uv_work_t *work, int status) {
+  struct fd_sink *s = work->data;
+
+  s->finish_cb(s->finish_ctx, status < 0 ? status : s->sync_status);
+}
+
+static int finish_fd(void *self, sluice_sink_cb cb, void *ctx) {
+  struct fd_sink *s = self;
+
+  if (s->poll != NULL || !s->loan.is_file) {
+    return 1;
+  }
+  s->finish_cb = cb;
+  s->finish_ctx = ctx;
+  s->sync.data = s;
+  return uv_queue_work(s->loop, &s->sync, work_sync, on_synced);
+}
+
+static int abort_fd(void *self, sluice_sink_cb cb, void *ctx) {
+  struct fd_sink *s = self;
+
+  if (s->poll != NULL) {
+    return sluice__poll_writer_abort(s->poll, cb, ctx);
+  }
+  return sluice__pool_writer_abort(&s->pool, cb, ctx);
+}
+
+static void close_fd(void *self) {
+  struct fd_sink *s = self;
+
+  sluice__poll_writer_close(s->poll);
+  sluice__pool_writer_done(&s->pool);
+  sluice__loan_return(&s->loan);
+  if (s->is_owned) {
+    (void)close(s->fd);
+  }
+  free(s);
+}
+
+static const sluice_sink_ops_t fd_ops = {.size = sizeof(fd_ops),
+                                         .open = open_fd,
+                                         .write = write_fd,
+                                         .finish = finish_fd,
+                                         .abort = abort_fd,
+                                         .close = close_fd};
+
+int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned) {
+  struct fd_sink *s;
+  int r;
+
+  if (fd < 0) {
+    return UV_EBADF;
+  }
+  s = calloc(1, sizeof(*s));
+  if (s == NULL) {
+    return UV_ENOMEM;
+  }
+  s->fd = fd;
+  s->is_owned = is_owned;
+  s->loan.fd = -1;
+  r = sluice_sink_custom(out, &fd_ops, s);
+  if (r < 0) {
+    free(s);
+  }
+  return r;
+}
+
+int sluice_sink_fd(sluice_sink_t **out, int fd) {
+  return sluice__sink_descriptor(out, fd, false);
+}

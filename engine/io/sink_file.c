@@ -1,0 +1,248 @@
+/* sink_file.c - a stream written to a file, under its name only when whole.
+ *
+ *   open: create ---> write...  +--> finish: commit
+ *             \                 +--> abort: writes end, then discard
+ *              +--> a device or pipe stands there: sink_fd.c does the rest
+ *
+ * Every step that can block runs on the pool; one step at a time, writes being
+ * the pool writer's business. Invariant: between open and finish or abort the
+ * temporary file exists, afterwards it does not, whatever happened. */
+#include "io/sink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "io/pool_writer.h"
+#include "io/temp_file.h"
+
+enum {
+  DEFAULT_MODE = 0600,
+  DEFAULT_IN_FLIGHT = 2, /* of a pool of 4 that is the host's */
+  IN_FLIGHT_MAX = 64     /* more than any pool has threads to spare */
+};
+
+struct file_sink {
+  char *path;
+  sluice__temp_options_t options;
+  uint32_t in_flight;
+  uv_loop_t *loop;
+  sluice__temp_file_t temp;
+  sluice__pool_writer_t writer;
+  sluice_sink_t *device; /* used instead of the two above; or NULL */
+  uv_work_t step;        /* of open, finish or abort */
+  int step_status;
+  sluice_sink_cb cb; /* whom the step answers */
+  void *ctx;
+  sluice_error_t *err; /* of open; valid until its answer */
+};
+
+static int start_step(struct file_sink *f, uv_work_cb work,
+                      uv_after_work_cb after) {
+  f->step.data = f;
+  return uv_queue_work(f->loop, &f->step, work, after);
+}
+
+static void work_create(uv_work_t *work) {
+  struct file_sink *f = work->data;
+
+  f->step_status = sluice__temp_file_create(&f->temp, f->path, &f->options);
+}
+
+static int start_device(struct file_sink *f) {
+  int r = sluice__sink_descriptor(&f->device, f->temp.fd, true);
+
+  if (r == 0) {
+    f->temp.fd = -1; /* the device sink's */
+    r = sluice__sink_open(f->device, f->loop, NULL, NULL, f->err);
+  }
+  return r < 0 ? r : 0;
+}
+
+static int start_writing(struct file_sink *f) {
+  const sluice__pool_target_t target = {.fd = f->temp.fd,
+                                        .direct_fd = f->temp.direct_fd,
+                                        .use_offset = true,
+                                        .jobs_max = f->in_flight};
+
+  return f->temp.is_device
+             ? start_device(f)
+             : sluice__pool_writer_init(&f->writer, f->loop, &target);
+}
+
+static void answer_open(struct file_sink *f, int status) {
+  const char *failed = f->temp.failed != NULL ? f->temp.failed : "cannot write";
+
+  if (status < 0) {
+    (void)sluice_fail(f->err, status, "%s '%s': %s", failed, f->path,
+                      sluice_strerror(status));
+  }
+  f->cb(f->ctx, status);
+}
+
+static void work_discard(uv_work_t *work) {
+  struct file_sink *f = work->data;
+
+  sluice__temp_file_discard(&f->temp);
+}
+
+static void on_open_undone(uv_work_t *work, int status) {
+  struct file_sink *f = work->data;
+
+  (void)status;
+  answer_open(f, f->step_status);
+}
+
+static void on_created(uv_work_t *work, int status) {
+  struct file_sink *f = work->data;
+
+  if (status == 0) {
+    status = f->step_status;
+  }
+  if (status == 0) {
+    f->step_status = status = start_writing(f);
+    if (status < 0) { /* the file is there: take it away first */
+      (void)start_step(f, work_discard, on_open_undone);
+      return;
+    }
+  }
+  answer_open(f, status);
+}
+
+static int open_file(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
+                     sluice_error_t *err) {
+  struct file_sink *f = self;
+
+  f->loop = loop;
+  f->cb = cb;
+  f->ctx = ctx;
+  f->err = err;
+  return start_step(f, work_create, on_created);
+}
+
+static int write_file(void *self, const void *data, size_t len, uint64_t offset,
+                      sluice_sink_cb cb, void *ctx) {
+  struct file_sink *f = self;
+
+  if (f->device != NULL) {
+    return sluice__sink_write(f->device, data, len, offset, cb, ctx);
+  }
+  return sluice__pool_writer_write(&f->writer, data, len, offset, cb, ctx);
+}
+
+static void work_commit(uv_work_t *work) {
+  struct file_sink *f = work->data;
+
+  f->step_status = sluice__temp_file_commit(&f->temp, f->options.no_sync);
+}
+
+static void on_step_over(uv_work_t *work, int status) {
+  struct file_sink *f = work->data;
+
+  f->cb(f->ctx, status < 0 ? status : f->step_status);
+}
+
+/* A write that failed has failed the session; should it come here all the
+ * same, half an image must not get the final name. */
+static int finish_file(void *self, sluice_sink_cb cb, void *ctx) {
+  struct file_sink *f = self;
+
+  if (f->device != NULL) {
+    return sluice__sink_finish(f->device, cb, ctx);
+  }
+  f->cb = cb;
+  f->ctx = ctx;
+  f->step_status = f->writer.error;
+  return start_step(f, f->writer.error == 0 ? work_commit : work_discard,
+                    on_step_over);
+}
+
+static void on_writes_ended(void *ctx, int status) {
+  struct file_sink *f = ctx;
+
+  (void)status;
+  f->step_status = 0;
+  (void)start_step(f, work_discard, on_step_over);
+}
+
+static int abort_file(void *self, sluice_sink_cb cb, void *ctx) {
+  struct file_sink *f = self;
+
+  if (f->device != NULL) {
+    return sluice__sink_abort(f->device, cb, ctx);
+  }
+  f->cb = cb;
+  f->ctx = ctx;
+  if (sluice__pool_writer_abort(&f->writer, on_writes_ended, f) > 0) {
+    on_writes_ended(f, 0);
+  }
+  return 0;
+}
+
+static void close_file(void *self) {
+  struct file_sink *f = self;
+
+  sluice__sink_close(f->device);
+  sluice__pool_writer_done(&f->writer);
+  sluice__temp_file_discard(&f->temp); /* nothing left, unless misused */
+  free(f->path);
+  free(f);
+}
+
+static const sluice_sink_ops_t file_ops = {.size = sizeof(file_ops),
+                                           .open = open_file,
+                                           .write = write_file,
+                                           .finish = finish_file,
+                                           .abort = abort_file,
+                                           .close = close_file};
+
+static void take_options(struct file_sink *f,
+                         const sluice_file_options_t *options) {
+  const sluice_file_options_t none = {0};
+
+  options = options != NULL ? options : &none;
+  f->options.mode = options->mode != 0 ? options->mode : DEFAULT_MODE;
+  f->options.no_direct = options->no_direct != 0;
+  f->options.no_sync = options->no_sync != 0;
+  f->in_flight =
+      options->in_flight != 0 ? options->in_flight : DEFAULT_IN_FLIGHT;
+  if (f->in_flight > IN_FLIGHT_MAX) {
+    f->in_flight = IN_FLIGHT_MAX;
+  }
+}
+
+static struct file_sink *new_file(const char *path) {
+  struct file_sink *f = calloc(1, sizeof(*f));
+
+  if (f == NULL) {
+    return NULL;
+  }
+  f->temp.fd = f->temp.direct_fd = f->temp.folder_fd = -1;
+  f->path = strdup(path);
+  if (f->path == NULL) {
+    free(f);
+    return NULL;
+  }
+  return f;
+}
+
+int sluice_sink_file(sluice_sink_t **out, const char *path,
+                     const sluice_file_options_t *options) {
+  struct file_sink *f;
+  int r;
+
+  if (path == NULL) {
+    return UV_EINVAL;
+  }
+  f = new_file(path);
+  if (f == NULL) {
+    return UV_ENOMEM;
+  }
+  take_options(f, options);
+  r = sluice_sink_custom(out, &file_ops, f);
+  if (r < 0) {
+    close_file(f);
+  }
+  return r;
+}

@@ -1,0 +1,63 @@
+/* source.c - see the private source.h. */
+#include "io/source.h"
+
+#include <stdlib.h>
+
+#include <uv.h>
+
+int sluice_source_custom(sluice_source_t **out, const sluice_source_ops_t *ops,
+                         void *self) {
+  sluice_source_t *source;
+
+  if (out == NULL || ops == NULL || ops->size < sizeof(*ops) ||
+      ops->read == NULL) {
+    return UV_EINVAL;
+  }
+  source = malloc(sizeof(*source));
+  if (source == NULL) {
+    return UV_ENOMEM;
+  }
+  source->ops = ops;
+  source->self = self;
+  *out = source;
+  return 0;
+}
+
+int sluice__source_open(sluice_source_t *source, uv_loop_t *loop,
+                        sluice_source_cb cb, void *ctx, sluice_error_t *err) {
+  int r = 1;
+
+  if (source->ops->open != NULL) {
+    r = source->ops->open(source->self, loop, cb, ctx, err);
+  }
+  return r > 0 ? 1 : r;
+}
+
+ptrdiff_t sluice__source_read(sluice_source_t *source, void *buf, size_t len,
+                              sluice_source_cb cb, void *ctx) {
+  return source->ops->read(source->self, buf, len, cb, ctx);
+}
+
+void sluice__source_cancel(sluice_source_t *source) {
+  if (source->ops->cancel != NULL) {
+    source->ops->cancel(source->self);
+  }
+}
+
+void sluice__source_close(sluice_source_t *source) {
+  if (source == NULL) {
+    return;
+  }
+  if (source->ops->close != NULL) {
+    source->ops->close(source->self);
+  }
+  free(source);
+}
+
+void sluice_source_free(sluice_source_t *source) {
+  sluice__source_close(source);
+}
+
+bool sluice__source_stays_open(const sluice_source_t *source) {
+  return source->ops->stays_open != 0;
+}

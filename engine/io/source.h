@@ -1,0 +1,35 @@
+/* source.h - how a session drives a source, whoever made it. The mirror of
+ * sink.h: fills in what a source leaves out. Loop thread.
+ *
+ * open:  1 ready at once, 0 `cb` will be called (0 or an error), < 0 failed.
+ * read:  > 0 bytes, there at once; 0 `cb` will be called (bytes, 0 at the end
+ *        of input, or an error); UV_EOF the end of input; < 0 failed. */
+#ifndef SLUICE_IO_SOURCE_H
+#define SLUICE_IO_SOURCE_H
+
+#include <stdbool.h>
+
+#include <sluice/source.h>
+
+struct sluice_source_s {
+  const sluice_source_ops_t *ops; /* borrowed */
+  void *self;
+};
+
+int sluice__source_open(sluice_source_t *source, uv_loop_t *loop,
+                        sluice_source_cb cb, void *ctx, sluice_error_t *err);
+ptrdiff_t sluice__source_read(sluice_source_t *source, void *buf, size_t len,
+                              sluice_source_cb cb, void *ctx);
+void sluice__source_cancel(sluice_source_t *source);
+
+/* See sluice_source_ops_t. */
+bool sluice__source_stays_open(const sluice_source_t *source);
+
+/* Frees the source; no read may be under way. NULL is fine. */
+void sluice__source_close(sluice_source_t *source);
+
+/* As sluice_source_fd(); an owned descriptor is closed with the source, and
+ * stays the caller's on failure. */
+int sluice__source_descriptor(sluice_source_t **out, int fd, bool is_owned);
+
+#endif

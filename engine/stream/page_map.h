@@ -1,0 +1,84 @@
+/* page_map.h - where the latest copy of every page stands in the stream.
+ *
+ * The encoder's memory of what it wrote: the index is made from it, and with
+ * keep_last pages are overwritten where it says. 8 bytes a page, in blocks that
+ * are allocated when first touched; a block zeroed in one call costs nothing.
+ *
+ * A page is a number: 0 never written; otherwise the stream offset of its data
+ * (a multiple of 256), with SLUICE__PAGE_ZERO added when it is zeros now. A
+ * zero page without data has SLUICE__PAGE_ZERO alone.
+ *
+ * Must not know how the bytes get into the stream. Trusts its caller on
+ * indices. */
+#ifndef SLUICE_STREAM_PAGE_MAP_H
+#define SLUICE_STREAM_PAGE_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/alloc.h>
+
+enum { SLUICE__PAGE_ZERO = 1, SLUICE__PAGE_BLOCK = 1024 /* pages */ };
+
+typedef struct sluice__page_blocks_s {
+  uint64_t **blocks;
+  size_t count;
+  uint64_t pages;
+} sluice__page_blocks_t;
+
+/* Where a PAGES record has its data and its hashes. */
+typedef struct sluice__page_record_s {
+  uint64_t data;
+  uint64_t hashes;
+} sluice__page_record_t;
+
+typedef struct sluice__page_map_s {
+  sluice_alloc_t alloc;
+  sluice__page_blocks_t *regions;
+  uint32_t region_count;
+  uint32_t region_cap;
+  sluice__page_record_t *records; /* ascending */
+  size_t record_count;
+  size_t record_cap;
+} sluice__page_map_t;
+
+/* Pages that are next to each other in region and stream. */
+typedef struct sluice__page_run_s {
+  uint64_t page; /* the first one's number */
+  uint64_t count;
+  uint64_t data; /* stream offset; 0: zeros */
+} sluice__page_run_t;
+
+void sluice__page_map_init(sluice__page_map_t *m, const sluice_alloc_t *alloc);
+void sluice__page_map_done(sluice__page_map_t *m);
+
+/* The next region has `pages` pages. 0 or UV_ENOMEM, as below. */
+int sluice__page_map_region(sluice__page_map_t *m, uint64_t pages);
+
+/* A PAGES record was completed. */
+int sluice__page_map_record(sluice__page_map_t *m, uint64_t data,
+                            uint64_t hashes);
+
+/* Notes `count` pages as zeros; what data they have in the stream is kept in
+ * mind when `keep_data`. */
+int sluice__page_map_zero(sluice__page_map_t *m, uint32_t region, uint64_t page,
+                          uint64_t count, bool keep_data);
+
+/* The page's number, to be set; NULL: no memory. */
+uint64_t *sluice__page_map_slot(sluice__page_map_t *m, uint32_t region,
+                                uint64_t page);
+
+uint64_t sluice__page_map_get(const sluice__page_map_t *m, uint32_t region,
+                              uint64_t page);
+
+/* Stream offset of the hash of the page whose data is at `data`. */
+uint64_t sluice__page_map_hash(const sluice__page_map_t *m, uint64_t data,
+                               uint32_t page_size);
+
+/* Finds the first run from page `from` on; false: there is none. */
+bool sluice__page_map_next(const sluice__page_map_t *m, uint32_t region,
+                           uint32_t page_size, uint64_t from,
+                           sluice__page_run_t *out);
+
+#endif

@@ -1,0 +1,161 @@
+/* live.c - a program that saves its state while it goes on changing it.
+ *
+ *   live save FILE      256 MiB that a timer keeps writing to, saved meanwhile
+ *   live restore FILE   the same state in a new process
+ *
+ * Both print a checksum of the state: of the instant that the image holds, and
+ * of what was restored. Whoever runs it compares the two. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <uv.h>
+
+#include <sluice/ram.h>
+#include <sluice/sluice.h>
+
+enum { STATE_BYTES = 256 << 20, WRITES_A_TICK = 500 };
+
+static struct {
+  uint64_t *words; /* the state */
+  sluice_ram_t *ram;
+  sluice_engine_t *engine;
+  sluice_registry_t *registry;
+  uv_timer_t timer;
+  uint64_t seed, writes;
+  int is_paused, status;
+} host;
+
+static uint64_t next_random(void) { /* xorshift64 */
+  host.seed ^= host.seed << 13;
+  host.seed ^= host.seed >> 7;
+  host.seed ^= host.seed << 17;
+  return host.seed;
+}
+
+static uint64_t checksum(void) {
+  uint64_t sum = 0;
+
+  for (size_t i = 0; i < STATE_BYTES / 8; i++) {
+    sum = sum * 31 + host.words[i];
+  }
+  return sum;
+}
+
+/* The program's own work: it never stops but for the pause at the end. */
+static void on_tick(uv_timer_t *timer) {
+  (void)timer;
+  for (int i = 0; i < WRITES_A_TICK && !host.is_paused; i++) {
+    uint64_t at = next_random() % (STATE_BYTES / 8);
+
+    sluice_ram_dirty(host.ram, 0, at * 8, 8); /* all that Sluice asks of it */
+    host.words[at] = host.writes++;
+  }
+}
+
+static void on_progress(sluice_save_t *save, const sluice_progress_t *p) {
+  (void)save;
+  printf(
+      "  %-7s round %u: %6.1f MiB done, %6.1f MiB left, %llu writes so far\n",
+      sluice_phase_name(p->phase), p->rounds, (double)p->bytes_done / (1 << 20),
+      (double)p->bytes_left / (1 << 20), (unsigned long long)host.writes);
+}
+
+static void on_pause(sluice_save_t *save) {
+  host.is_paused = 1; /* the timer stops writing: this is the image's instant */
+  sluice_save_paused(save);
+}
+
+static void stop(int status) {
+  host.status = status;
+  uv_close((uv_handle_t *)&host.timer, NULL);
+  (void)sluice_engine_close(host.engine, NULL, NULL);
+}
+
+static void fail(const char *what, const sluice_error_t *e) {
+  fprintf(stderr, "%s: %s (section '%s', byte %llu): %s\n", what,
+          sluice_err_name(e->code), e->section, (unsigned long long)e->offset,
+          e->message);
+}
+
+static void on_saved(sluice_save_t *save, int status) {
+  sluice_progress_t p;
+
+  sluice_save_progress(save, &p);
+  if (status < 0) {
+    fail("save", sluice_save_error(save));
+  } else {
+    printf("saved    %016llx  %.1f MiB in %llu ms, paused for %.2f ms\n",
+           (unsigned long long)checksum(), (double)p.bytes_done / (1 << 20),
+           (unsigned long long)p.elapsed_ms, (double)p.paused_us / 1000);
+  }
+  (void)sluice_save_free(save);
+  stop(status);
+}
+
+static void on_restored(sluice_restore_t *restore, int status) {
+  if (status < 0) {
+    fail("restore", sluice_restore_error(restore));
+  } else {
+    printf("restored %016llx\n", (unsigned long long)checksum());
+  }
+  (void)sluice_restore_free(restore);
+  stop(status);
+}
+
+static int begin(const char *verb, const char *path) {
+  const sluice_save_options_t options = {
+      .host = "live", .pause = on_pause, .progress = on_progress};
+  sluice_source_t *source;
+  sluice_restore_t *restore;
+  sluice_sink_t *sink;
+  sluice_save_t *save;
+  int r;
+
+  if (strcmp(verb, "save") == 0) {
+    for (size_t i = 0; i < STATE_BYTES / 8; i++) {
+      host.words[i] = next_random();
+    }
+    r = sluice_sink_file(&sink, path, NULL);
+    return r < 0 ? r
+                 : sluice_save_begin(&save, host.engine, host.registry, sink,
+                                     &options, on_saved);
+  }
+  host.is_paused = 1; /* nothing runs before the state is here */
+  r = sluice_source_file(&source, path);
+  return r < 0 ? r
+               : sluice_restore_begin(&restore, host.engine, host.registry,
+                                      source, NULL, on_restored);
+}
+
+int main(int argc, char **argv) {
+  int r;
+
+  if (argc != 3) {
+    fprintf(stderr, "usage: live save|restore FILE\n");
+    return 2;
+  }
+  host.seed = 88172645463325252u;
+  host.words = mmap(NULL, STATE_BYTES, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  r = uv_timer_init(uv_default_loop(), &host.timer);
+  r = r < 0 ? r : uv_timer_start(&host.timer, on_tick, 1, 1);
+  r = r < 0 ? r : sluice_engine_new(&host.engine, uv_default_loop(), NULL);
+  r = r < 0 ? r : sluice_registry_new(&host.registry, NULL);
+  r = r < 0
+          ? r
+          : sluice_ram_new(&host.ram, host.registry, "state", NULL, NULL, NULL);
+  r = r < 0 ? r
+            : sluice_ram_add_region(host.ram, "words", host.words, STATE_BYTES,
+                                    SLUICE_RAM_IN_PLACE, NULL);
+  r = r < 0 ? r : begin(argv[1], argv[2]);
+  if (r < 0) {
+    fprintf(stderr, "live: %s\n", sluice_strerror(r));
+    return 1;
+  }
+  (void)uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+  sluice_ram_free(host.ram);
+  (void)sluice_registry_free(host.registry);
+  return host.status == 0 ? 0 : 1;
+}

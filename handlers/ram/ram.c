@@ -1,0 +1,290 @@
+/* ram.c - the section, its regions and its marks: the public face of
+ * <sluice/ram.h>. How a save and a restore go is in ram_save.c and
+ * ram_restore.c.
+ *
+ * Invariant: regions come and go only while the section is idle. */
+#include <sluice/ram.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "bitmap.h"
+#include "section.h"
+
+enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
+
+/* Version 4 is what QEMU calls this payload; decoders turn older ones into the
+ * same items. */
+static const sluice_handler_t ram_handler = {
+    .size = sizeof(sluice_handler_t),
+    .version = VERSION_QEMU,
+    .min_version = VERSION_OLDEST,
+    .payload = SLUICE_PAYLOAD_PAGES,
+    .type = "ram",
+    .save_pending = sluice__ram_save_pending,
+    .save_begin = sluice__ram_save_begin,
+    .save_start = sluice__ram_save_start,
+    .save_step = sluice__ram_save_step,
+    .save_finish = sluice__ram_save_finish,
+    .save_end = sluice__ram_save_end,
+    .restore_begin = sluice__ram_restore_begin,
+    .restore_step = sluice__ram_restore_step,
+    .restore_check = sluice__ram_restore_check,
+    .restore_commit = sluice__ram_restore_commit,
+    .restore_end = sluice__ram_restore_end,
+};
+
+static uint64_t kernel_page(void) {
+  return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static const sluice__tracker_t *tracker_of(sluice_ram_tracker_t kind) {
+  switch (kind) {
+  case SLUICE_RAM_COOPERATIVE: return &sluice__tracker_cooperative;
+  case SLUICE_RAM_WRITE_PROTECT: return &sluice__tracker_wp;
+  case SLUICE_RAM_STATIC: return &sluice__tracker_static;
+  }
+  return NULL;
+}
+
+static int is_asked(const sluice_ram_t *ram) {
+  return ram->tracker->mode == SLUICE__TRACKER_ASKED;
+}
+
+static int check_page_size(uint32_t page_size, int is_wp, sluice_error_t *err) {
+  if (page_size < SLUICE_PAGE_MIN || page_size > SLUICE_PAGE_MAX ||
+      (page_size & (page_size - 1)) != 0) {
+    return sluice_fail(
+        err, UV_EINVAL, "page size %u is no power of two in %d..%d",
+        (unsigned)page_size, (int)SLUICE_PAGE_MIN, (int)SLUICE_PAGE_MAX);
+  }
+  if (is_wp && page_size % kernel_page() != 0) {
+    return sluice_fail(err, UV_EINVAL,
+                       "page size %u is not whole pages of the kernel's",
+                       (unsigned)page_size);
+  }
+  return 0;
+}
+
+static int set_options(sluice_ram_t *ram, const sluice_ram_options_t *options,
+                       sluice_error_t *err) {
+  uint32_t page_size = options->page_size;
+  int r;
+
+  if (options->size != sizeof(*options)) {
+    return sluice_fail(err, UV_EINVAL, "ram options of %u bytes, expected %zu",
+                       (unsigned)options->size, sizeof(*options));
+  }
+  ram->tracker = tracker_of(options->tracker);
+  if (ram->tracker == NULL) {
+    return sluice_fail(err, UV_EINVAL, "no such tracker: %d",
+                       (int)options->tracker);
+  }
+  page_size = page_size == 0 ? PAGE_DEFAULT : page_size;
+  r = check_page_size(page_size, is_asked(ram), err);
+  if (r == 0) {
+    ram->page_shift = (uint32_t)__builtin_ctz(page_size);
+    ram->max_shadow = options->max_shadow;
+  }
+  return r;
+}
+
+static int open_ram(sluice_ram_t *ram, const sluice_ram_options_t *options,
+                    sluice_error_t *err) {
+  int r = set_options(ram, options, err);
+
+  if (r == 0 && ram->tracker->open != NULL) {
+    r = ram->tracker->open(&ram->tracker_state, err);
+  }
+  return r;
+}
+
+int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
+                   const char *name, const sluice_section_options_t *section,
+                   const sluice_ram_options_t *options, sluice_error_t *err) {
+  static const sluice_ram_options_t defaults = {.size = sizeof(defaults)};
+  sluice_ram_t *ram = calloc(1, sizeof(*ram));
+  int r;
+
+  if (ram == NULL) {
+    return sluice_fail(err, UV_ENOMEM, "no memory for a ram section");
+  }
+  r = open_ram(ram, options == NULL ? &defaults : options, err);
+  if (r == 0) {
+    r = sluice_registry_add(registry, name, &ram_handler, ram, section, NULL,
+                            err);
+  }
+  if (r != 0) {
+    sluice_ram_free(ram);
+    return r;
+  }
+  *out = ram;
+  return 0;
+}
+
+void sluice_ram_free(sluice_ram_t *ram) {
+  if (ram == NULL) {
+    return;
+  }
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    sluice__ram_region_free(ram->regions[i]);
+  }
+  if (ram->tracker_state != NULL) {
+    ram->tracker->close(ram->tracker_state);
+  }
+  free(ram->regions);
+  free(ram);
+}
+
+static int is_name(const char *name) {
+  size_t len = name == NULL ? 0 : strlen(name);
+
+  for (size_t i = 0; i < len; i++) {
+    if (name[i] <= ' ' || name[i] > '~') {
+      return 0;
+    }
+  }
+  return len >= 1 && len <= SLUICE_NAME_MAX;
+}
+
+static int is_placed(const sluice_ram_t *ram, const void *base, uint64_t bytes,
+                     uint32_t flags) {
+  uint64_t page = UINT64_C(1) << ram->page_shift;
+  uint64_t align = page < kernel_page() ? page : kernel_page();
+  int is_whole = (flags & SLUICE_RAM_REMAP) != 0 || is_asked(ram);
+  uint64_t whole = is_whole ? kernel_page() : align;
+  uintptr_t at = (uintptr_t)base;
+
+  return base != NULL && bytes > 0 && bytes <= SIZE_MAX &&
+         bytes <= UINTPTR_MAX - at && bytes % page == 0 && bytes % whole == 0 &&
+         at % whole == 0;
+}
+
+static int is_taken(const sluice_ram_t *ram, const char *name) {
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    if (strcmp(ram->regions[i]->name, name) == 0) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+static int check_region(const sluice_ram_t *ram, const char *name,
+                        const void *base, uint64_t bytes, uint32_t flags) {
+  const uint32_t known = SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP;
+
+  if (!is_name(name) || (flags & ~known) != 0 ||
+      !is_placed(ram, base, bytes, flags)) {
+    return UV_EINVAL;
+  }
+  if (ram->state != SLUICE__RAM_IDLE) {
+    return UV_EBUSY;
+  }
+  return is_taken(ram, name) ? SLUICE_EEXISTS : 0;
+}
+
+/* Room for one more. */
+static int grow_regions(sluice_ram_t *ram) {
+  uint32_t capacity = ram->region_capacity * 2 + 4;
+  sluice__ram_region_t **regions;
+
+  if (ram->region_count < ram->region_capacity) {
+    return 0;
+  }
+  if (ram->region_capacity > UINT32_MAX / 4) {
+    return UV_ENOMEM;
+  }
+  regions = realloc(ram->regions, capacity * sizeof(*regions));
+  if (regions == NULL) {
+    return UV_ENOMEM;
+  }
+  ram->regions = regions;
+  ram->region_capacity = capacity;
+  return 0;
+}
+
+int sluice_ram_add_region(sluice_ram_t *ram, const char *name, void *base,
+                          uint64_t bytes, uint32_t flags,
+                          uint32_t *out_region) {
+  int r = check_region(ram, name, base, bytes, flags);
+  sluice__ram_region_t *region;
+
+  if (r == 0) {
+    r = grow_regions(ram);
+  }
+  if (r != 0) {
+    return r;
+  }
+  region = sluice__ram_region_new(name, base, bytes, ram->page_shift, flags);
+  if (region == NULL) {
+    return UV_ENOMEM;
+  }
+  if (out_region != NULL) {
+    *out_region = ram->region_count;
+  }
+  ram->regions[ram->region_count++] = region;
+  ram->pages += region->pages;
+  return 0;
+}
+
+void sluice_ram_dirty(sluice_ram_t *ram, uint32_t region, uint64_t offset,
+                      uint64_t len) {
+  sluice__ram_region_t *to =
+      region < ram->region_count ? ram->regions[region] : NULL;
+  uint64_t page = offset >> ram->page_shift;
+  uint64_t changed;
+  uint64_t last;
+
+  if (to == NULL || len == 0 || offset >= to->bytes ||
+      ram->tracker->mode == SLUICE__TRACKER_NEVER) {
+    return;
+  }
+  last = len > to->bytes - offset ? to->bytes - 1 : offset + len - 1;
+  changed =
+      sluice__bitmap_set(to->marks, page, (last >> ram->page_shift) - page + 1);
+  if (changed > 0) {
+    ram->marked += changed;
+    sluice__ram_save_marked(ram);
+  }
+}
+
+int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
+                     sluice_ram_marks_t *out) {
+  if (region >= ram->region_count) {
+    return UV_EINVAL;
+  }
+  out->ram = ram;
+  out->words = ram->regions[region]->marks;
+  out->bytes = ram->regions[region]->bytes;
+  out->region = region;
+  out->page_shift = ram->page_shift;
+  return 0;
+}
+
+/* Pages in `marks` or `since`. */
+static uint64_t dirty_pages_of(const sluice__ram_region_t *region) {
+  uint64_t n = 0;
+
+  for (uint64_t i = 0; i * 64 < region->pages; i++) {
+    n += (uint64_t)__builtin_popcountll(region->marks[i] | region->since[i]);
+  }
+  return n;
+}
+
+uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram) {
+  uint64_t n = 0;
+
+  if (ram->tracker->mode != SLUICE__TRACKER_TOLD) {
+    return ram->pages;
+  }
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    n += dirty_pages_of(ram->regions[i]);
+  }
+  return n;
+}
+
+void sluice_ram_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out) {
+  *out = ram->stats;
+}

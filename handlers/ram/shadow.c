@@ -1,0 +1,258 @@
+/* shadow.c - see shadow.h.
+ *
+ * Fresh memory is zero without being touched, so zero pages cost nothing there;
+ * in a region with old content they are only written where they differ, which
+ * leaves sparse memory sparse.
+ *
+ * Large shadows ask for huge pages: restoring into fresh pages of 4 KiB is four
+ * times slower (page faults). They are placed so that they agree with their
+ * region modulo the size of a huge page: mremap() then moves page tables as
+ * they are, without splitting or touching single entries. */
+#include "shadow.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <uv.h>
+
+#include <sluice/decoder.h>
+#include <sluice/handler.h>
+
+#include "bitmap.h"
+
+#define HUGE_PAGE     (UINT64_C(2) << 20)  /* x86-64, arm64 with 4 KiB pages */
+#define DISCARD_SLICE (UINT64_C(16) << 20) /* 1 ms at 60 ms a GiB */
+#define SETTLE_SLICE  (UINT64_C(4) << 20)  /* 1 ms where all must be written */
+
+static size_t page_bytes(const sluice__shadow_t *shadow) {
+  return (size_t)1 << shadow->page_shift;
+}
+
+static uint64_t total_bytes(const sluice__shadow_t *shadow) {
+  return shadow->pages << shadow->page_shift;
+}
+
+static uint8_t *page_at(const sluice__shadow_t *shadow, uint64_t page) {
+  return shadow->at + (page << shadow->page_shift);
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+static int is_zero(const uint8_t *data, size_t len) {
+  return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+/* Writes zeros only where there are none: reading does not take memory. */
+static void zero_bytes(uint8_t *data, size_t len) {
+  if (!is_zero(data, len)) {
+    memset(data, 0, len);
+  }
+}
+
+static void *map_fresh(size_t bytes) {
+  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+  return p == MAP_FAILED ? NULL : p;
+}
+
+/* Maps one huge page too much and cuts off what is in front and behind. */
+static uint8_t *map_huge(size_t bytes, const uint8_t *like) {
+  size_t spare = (size_t)HUGE_PAGE;
+  uint8_t *p = bytes <= SIZE_MAX - spare ? map_fresh(bytes + spare) : NULL;
+  size_t front;
+
+  if (p == NULL) {
+    return NULL;
+  }
+  front = (size_t)(((uintptr_t)like - (uintptr_t)p) % HUGE_PAGE);
+  if (front > 0) {
+    (void)munmap(p, front);
+  }
+  (void)munmap(p + front + bytes, spare - front);
+  (void)madvise(p + front, bytes, MADV_HUGEPAGE); /* a wish */
+  return p + front;
+}
+
+/* `like` need not be page-aligned; the kernel's pages always are. */
+static uint8_t *map_shadow(size_t bytes, const uint8_t *like) {
+  if (bytes < HUGE_PAGE || (uintptr_t)like % 4096 != 0) {
+    return map_fresh(bytes);
+  }
+  return map_huge(bytes, like);
+}
+
+static int open_marks(sluice__shadow_t *shadow, uint64_t pages,
+                      uint32_t page_shift) {
+  memset(shadow, 0, sizeof(*shadow));
+  shadow->pages = pages;
+  shadow->page_shift = page_shift;
+  shadow->written = sluice__bitmap_new(pages);
+  return shadow->written == NULL ? UV_ENOMEM : 0;
+}
+
+int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
+                        uint64_t pages, uint32_t page_shift) {
+  int r = open_marks(shadow, pages, page_shift);
+
+  if (r != 0) {
+    return r;
+  }
+  shadow->at = map_shadow((size_t)total_bytes(shadow), base);
+  if (shadow->at == NULL) {
+    sluice__shadow_close(shadow);
+    return UV_ENOMEM;
+  }
+  shadow->is_own = 1;
+  shadow->is_fresh = 1;
+  shadow->prepared = total_bytes(shadow);
+  shadow->settled = pages;
+  return 0;
+}
+
+int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
+                                 uint64_t pages, uint32_t page_shift,
+                                 int can_discard) {
+  int r = open_marks(shadow, pages, page_shift);
+
+  if (r != 0) {
+    return r;
+  }
+  shadow->at = base;
+  shadow->is_fresh = can_discard;
+  shadow->prepared = can_discard ? 0 : total_bytes(shadow);
+  return 0;
+}
+
+void sluice__shadow_close(sluice__shadow_t *shadow) {
+  if (shadow->is_own) {
+    (void)munmap(shadow->at, (size_t)total_bytes(shadow));
+  }
+  free(shadow->written);
+  memset(shadow, 0, sizeof(*shadow));
+}
+
+int sluice__shadow_prepare(sluice__shadow_t *shadow) {
+  uint64_t left = total_bytes(shadow) - shadow->prepared;
+  uint64_t n = smaller(left, DISCARD_SLICE);
+
+  if (left == 0) {
+    return SLUICE_DONE;
+  }
+  shadow->prepared += n;
+  if (madvise(shadow->at + shadow->prepared - n, (size_t)n, MADV_DONTNEED) !=
+      0) {
+    shadow->is_fresh = 0; /* locked memory, for one: zero it the long way */
+    shadow->prepared = total_bytes(shadow);
+  }
+  return SLUICE_MORE;
+}
+
+static int is_written(const sluice__shadow_t *shadow, uint64_t page) {
+  return sluice__bitmap_test(shadow->written, page);
+}
+
+void sluice__shadow_put(sluice__shadow_t *shadow, uint64_t page,
+                        const uint8_t *data, uint64_t count) {
+  memcpy(page_at(shadow, page), data, (size_t)(count << shadow->page_shift));
+  (void)sluice__bitmap_set(shadow->written, page, count);
+}
+
+static void zero_page(sluice__shadow_t *shadow, uint64_t page) {
+  if (shadow->is_fresh && !is_written(shadow, page)) {
+    return;
+  }
+  zero_bytes(page_at(shadow, page), page_bytes(shadow));
+  (void)sluice__bitmap_set(shadow->written, page, 1);
+}
+
+void sluice__shadow_fill(sluice__shadow_t *shadow, uint64_t page,
+                         uint64_t count, uint8_t byte) {
+  if (byte != 0) {
+    memset(page_at(shadow, page), byte, (size_t)(count << shadow->page_shift));
+    (void)sluice__bitmap_set(shadow->written, page, count);
+    return;
+  }
+  for (uint64_t i = 0; i < count; i++) {
+    zero_page(shadow, page + i);
+  }
+}
+
+int sluice__shadow_delta(sluice__shadow_t *shadow, uint64_t page,
+                         const uint8_t *delta, size_t len,
+                         sluice_error_t *err) {
+  /* The base of a page that has not come yet is the zero page. */
+  if (!is_written(shadow, page)) {
+    zero_page(shadow, page);
+    (void)sluice__bitmap_set(shadow->written, page, 1);
+  }
+  return sluice_delta_apply(page_at(shadow, page), page_bytes(shadow), delta,
+                            len, err);
+}
+
+int sluice__shadow_settle(sluice__shadow_t *shadow) {
+  uint64_t page = shadow->settled;
+  uint64_t end =
+      page + smaller(shadow->pages - page, SETTLE_SLICE >> shadow->page_shift);
+
+  if (shadow->is_fresh || page == shadow->pages) {
+    return SLUICE_DONE;
+  }
+  for (; page < end; page++) {
+    if (!is_written(shadow, page)) {
+      zero_bytes(page_at(shadow, page), page_bytes(shadow));
+    }
+  }
+  shadow->settled = end;
+  return end == shadow->pages ? SLUICE_DONE : SLUICE_MORE;
+}
+
+/* What was not written is zero: it is not read, so it takes no memory. */
+static void copy_out(const sluice__shadow_t *shadow, uint8_t *base) {
+  uint64_t page = 0;
+
+  while (page < shadow->pages) {
+    uint64_t start;
+    uint64_t n = sluice__bitmap_next_run(shadow->written, page, shadow->pages,
+                                         shadow->pages, &start);
+
+    for (; page < start; page++) {
+      zero_bytes(base + (page << shadow->page_shift), page_bytes(shadow));
+    }
+    memcpy(base + (start << shadow->page_shift), page_at(shadow, start),
+           (size_t)(n << shadow->page_shift));
+    page = start + n;
+  }
+}
+
+static int move_pages(const sluice__shadow_t *shadow, uint8_t *base) {
+  size_t bytes = (size_t)total_bytes(shadow);
+
+  return mremap(shadow->at, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+                base) != MAP_FAILED;
+}
+
+/* mremap() may have unmapped the region before it failed. If even the new
+ * mapping is refused it had not: the kernel refuses before it changes a thing
+ * but for lack of its own memory. */
+static void remap_region(const sluice__shadow_t *shadow, uint8_t *base) {
+  (void)mmap(base, (size_t)total_bytes(shadow), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+void sluice__shadow_commit(sluice__shadow_t *shadow, uint8_t *base,
+                           int can_move) {
+  if (!shadow->is_own) {
+    return;
+  }
+  if (can_move && move_pages(shadow, base)) {
+    shadow->is_own = 0;
+    return;
+  }
+  if (can_move) {
+    remap_region(shadow, base);
+  }
+  copy_out(shadow, base);
+}

@@ -1,0 +1,56 @@
+/* shadow.h - where the pages of one region go while they are being restored.
+ *
+ * Either memory of its own beside the region, or the region itself (in place).
+ * Tells which pages it was given: all others are zero once it is committed, be
+ * they so by birth (fresh memory) or by sluice__shadow_settle(). Knows nothing
+ * of streams; the caller has checked that pages lie inside. */
+#ifndef SLUICE_RAM_SHADOW_H
+#define SLUICE_RAM_SHADOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sluice/error.h>
+
+typedef struct sluice__shadow_s {
+  uint8_t *at;       /* the first page; NULL: not open */
+  uint64_t *written; /* a bit for each page this restore has put bytes into */
+  uint64_t pages;
+  uint32_t page_shift;
+  int is_own;        /* `at` is a mapping of ours */
+  int is_fresh;      /* what is not `written` is zero */
+  uint64_t prepared; /* bytes; in place: discarded up to here */
+  uint64_t settled;  /* pages; in place: zeroed up to here */
+} sluice__shadow_t;
+
+/* Memory of its own, as large as the region at `base`. UV_ENOMEM. */
+int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
+                        uint64_t pages, uint32_t page_shift);
+/* The region itself. `can_discard`: its pages may be given back. UV_ENOMEM. */
+int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
+                                 uint64_t pages, uint32_t page_shift,
+                                 int can_discard);
+/* Of what was never opened too. */
+void sluice__shadow_close(sluice__shadow_t *shadow);
+
+/* Discards old pages, a slice of them a call; SLUICE_DONE or SLUICE_MORE.
+ * Before the first page is put. */
+int sluice__shadow_prepare(sluice__shadow_t *shadow);
+
+void sluice__shadow_put(sluice__shadow_t *shadow, uint64_t page,
+                        const uint8_t *data, uint64_t count);
+void sluice__shadow_fill(sluice__shadow_t *shadow, uint64_t page,
+                         uint64_t count, uint8_t byte);
+/* Errors of sluice_delta_apply(). */
+int sluice__shadow_delta(sluice__shadow_t *shadow, uint64_t page,
+                         const uint8_t *delta, size_t len, sluice_error_t *err);
+
+/* Zeroes what was never given, a slice a call; SLUICE_DONE or SLUICE_MORE. */
+int sluice__shadow_settle(sluice__shadow_t *shadow);
+
+/* Makes it the content of the region at `base`; `can_move`: by replacing its
+ * pages. Only close may follow. */
+void sluice__shadow_commit(sluice__shadow_t *shadow, uint8_t *base,
+                           int can_move);
+
+#endif

@@ -1,0 +1,255 @@
+/* test_restore.c - what is restored, and what is refused by which name. */
+#include <sluice/restore.h>
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig.h"
+#include "suite.h"
+#include "toy.h"
+
+static rig_t rig;
+static sluice_registry_t *other; /* what is restored into */
+static toy_t plain, live;        /* saved */
+static toy_t plain2, live2;      /* restored */
+static void *image;
+static size_t image_len;
+
+static void save_two(sluice_format_t format) {
+  const sluice_save_options_t o = {.format = format, .host = "testhost"};
+
+  toy_init(&plain, rig.registry, "plain", 100, 1);
+  toy_init_live(&live, rig.registry, "live", 300000, 2, 5);
+  ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
+}
+
+static void setup(void) {
+  rig_init(&rig);
+  other = rig_registry(&rig);
+  save_two(SLUICE_FORMAT_NATIVE);
+  memset(&plain2, 0, sizeof(plain2));
+  memset(&live2, 0, sizeof(live2));
+}
+
+static void expect_both(void) {
+  toy_init(&plain2, other, "plain", 8, 7);
+  toy_init_live(&live2, other, "live", 8, 8, 1);
+}
+
+static void teardown(void) {
+  free(image);
+  toy_done(&plain);
+  toy_done(&live);
+  toy_done(&plain2);
+  toy_done(&live2);
+  ck_assert_int_eq(sluice_registry_free(other), 0);
+  rig_done(&rig);
+}
+
+static void assert_untouched(void) {
+  ck_assert_uint_eq(plain2.commits, 0);
+  ck_assert_uint_eq(live2.commits, 0);
+}
+
+START_TEST(what_was_saved_is_restored) {
+  expect_both();
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len), 0);
+  ck_assert(toy_equal(&plain, &plain2));
+  ck_assert(toy_equal(&live, &live2));
+  ck_assert_uint_eq(plain2.restore_ends, 1);
+  ck_assert_uint_eq(live2.restore_ends, 1);
+}
+END_TEST
+
+START_TEST(qemus_stream_carries_bytes_as_well) {
+  void *native = image;
+
+  toy_done(&plain);
+  toy_done(&live);
+  ck_assert_int_eq(sluice_registry_remove(rig.registry, "plain", 0), 0);
+  ck_assert_int_eq(sluice_registry_remove(rig.registry, "live", 0), 0);
+  save_two(SLUICE_FORMAT_QEMU3);
+  free(native);
+  expect_both();
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len), 0);
+  ck_assert(toy_equal(&plain, &plain2));
+  ck_assert(toy_equal(&live, &live2));
+}
+END_TEST
+
+START_TEST(a_section_nobody_registered_is_unknown) {
+  toy_init(&plain2, other, "plain", 8, 7);
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len),
+                   SLUICE_EUNKNOWN);
+  ck_assert_str_eq(rig.error.section, "live");
+  assert_untouched();
+}
+END_TEST
+
+START_TEST(a_section_the_stream_lacks_is_missing) {
+  toy_t third;
+
+  expect_both();
+  toy_init(&third, other, "third", 8, 9);
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len),
+                   SLUICE_EMISSING);
+  ck_assert_str_eq(rig.error.section, "third");
+  assert_untouched();
+  toy_done(&third);
+}
+END_TEST
+
+START_TEST(a_newer_version_is_refused_and_both_are_named) {
+  expect_both();
+  plain2.handler.version = 1;
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len),
+                   SLUICE_EVERSION);
+  ck_assert_str_eq(rig.error.section, "plain");
+  ck_assert_str_eq(rig.error.message,
+                   "stream has version 2, the handler knows up to 1");
+}
+END_TEST
+
+START_TEST(an_older_version_than_the_minimum_is_refused) {
+  expect_both();
+  plain2.handler.version = 4;
+  plain2.handler.min_version = 3;
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len),
+                   SLUICE_EOLDVERSION);
+}
+END_TEST
+
+START_TEST(a_handler_sees_the_version_of_the_stream) {
+  expect_both();
+  plain2.handler.version = 9;
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len), 0);
+  ck_assert_uint_eq(plain2.version_seen, 2);
+}
+END_TEST
+
+START_TEST(a_section_of_another_kind_is_refused) {
+  expect_both();
+  plain2.handler.type = "doll";
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len),
+                   SLUICE_EKIND);
+  ck_assert_str_eq(rig.error.section, "plain");
+}
+END_TEST
+
+START_TEST(an_optional_section_may_be_missing) {
+  const sluice_section_options_t o = {.flags = SLUICE_SECTION_OPTIONAL};
+  toy_t extra;
+
+  expect_both();
+  toy_init(&extra, NULL, "", 8, 9);
+  ck_assert_int_eq(sluice_registry_add(other, "extra", &extra.handler, &extra,
+                                       &o, NULL, NULL),
+                   0);
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len), 0);
+  ck_assert_uint_eq(extra.calls[TOY_RESTORE_BEGIN], 0);
+  toy_done(&extra);
+}
+END_TEST
+
+START_TEST(another_hosts_image_is_refused_on_request) {
+  const sluice_restore_options_t o = {.host = "elsewhere"};
+  sluice_source_t *source;
+
+  expect_both();
+  ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
+  ck_assert_int_eq(rig_restore(&rig, other, source, &o), SLUICE_EKIND);
+  ck_assert_ptr_nonnull(strstr(rig.error.message, "testhost"));
+}
+END_TEST
+
+START_TEST(a_failed_check_of_one_commits_none) {
+  expect_both();
+  toy_fail(&live2, TOY_RESTORE_CHECK, 1, SLUICE_ECORRUPT);
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len),
+                   SLUICE_ECORRUPT);
+  ck_assert_int_eq(rig.error.phase, SLUICE_PHASE_CHECK);
+  ck_assert_str_eq(rig.error.section, "live");
+  assert_untouched();
+  ck_assert_uint_eq(plain2.restore_ends, 1);
+}
+END_TEST
+
+/* Whatever is cut off: refused, nothing committed, every end hook run. */
+START_TEST(a_truncated_image_commits_nothing) {
+  expect_both();
+  for (size_t len = 0; len < image_len; len += 1 + len / 50) {
+    plain2.restore_ends = plain2.calls[TOY_RESTORE_BEGIN] = 0;
+    live2.restore_ends = live2.calls[TOY_RESTORE_BEGIN] = 0;
+    ck_assert_msg(rig_restore_memory(&rig, other, image, len) < 0,
+                  "%zu bytes of %zu passed for an image", len, image_len);
+    assert_untouched();
+    ck_assert_uint_eq(plain2.restore_ends, plain2.calls[TOY_RESTORE_BEGIN]);
+    ck_assert_uint_eq(live2.restore_ends, live2.calls[TOY_RESTORE_BEGIN]);
+  }
+}
+END_TEST
+
+START_TEST(what_follows_the_stream_is_an_error) {
+  uint8_t *longer = malloc(image_len + 1);
+
+  expect_both();
+  memcpy(longer, image, image_len);
+  longer[image_len] = 0;
+  ck_assert_int_eq(rig_restore_memory(&rig, other, longer, image_len + 1),
+                   SLUICE_ETRAILING);
+  assert_untouched();
+  free(longer);
+}
+END_TEST
+
+START_TEST(several_sessions_run_at_once) {
+  sluice_source_t *source;
+  sluice_restore_t *restore;
+  sluice_sink_t *sink;
+  sluice_save_t *save;
+  size_t again_len;
+  void *again;
+
+  expect_both();
+  live.calls[TOY_SAVE_STEP] = 0;
+  ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
+  ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &again, &again_len), 0);
+  ck_assert_int_eq(sluice_restore_begin(&restore, rig.engine, other, source,
+                                        NULL, rig_on_restored),
+                   0);
+  ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
+                                     NULL, rig_on_saved),
+                   0);
+  rig_run(&rig);
+  ck_assert_uint_eq(rig.callbacks, 1 + 2); /* the fixture saved, too */
+  ck_assert(toy_equal(&live, &live2));
+  free(again);
+}
+END_TEST
+
+Suite *restore_suite(void) {
+  Suite *s = suite_create("restore");
+  TCase *core = tcase_create("core");
+  TCase *damage = tcase_create("damage");
+
+  tcase_add_checked_fixture(core, setup, teardown);
+  tcase_add_test(core, what_was_saved_is_restored);
+  tcase_add_test(core, qemus_stream_carries_bytes_as_well);
+  tcase_add_test(core, a_section_nobody_registered_is_unknown);
+  tcase_add_test(core, a_section_the_stream_lacks_is_missing);
+  tcase_add_test(core, a_newer_version_is_refused_and_both_are_named);
+  tcase_add_test(core, an_older_version_than_the_minimum_is_refused);
+  tcase_add_test(core, a_handler_sees_the_version_of_the_stream);
+  tcase_add_test(core, a_section_of_another_kind_is_refused);
+  tcase_add_test(core, an_optional_section_may_be_missing);
+  tcase_add_test(core, another_hosts_image_is_refused_on_request);
+  tcase_add_test(core, a_failed_check_of_one_commits_none);
+  tcase_add_test(core, several_sessions_run_at_once);
+  suite_add_tcase(s, core);
+  tcase_add_checked_fixture(damage, setup, teardown);
+  tcase_add_test(damage, a_truncated_image_commits_nothing);
+  tcase_add_test(damage, what_follows_the_stream_is_an_error);
+  suite_add_tcase(s, damage);
+  return s;
+}

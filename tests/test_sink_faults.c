@@ -1,0 +1,422 @@
+/* test_sink_faults.c - every system call and every allocation of the sinks
+ * fails once, and for ever, at every place.
+ *
+ * The linker puts the functions below in front of the C library's (--wrap), for
+ * the library under test and this program. The failing call moves on until a
+ * save runs through untouched. Whatever fails: one whole image stands under the
+ * name, the old or the new one, nothing else in the folder; no leak. */
+#include "io/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "io/quiet_write.h"
+#include "io_rig.h"
+#include "suite.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024, OLD = 5000, NEW = 2 * MIB + 77 };
+
+enum call {
+  CALL_NONE,
+  CALL_OPENAT,
+  CALL_PWRITEV,
+  CALL_WRITEV,
+  CALL_FSYNC,
+  CALL_RENAMEAT,
+  CALL_CLOSE,
+  CALL_MEMORY
+};
+
+/* Read by threads of the pool while a test runs; set between runs only. */
+static struct {
+  enum call call;
+  int error;
+  int nth;
+  bool is_sticky;
+  size_t short_bytes;   /* a write takes so much at most; 0: all */
+  bool refuse_direct;   /* EINVAL for what is written O_DIRECT */
+  bool interrupt_often; /* every other write is EINTR first */
+  atomic_int calls;
+  atomic_int fired;
+  atomic_int direct_calls;
+  atomic_int direct_refusals;
+} fault;
+
+static bool is_failing(enum call call) {
+  int n;
+
+  if (fault.call != call) {
+    return false;
+  }
+  n = atomic_fetch_add(&fault.calls, 1);
+  if (n != fault.nth && !(fault.is_sticky && n > fault.nth)) {
+    return false;
+  }
+  atomic_fetch_add(&fault.fired, 1);
+  errno = fault.error;
+  return true;
+}
+
+#define WRAP(result, name, arguments)                                          \
+  result __real_##name arguments;                                              \
+  result __wrap_##name arguments;                                              \
+  result __wrap_##name arguments
+
+WRAP(int, openat, (int dir, const char *path, int flags, mode_t mode)) {
+  return is_failing(CALL_OPENAT) ? -1 : __real_openat(dir, path, flags, mode);
+}
+
+WRAP(int, fsync, (int fd)) {
+  return is_failing(CALL_FSYNC) ? -1 : __real_fsync(fd);
+}
+
+WRAP(int, renameat, (int from, const char *a, int to, const char *b)) {
+  return is_failing(CALL_RENAMEAT) ? -1 : __real_renameat(from, a, to, b);
+}
+
+/* As the kernel does: an error of close() comes with the descriptor closed. */
+WRAP(int, close, (int fd)) {
+  int r = __real_close(fd);
+
+  return is_failing(CALL_CLOSE) ? -1 : r;
+}
+
+static bool is_interrupted(void) {
+  errno = EINTR;
+  return fault.interrupt_often && atomic_fetch_add(&fault.calls, 1) % 2 == 0;
+}
+
+/* One piece, as short as asked for. */
+static int shorten(const struct iovec *iov, int count, struct iovec *one) {
+  *one = iov[0];
+  if (fault.short_bytes == 0) {
+    return count;
+  }
+  if (one->iov_len > fault.short_bytes) {
+    one->iov_len = fault.short_bytes;
+  }
+  return 1;
+}
+
+static ssize_t refuse_direct(void) {
+  atomic_fetch_add(&fault.direct_refusals, 1);
+  errno = EINVAL;
+  return -1;
+}
+
+WRAP(ssize_t, pwritev,
+     (int fd, const struct iovec *iov, int count, off_t offset)) {
+  bool is_direct = (fcntl(fd, F_GETFL) & O_DIRECT) != 0;
+  struct iovec one;
+  ssize_t n;
+
+  if (is_failing(CALL_PWRITEV) || is_interrupted()) {
+    return -1;
+  }
+  if (is_direct && fault.refuse_direct) {
+    return refuse_direct();
+  }
+  count = shorten(iov, count, &one);
+  n = __real_pwritev(fd, count == 1 ? &one : iov, count, offset);
+  if (is_direct && n < 0 && errno == EINVAL) {
+    return refuse_direct();
+  }
+  atomic_fetch_add(&fault.direct_calls, is_direct ? 1 : 0);
+  return n;
+}
+
+WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int count)) {
+  struct iovec one;
+
+  if (is_failing(CALL_WRITEV) || is_interrupted()) {
+    return -1;
+  }
+  count = shorten(iov, count, &one);
+  return __real_writev(fd, count == 1 ? &one : iov, count);
+}
+
+WRAP(void *, malloc, (size_t size)) {
+  return is_failing(CALL_MEMORY) ? NULL : __real_malloc(size);
+}
+
+WRAP(void *, calloc, (size_t count, size_t size)) {
+  return is_failing(CALL_MEMORY) ? NULL : __real_calloc(count, size);
+}
+
+WRAP(void *, realloc, (void *p, size_t size)) {
+  return is_failing(CALL_MEMORY) ? NULL : __real_realloc(p, size);
+}
+
+WRAP(char *, strdup, (const char *text)) {
+  return is_failing(CALL_MEMORY) ? NULL : __real_strdup(text);
+}
+
+WRAP(char *, strndup, (const char *text, size_t len)) {
+  return is_failing(CALL_MEMORY) ? NULL : __real_strndup(text, len);
+}
+
+static void arm(enum call call, int error, int nth, bool is_sticky) {
+  fault.error = error;
+  fault.nth = nth;
+  fault.is_sticky = is_sticky;
+  atomic_store(&fault.calls, 0);
+  atomic_store(&fault.fired, 0);
+  fault.call = call;
+}
+
+static int disarm(void) {
+  fault.call = CALL_NONE;
+  return atomic_load(&fault.fired);
+}
+
+static const struct {
+  enum call call;
+  int error;
+} sweeps[] = {
+    {CALL_OPENAT, EMFILE}, {CALL_PWRITEV, ENOSPC},  {CALL_PWRITEV, EIO},
+    {CALL_FSYNC, EIO},     {CALL_RENAMEAT, EACCES}, {CALL_CLOSE, EDQUOT},
+    {CALL_MEMORY, ENOMEM},
+};
+
+static int save_file(const char *path, uint64_t total) {
+  rig_save_t s = {.total = total, .chunk = 300 * KIB};
+  int r = sluice_sink_file(&s.sink, path, NULL);
+
+  return r < 0 ? r : rig_save_run(&s);
+}
+
+/* One run; returns whether the fault was met. */
+static bool fail_nth(const char *path, int row, int nth, bool is_sticky) {
+  int status;
+  int fired;
+
+  ck_assert_int_eq(save_file(path, OLD), 0);
+  arm(sweeps[row].call, sweeps[row].error, nth, is_sticky);
+  status = save_file(path, NEW);
+  fired = disarm();
+  ck_assert_msg(rig_file_matches(path, status < 0 ? OLD : NEW) ||
+                    (sweeps[row].call == CALL_FSYNC &&
+                     rig_file_matches(path, NEW)), /* of the folder */
+                "row %d, call %d: status %d", row, nth, status);
+  ck_assert_int_eq(rig_count_files(rig_dir), 1);
+  ck_assert(fired > 0 || status == 0);
+  return fired > 0;
+}
+
+static void sweep(int row, bool is_sticky) {
+  const char *path = rig_path(rig_dir, "image");
+  int nth = 0;
+
+  while (fail_nth(path, row, nth, is_sticky)) {
+    nth++;
+  }
+  ck_assert_int_gt(nth, 0); /* else the fault was never in the way */
+}
+
+START_TEST(a_file_is_whole_whatever_fails_once) {
+  sweep(_i, false);
+}
+END_TEST
+
+START_TEST(a_file_is_whole_whatever_fails_for_ever) {
+  sweep(_i, true);
+}
+END_TEST
+
+START_TEST(a_failed_sync_is_a_failed_save) {
+  arm(CALL_FSYNC, EIO, 0, false);
+  ck_assert_int_eq(save_file(rig_path(rig_dir, "image"), NEW), UV_EIO);
+  ck_assert_int_eq(disarm(), 1);
+  ck_assert_int_eq(rig_count_files(rig_dir), 0);
+}
+END_TEST
+
+/* Some network file systems tell of a full disk only then. */
+START_TEST(a_failed_close_is_a_failed_save) {
+  const sluice_file_options_t options = {.no_direct = 1};
+  rig_save_t s = {.total = NEW};
+
+  ck_assert_int_eq(
+      sluice_sink_file(&s.sink, rig_path(rig_dir, "image"), &options), 0);
+  arm(CALL_CLOSE, EDQUOT, 0, false);
+  ck_assert_int_lt(rig_save_run(&s), 0);
+  ck_assert_int_ge(disarm(), 1);
+  ck_assert_int_eq(rig_count_files(rig_dir), 0);
+}
+END_TEST
+
+static int sink_of_memory(sluice_sink_t **sink, int fd) {
+  static void *data;
+  static size_t len;
+
+  (void)fd;
+  free(data);
+  data = NULL;
+  return sluice_sink_memory(sink, SIZE_MAX, &data, &len);
+}
+
+static int (*const makers[])(sluice_sink_t **, int) = {sluice_sink_fd,
+                                                       sink_of_memory};
+
+static bool save_without_memory(int row, int fd, int nth) {
+  rig_save_t s = {.total = NEW};
+  int status;
+  int fired;
+
+  arm(CALL_MEMORY, ENOMEM, nth, true);
+  status = makers[row](&s.sink, fd);
+  status = status < 0 ? status : rig_save_run(&s);
+  fired = disarm();
+  /* The last allocation of a sink in memory only trims it. */
+  ck_assert(fired == 0 || status == UV_ENOMEM || status == 0);
+  return fired > 0;
+}
+
+START_TEST(a_sink_survives_every_failed_allocation) {
+  int fd = open(rig_path(rig_dir, "f"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  int nth = 0;
+
+  while (save_without_memory(_i, fd, nth)) {
+    nth++;
+  }
+  ck_assert_int_gt(nth, 2);
+  ck_assert_int_eq(close(fd), 0);
+  if (makers[_i] == sink_of_memory) {
+    sluice_sink_t *last;
+
+    ck_assert_int_eq(sink_of_memory(&last, -1), 0); /* frees the last block */
+    sluice_sink_free(last);
+  }
+}
+END_TEST
+
+static const struct {
+  size_t short_bytes;
+  bool refuse_direct;
+  bool interrupt_often;
+} oddities[] = {
+    {4096, false, false}, {5000, false, true}, {511, false, false},
+    {0, true, false},     {70000, true, true}, {0, false, true},
+};
+
+static void set_oddity(int row) {
+  fault.short_bytes = oddities[row].short_bytes;
+  fault.refuse_direct = oddities[row].refuse_direct;
+  fault.interrupt_often = oddities[row].interrupt_often;
+}
+
+START_TEST(short_and_interrupted_writes_to_a_file_are_made_up_for) {
+  const char *path = rig_path(rig_dir, "image");
+
+  set_oddity(_i);
+  ck_assert_int_eq(save_file(path, NEW), 0);
+  ck_assert(rig_file_matches(path, NEW));
+}
+END_TEST
+
+START_TEST(short_and_interrupted_writes_to_a_descriptor_are_made_up_for) {
+  const char *path = rig_path(rig_dir, "image");
+  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  rig_save_t s = {.total = NEW, .chunk = 10 * KIB, .window = 20};
+
+  set_oddity(_i);
+  ck_assert_int_eq(sluice_sink_fd(&s.sink, fd), 0);
+  ck_assert_int_eq(rig_save_run(&s), 0);
+  ck_assert(rig_file_matches(path, NEW));
+  ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
+START_TEST(short_and_interrupted_writes_to_a_pipe_are_made_up_for) {
+  int ends[2];
+  rig_save_t s = {.total = NEW, .chunk = 10 * KIB, .window = 20};
+  rig_load_t l = {.expect = NEW};
+
+  set_oddity(_i);
+  ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+  ck_assert_int_eq(sluice_sink_fd(&s.sink, ends[1]), 0);
+  ck_assert_int_eq(sluice_source_fd(&l.source, ends[0]), 0);
+  rig_save_begin(&s);
+  rig_load_begin(&l);
+  rig_run_both(&s, &l);
+  ck_assert_int_eq(s.status, 0);
+  ck_assert_uint_eq(l.got, NEW);
+  ck_assert_int_eq(close(ends[0]) + close(ends[1]), 0);
+}
+END_TEST
+
+/* Where the disk takes it at all; tmpfs does not. */
+START_TEST(aligned_chunks_go_past_the_page_cache_where_that_is_taken) {
+  int probe = open(rig_path(rig_dir, "probe"),
+                   O_WRONLY | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+  const bool is_taken = probe >= 0;
+
+  ck_assert_int_eq(is_taken ? close(probe) : 0, 0);
+  ck_assert_int_eq(save_file(rig_path(rig_dir, "image"), NEW), 0);
+  ck_assert(is_taken == (atomic_load(&fault.direct_calls) > 0));
+  ck_assert_int_eq(atomic_load(&fault.direct_refusals), 0);
+}
+END_TEST
+
+/* Once for each of the two jobs that may be under way when it is found out. */
+START_TEST(a_refusal_of_direct_writes_is_remembered) {
+  fault.refuse_direct = true;
+  ck_assert_int_eq(save_file(rig_path(rig_dir, "image"), NEW), 0);
+  ck_assert_int_le(atomic_load(&fault.direct_refusals), 2);
+}
+END_TEST
+
+START_TEST(nothing_is_written_after_a_failed_write) {
+  const sluice_file_options_t options = {.no_direct = 1, .in_flight = 1};
+  rig_save_t s = {.total = NEW, .chunk = 100 * KIB, .window = 12};
+
+  ck_assert_int_eq(
+      sluice_sink_file(&s.sink, rig_path(rig_dir, "image"), &options), 0);
+  arm(CALL_PWRITEV, EIO, 0, false);
+  ck_assert_int_eq(rig_save_run(&s), UV_EIO);
+  ck_assert_int_eq(atomic_load(&fault.calls), 1);
+  (void)disarm();
+}
+END_TEST
+
+START_TEST(an_offset_beyond_what_files_can_hold_is_refused) {
+  int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  struct iovec iov = {&fd, sizeof(fd)};
+
+  ck_assert_int_eq(sluice__quiet_write(fd, &iov, 1), sizeof(fd));
+  ck_assert_int_eq(sluice__quiet_pwrite(fd, &iov, 1, UINT64_MAX), UV_EFBIG);
+  ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
+Suite *sink_faults_suite(void) {
+  Suite *s = suite_create("sink_faults");
+  TCase *tc = tcase_create("faults");
+  const int rows = (int)(sizeof(sweeps) / sizeof(sweeps[0]));
+  const int odd = (int)(sizeof(oddities) / sizeof(oddities[0]));
+
+  tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
+  tcase_set_timeout(tc, 120);
+  tcase_add_loop_test(tc, a_file_is_whole_whatever_fails_once, 0, rows);
+  tcase_add_loop_test(tc, a_file_is_whole_whatever_fails_for_ever, 0, rows);
+  tcase_add_test(tc, a_failed_sync_is_a_failed_save);
+  tcase_add_test(tc, a_failed_close_is_a_failed_save);
+  tcase_add_loop_test(tc, a_sink_survives_every_failed_allocation, 0, 2);
+  tcase_add_loop_test(
+      tc, short_and_interrupted_writes_to_a_file_are_made_up_for, 0, odd);
+  tcase_add_loop_test(
+      tc, short_and_interrupted_writes_to_a_descriptor_are_made_up_for, 0, odd);
+  tcase_add_loop_test(
+      tc, short_and_interrupted_writes_to_a_pipe_are_made_up_for, 0, odd);
+  tcase_add_test(tc, aligned_chunks_go_past_the_page_cache_where_that_is_taken);
+  tcase_add_test(tc, a_refusal_of_direct_writes_is_remembered);
+  tcase_add_test(tc, nothing_is_written_after_a_failed_write);
+  tcase_add_test(tc, an_offset_beyond_what_files_can_hold_is_refused);
+  suite_add_tcase(s, tc);
+  return s;
+}
