@@ -265,3 +265,9 @@ void sluice_section_wake(sluice_section_t *section) {
 void sluice_section_wake_async(sluice_section_t *section) {
   sluice__queue_post(&section->cont);
 }
+
+const void *sluice_section_stream_schema(const sluice_section_t *section,
+                                         size_t *out_len) {
+  *out_len = section->stream_schema_len;
+  return section->stream_schema;
+}

@@ -58,6 +58,8 @@ struct sluice_section_s {
   uint32_t id; /* in the stream */
   bool is_end; /* restore: the payload at hand is the last */
   sluice__stash_t stash;
+  const void *stream_schema; /* inside restore_begin only */
+  size_t stream_schema_len;
 };
 
 struct sluice_registry_s {

@@ -166,7 +166,11 @@ static int begin_section(sluice_restore_t *restore, sluice_section_t *section,
   if (is_qemu(restore) && decl->payload == SLUICE_PAYLOAD_PAGES) {
     version = h->version;
   }
+  section->stream_schema = decl->schema_len > 0 ? decl->schema : NULL;
+  section->stream_schema_len = decl->schema_len;
   r = h->restore_begin(section->self, section, version, &err);
+  section->stream_schema = NULL; /* the decoder's: gone with its next item */
+  section->stream_schema_len = 0;
   if (r < 0) {
     return fail(restore, r, section, &err);
   }

@@ -47,8 +47,8 @@ static int encode_text(encode_t *e, const sluice_field_t *f, const char *text) {
   size_t len = strnlen(text, f->max);
 
   if (len == f->max) {
-    return sluice__path_fail(&e->path, UV_EINVAL, "has no NUL in %" PRIu32
-                             " bytes", f->max);
+    return sluice__path_fail(&e->path, UV_EINVAL,
+                             "has no NUL in %" PRIu32 " bytes", f->max);
   }
   if (!e->is_qemu) {
     sluice__out_u32(e->out, (uint32_t)len);

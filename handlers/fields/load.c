@@ -18,13 +18,13 @@ static int load_table(sluice__load_t *l, unsigned plan,
                       const sluice_table_t *table, uint32_t version, void *to,
                       void *live);
 
-int sluice__load_nested(sluice__load_t *l, const sluice__step_t *step,
-                        void *to, void *live) {
+int sluice__load_nested(sluice__load_t *l, const sluice__step_t *step, void *to,
+                        void *live) {
   int r = sluice__path_enter(&l->path);
 
   if (r == 0) {
-    r = load_table(l, step->plan, step->to->table, step->to->table->version,
-                   to, live);
+    r = load_table(l, step->plan, step->to->table, step->to->table->version, to,
+                   live);
     sluice__path_leave(&l->path);
   }
   return r;
@@ -173,8 +173,7 @@ static int load_value(sluice__load_t *l, const sluice__step_t *step, void *to,
   const uint8_t *padding;
 
   switch (step->to->type) {
-  case SLUICE_FIELD_STRING:
-    return sluice__load_string(l, step->to, to, live);
+  case SLUICE_FIELD_STRING: return sluice__load_string(l, step->to, to, live);
   case SLUICE_FIELD_LIST: return sluice__load_list(l, step, to, live);
   case SLUICE_FIELD_UNUSED:
     return sluice__load_bytes(l, step->to->max, &padding);
@@ -240,6 +239,17 @@ static int load_sub(sluice__load_t *l, const sluice__plan_table_t *pair,
   return load_table(l, plan, NULL, 0, to, live);
 }
 
+static int enter_sub(sluice__load_t *l, const sluice__plan_table_t *pair,
+                     unsigned i, void *to, void *live) {
+  int r = sluice__path_enter(&l->path);
+
+  if (r == 0) {
+    r = load_sub(l, pair, i, to, live);
+    sluice__path_leave(&l->path);
+  }
+  return r;
+}
+
 static int load_subs(sluice__load_t *l, const sluice__plan_table_t *pair,
                      void *to, void *live) {
   bool is_there;
@@ -250,9 +260,7 @@ static int load_subs(sluice__load_t *l, const sluice__plan_table_t *pair,
                     l->plan->schema->tables[pair->from->subs[i]].name);
     r = sluice__load_flag(l, &is_there);
     if (r == 0 && is_there) {
-      r = sluice__path_enter(&l->path);
-      r = r == 0 ? load_sub(l, pair, i, to, live) : r;
-      l->path.depth -= l->path.depth > 0 ? 1 : 0;
+      r = enter_sub(l, pair, i, to, live);
     }
   }
   return r;
@@ -305,12 +313,10 @@ static int load_qemu_sub(sluice__load_t *l, const sluice_table_t *sub, void *to,
     return r;
   }
   if (version > sub->version || version < sub->min_version) {
-    return sluice__path_fail(&l->path,
-                             version > sub->version ? SLUICE_EVERSION
-                                                    : SLUICE_EOLDVERSION,
-                             "has version %" PRIu32 ", expected %" PRIu32
-                             " to %" PRIu32,
-                             version, sub->min_version, sub->version);
+    return sluice__path_fail(
+        &l->path, version > sub->version ? SLUICE_EVERSION : SLUICE_EOLDVERSION,
+        "has version %" PRIu32 ", expected %" PRIu32 " to %" PRIu32, version,
+        sub->min_version, sub->version);
   }
   r = sluice__path_enter(&l->path);
   if (r == 0) {
@@ -351,20 +357,19 @@ static int load_qemu_subs(sluice__load_t *l, const sluice_table_t *table,
 static int check_kept(sluice__load_t *l, const sluice_field_t *f,
                       const void *to, const void *live) {
   uint64_t n = sluice__field_count(f, to);
-  void *p = f->shape == SLUICE_SHAPE_OWNED ? sluice__field_pointer(f, to)
-                                           : NULL;
-  bool is_kept = p != NULL && live != NULL &&
-                 p == sluice__field_pointer(f, live);
+  void *p =
+      f->shape == SLUICE_SHAPE_OWNED ? sluice__field_pointer(f, to) : NULL;
+  bool is_kept =
+      p != NULL && live != NULL && p == sluice__field_pointer(f, live);
 
   sluice__path_at(&l->path, f->name);
   if ((n > f->max && f->exists == NULL) ||
       (f->shape == SLUICE_SHAPE_OWNED && p == NULL && n > 0 &&
        f->exists == NULL) ||
       (is_kept && n != sluice__field_count(f, live))) {
-    return sluice__path_fail(&l->path, SLUICE_ECORRUPT,
-                             "does not have the %" PRIu64
-                             " elements that its count says",
-                             n);
+    return sluice__path_fail(
+        &l->path, SLUICE_ECORRUPT,
+        "does not have the %" PRIu64 " elements that its count says", n);
   }
   return 0;
 }

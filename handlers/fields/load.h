@@ -56,7 +56,7 @@ void sluice__load_drop_lists(sluice__load_t *l);
 void sluice__load_put_lists(sluice__load_t *l);
 
 /* load.c: the structure that `step` is of, one deeper. */
-int sluice__load_nested(sluice__load_t *l, const sluice__step_t *step,
-                        void *to, void *live);
+int sluice__load_nested(sluice__load_t *l, const sluice__step_t *step, void *to,
+                        void *live);
 
 #endif

@@ -29,8 +29,8 @@ int sluice__load_u32(sluice__load_t *l, uint32_t *out) {
   const uint8_t *p = NULL;
   int r = sluice__load_bytes(l, sizeof(*out), &p);
 
-  *out = r == 0 ? (uint32_t)sluice__order_get(p, sizeof(*out), l->in.is_big)
-                : 0;
+  *out =
+      r == 0 ? (uint32_t)sluice__order_get(p, sizeof(*out), l->in.is_big) : 0;
   return r;
 }
 

@@ -54,15 +54,9 @@ static inline uint64_t sluice__order_get(const void *from, size_t size,
   uint64_t v64;
 
   switch (size) {
-  case 2:
-    memcpy(&v16, from, sizeof(v16));
-    return sluice__order16(v16, is_big);
-  case 4:
-    memcpy(&v32, from, sizeof(v32));
-    return sluice__order32(v32, is_big);
-  case 8:
-    memcpy(&v64, from, sizeof(v64));
-    return sluice__order64(v64, is_big);
+  case 2: memcpy(&v16, from, sizeof(v16)); return sluice__order16(v16, is_big);
+  case 4: memcpy(&v32, from, sizeof(v32)); return sluice__order32(v32, is_big);
+  case 8: memcpy(&v64, from, sizeof(v64)); return sluice__order64(v64, is_big);
   default: return *(const uint8_t *)from;
   }
 }

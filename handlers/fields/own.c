@@ -19,9 +19,8 @@ static bool is_pointer(const sluice_field_t *f) {
 
 /* Frees the memory behind an owned pointer, and what that owns. */
 static void free_behind(const sluice_field_t *f, void *structure, void *p) {
-  uint64_t n = f->shape == SLUICE_SHAPE_OWNED
-                   ? sluice__field_count(f, structure)
-                   : 1;
+  uint64_t n =
+      f->shape == SLUICE_SHAPE_OWNED ? sluice__field_count(f, structure) : 1;
 
   if (f->type == SLUICE_FIELD_STRUCT) {
     for (uint64_t i = 0; i < n; i++) {
@@ -154,8 +153,8 @@ void sluice__own_commit(const sluice_table_t *table, void *live, void *shadow) {
 static void tell_structs(const sluice_field_t *f, void *structure) {
   void *first = is_pointer(f) ? sluice__field_pointer(f, structure)
                               : sluice__field_at(f, structure);
-  uint64_t n = sluice__field_is_counted(f) ? sluice__field_count(f, structure)
-                                           : f->max;
+  uint64_t n =
+      sluice__field_is_counted(f) ? sluice__field_count(f, structure) : f->max;
 
   for (uint64_t i = 0; i < n && first != NULL; i++) {
     sluice__own_tell(f->table, (char *)first + i * f->size);

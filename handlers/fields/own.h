@@ -3,7 +3,8 @@
  * A shadow begins as a copy of its structure, owned pointers included; loading
  * replaces pointers by new memory. So at any time a pointer that differs from
  * the structure's own is the shadow's, and one that is equal is not: no list of
- * what was loaded is needed to commit or to throw away. Memory is malloc()'s. */
+ * what was loaded is needed to commit or to throw away. Memory is malloc()'s.
+ */
 #ifndef SLUICE_FIELDS_OWN_H
 #define SLUICE_FIELDS_OWN_H
 

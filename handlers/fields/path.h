@@ -18,7 +18,7 @@ typedef struct sluice__place_s {
 } sluice__place_t;
 
 typedef struct sluice__path_s {
-  unsigned depth;        /* of the structure that is walked; 0: the outermost */
+  unsigned depth; /* of the structure that is walked; 0: the outermost */
   sluice__place_t at[SLUICE_FIELDS_DEPTH + 1]; /* at[depth]: its field */
   sluice_error_t *err;
 } sluice__path_t;

@@ -225,8 +225,7 @@ static int check_unique(const pairing_t *p) {
 
   for (unsigned i = 1; i < pair->from->field_count; i++) {
     for (unsigned k = 0; k < i; k++) {
-      if (pair->steps[i].to != NULL &&
-          pair->steps[i].to == pair->steps[k].to) {
+      if (pair->steps[i].to != NULL && pair->steps[i].to == pair->steps[k].to) {
         return refuse(p, SLUICE_ECORRUPT, pair->steps[i].to->name,
                       "is in the stream twice");
       }

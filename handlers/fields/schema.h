@@ -61,7 +61,8 @@ struct sluice_schema_s {
   unsigned sub_count;
 };
 
-/* Writes the schema of the tables that `tables` holds, the first is the root. */
+/* Writes the schema of the tables that `tables` holds, the first is the root.
+ */
 void sluice__schema_write(const sluice__tables_t *tables, sluice__out_t *out);
 
 #endif

@@ -15,15 +15,17 @@ bool sluice__type_widens(unsigned from, unsigned to) {
 
 const char *sluice__type_name(unsigned type) {
   static const char *const names[] = {
-      "?",   "u8",   "u16",   "u32",    "u64",  "i8",   "i16",    "i32",  "i64",
-      "bool", "float", "double", "byte", "text", "string", "struct", "list", "unused"};
+      "?",    "u8",   "u16",    "u32",    "u64",   "i8",
+      "i16",  "i32",  "i64",    "bool",   "float", "double",
+      "byte", "text", "string", "struct", "list",  "unused"};
 
   return type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
 }
 
 bool sluice__type_fits_shape(unsigned type, unsigned shape, bool on_wire) {
   if (type < SLUICE_FIELD_U8 || type > SLUICE_FIELD_UNUSED ||
-      (on_wire && (type == SLUICE_FIELD_UNUSED || shape == SLUICE_SHAPE_OWNED))) {
+      (on_wire &&
+       (type == SLUICE_FIELD_UNUSED || shape == SLUICE_SHAPE_OWNED))) {
     return false;
   }
   if (sluice__type_is_scalar(type)) {

@@ -17,7 +17,7 @@ static int take(sluice__walk_t *w, size_t n, const uint8_t **out) {
 }
 
 static int take_u32(sluice__walk_t *w, uint32_t *out) {
-  const uint8_t *p;
+  const uint8_t *p = NULL;
   int r = take(w, sizeof(*out), &p);
 
   if (r == 0) {
@@ -28,7 +28,7 @@ static int take_u32(sluice__walk_t *w, uint32_t *out) {
 
 /* One byte, 0 or 1. */
 static int take_flag(sluice__walk_t *w, bool *out) {
-  const uint8_t *p;
+  const uint8_t *p = NULL;
   int r = take(w, 1, &p);
 
   if (r == 0 && *p > 1) {
@@ -48,8 +48,8 @@ static int show(sluice__walk_t *w, const sluice__schema_field_t *f,
   }
   value.type = (sluice_field_type_t)f->type;
   value.name = f->name;
-  value.index = at->index == SLUICE__NO_INDEX ? SLUICE_VALUE_NO_INDEX
-                                              : at->index;
+  value.index =
+      at->index == SLUICE__NO_INDEX ? SLUICE_VALUE_NO_INDEX : at->index;
   value.depth = w->opens;
   return w->cb(w->data, &value);
 }

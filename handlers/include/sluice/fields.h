@@ -10,8 +10,8 @@
  *       {SLUICE_U8(struct uart, used)},
  *       {SLUICE_COUNTED(U8, struct uart, fifo, used), .since = 2},
  *       {SLUICE_FIELDS_END}};
- *   static const sluice_table_t uart = {SLUICE_TABLE(struct uart, "uart", 2, 1),
- *                                       .fields = uart_fields};
+ *   static const sluice_table_t uart = {SLUICE_TABLE(struct uart, "uart", 2,
+ * 1), .fields = uart_fields};
  *
  * The macros check the type of each member when they are compiled: a member of
  * another type has no association in their _Generic. In C++17, which has no
@@ -210,8 +210,7 @@ extern "C" {
       offset, size, 0, 0, table, list, NULL, NULL
 #define SLUICE_TABLE(s, name, version, min_version)                            \
   (uint32_t)sizeof(sluice_table_t), version, min_version, 0, name, sizeof(s)
-#define SLUICE_FIELDS_END                                                      \
-  SLUICE__FIELD(NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)
+#define SLUICE_FIELDS_END SLUICE__FIELD(NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)
 #else
 #define SLUICE__OFFSET(s, m, t)                                                \
   _Generic(&SLUICE__MEMBER(s, m), t * : offsetof(s, m))
@@ -371,9 +370,9 @@ SLUICE_EXTERN int sluice_fields_decode(const sluice_table_t *table,
                                        const void *bytes, size_t len,
                                        void *structure, sluice_error_t *err);
 
-/* The section's entry of QEMU's description, for `structure` as it is:
- * "vmsd_name", "version", "fields" and "subsections" of a JSON object without
- * its braces. `*out` is of malloc(), ended by NUL. */
+/* The section's entry of QEMU's description, for `structure` as it is: a JSON
+ * object with "vmsd_name", "version", "fields" and "subsections". `*out` is of
+ * malloc(), ended by NUL; `*out_len` is without it. No hooks are called. */
 SLUICE_EXTERN int sluice_fields_describe(const sluice_table_t *table,
                                          void *structure, char **out,
                                          size_t *out_len, sluice_error_t *err);

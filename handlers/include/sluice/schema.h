@@ -2,8 +2,8 @@
  * without the program that wrote it: print values by name, and tell whether an
  * image of one program will load into another.
  *
- * Schemas and payloads are untrusted. Little-endian; `name` is u8 length, bytes,
- * NUL:
+ * Schemas and payloads are untrusted. Little-endian; `name` is u8 length,
+ * bytes, NUL:
  *
  *   schema    u8 1 (format), u8 0, u16 tables, u16 fields, u16 subsections (in
  *             all), then the tables; the first is the section's
