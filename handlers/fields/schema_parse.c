@@ -76,7 +76,8 @@ static int check_field(parse_t *p, const sluice__schema_field_t *f) {
   }
   if (!sluice__type_fits_shape(f->type, f->shape, true) || f->max == 0 ||
       f->max == UINT32_MAX ||
-      has_table != (f->table < p->schema->table_count)) {
+      (has_table ? f->table >= p->schema->table_count
+                 : f->table != SLUICE__SCHEMA_NO_TABLE)) {
     return refuse(p, SLUICE_ECORRUPT, "a field is malformed");
   }
   return 0;
