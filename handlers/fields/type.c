@@ -1,6 +1,8 @@
 /* type.c - see type.h. */
 #include "fields/type.h"
 
+#include <sluice/schema.h>
+
 bool sluice__type_widens(unsigned from, unsigned to) {
   if (from == to) {
     return true;
@@ -33,4 +35,8 @@ bool sluice__type_fits_shape(unsigned type, unsigned shape, bool on_wire) {
   }
   return shape == SLUICE_SHAPE_ONE ||
          (type == SLUICE_FIELD_STRUCT && shape <= SLUICE_SHAPE_POINTER);
+}
+
+const char *sluice_field_type_name(sluice_field_type_t type) {
+  return sluice__type_name((unsigned)type);
 }
