@@ -117,6 +117,7 @@ static void skip_rounds(sluice__turn_t *t, sluice__cont_list_t *l) {
       sluice__turn_pick_quantum(t, c->weight);
     }
     c->deficit += (int64_t)rounds * t->quantum; /* still not above 0 */
+    c->turn = t->queue->turn;                   /* it was visited, after all */
   }
 }
 

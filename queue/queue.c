@@ -247,8 +247,12 @@ bool sluice__queue_is_runnable(const sluice__queue_t *q) {
 }
 
 sluice__cont_t *sluice__queue_find_lost(const sluice__queue_t *q) {
-  for (sluice__cont_t *c = q->parked.first; c != NULL; c = c->next) {
+  sluice__cont_t *next;
+
+  for (sluice__cont_t *c = q->parked.first; c != NULL; c = next) {
+    next = c->next; /* a pending hook that finds work may wake its own node */
     if (c->pending != NULL && c->pending(c) > 0 &&
+        c->state == SLUICE__CONT_PARKED &&
         !atomic_load_explicit(&c->posted, memory_order_relaxed)) {
       return c;
     }

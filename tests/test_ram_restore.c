@@ -1,126 +1,11 @@
-/* test_ram_restore.c - pages from a hostile stream into memory, or not at all.
- *
- * Streams are made by hand with the fake engine. */
-#include <sluice/ram.h>
+/* test_ram_restore.c - pages from a stream into memory, each way there is. */
+#include "ram_restore_box.h"
 
-#include <check.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <uv.h>
 
 #include "deny.h"
-#include "fake_engine.h"
 #include "seed.h"
-
-enum { PAGE = 4096, PAGES = 64, BYTES = PAGE * PAGES, OLD = 0xee };
-
-/* One region of old content, and the stream that is to replace it. The index
- * of the region in the stream is 7. */
-enum { WIRE = 7 };
-
-static struct {
-  sluice_registry_t registry;
-  sluice_ram_t *ram;
-  uint8_t *memory;
-  uint8_t *expected; /* BYTES, zero at first */
-  fake_stream_t in;
-  sluice_error_t err;
-} box;
-
-static uint8_t *map_pages(size_t bytes) {
-  uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-  ck_assert_ptr_ne(p, MAP_FAILED);
-  return p;
-}
-
-static void open_ram(uint64_t max_shadow, uint32_t flags) {
-  sluice_ram_options_t o = {.size = sizeof(o), .max_shadow = max_shadow};
-
-  sluice_ram_free(box.ram);
-  ck_assert_int_eq(
-      sluice_ram_new(&box.ram, &box.registry, "ram", NULL, &o, &box.err), 0);
-  ck_assert_int_eq(
-      sluice_ram_add_region(box.ram, "heap", box.memory, BYTES, flags, NULL),
-      0);
-}
-
-/* The ways to restore, for loop tests. */
-static const uint32_t ways[] = {0, SLUICE_RAM_REMAP, SLUICE_RAM_IN_PLACE,
-                                SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP};
-enum { WAYS = 4, WAYS_ASIDE = 2 };
-
-static void open_box(void) {
-  memset(&box, 0, sizeof(box));
-  box.memory = map_pages(BYTES);
-  memset(box.memory, OLD, BYTES);
-  box.expected = calloc(1, BYTES);
-  open_ram(0, 0);
-}
-
-static void close_box(void) {
-  sluice_ram_free(box.ram);
-  fake_stream_done(&box.in);
-  free(box.expected);
-  (void)munmap(box.memory, BYTES);
-}
-
-static void declare(void) {
-  fake_stream_region(&box.in, "heap", WIRE, BYTES, PAGE);
-}
-
-static void put_pages(uint64_t page, uint64_t count, uint8_t value) {
-  size_t len = (size_t)count * PAGE;
-  uint8_t *data = malloc(len);
-  sluice_run_t run = {.region = WIRE, .page_size = PAGE};
-
-  memset(data, value, len);
-  run.offset = page * PAGE;
-  run.count = count;
-  run.data = data;
-  run.len = len;
-  fake_stream_run(&box.in, SLUICE_ITEM_PAGES, &run);
-  memset(box.expected + page * PAGE, value, len);
-  free(data);
-}
-
-static void put_fill(uint64_t page, uint64_t count, uint8_t value) {
-  sluice_run_t run = {.region = WIRE, .page_size = PAGE};
-
-  run.offset = page * PAGE;
-  run.count = count;
-  run.fill = value;
-  fake_stream_run(&box.in, SLUICE_ITEM_ZEROS, &run);
-  memset(box.expected + page * PAGE, value, (size_t)count * PAGE);
-}
-
-/* Sets byte `at` (below 256) of a page. */
-static void put_delta(uint64_t page, uint8_t at, uint8_t value) {
-  uint8_t delta[2] = {at, value};
-  sluice_run_t run = {.region = WIRE, .page_size = PAGE, .count = 1};
-
-  run.offset = page * PAGE;
-  run.data = delta;
-  run.len = sizeof(delta);
-  fake_stream_run(&box.in, SLUICE_ITEM_DELTA, &run);
-  box.expected[page * PAGE + at] = value;
-}
-
-static void assert_restores(void) {
-  int r = fake_restore(&box.registry, &box.in, &box.err);
-
-  ck_assert_msg(r == 0, "%d: %s", r, box.err.message);
-  ck_assert_mem_eq(box.memory, box.expected, BYTES);
-}
-
-static void assert_untouched(void) {
-  ck_assert_uint_eq(box.memory[0], OLD);
-  ck_assert_mem_eq(box.memory, box.memory + 1, BYTES - 1);
-}
 
 START_TEST(pages_become_the_memory) {
   open_ram(0, ways[_i]);
@@ -199,27 +84,6 @@ START_TEST(memory_is_writable_after_the_restore) {
   assert_restores();
   memset(box.memory, 1, BYTES);
   sluice_ram_dirty(box.ram, 0, 0, BYTES);
-}
-END_TEST
-
-START_TEST(nothing_changes_before_the_commit) {
-  open_ram(0, ways[_i]);
-  declare();
-  put_pages(0, PAGES, 5);
-  ck_assert_int_eq(fake_restore_and_drop(&box.registry, &box.in, &box.err), 0);
-  assert_untouched();
-}
-END_TEST
-
-START_TEST(a_failed_restore_changes_nothing) {
-  open_ram(0, ways[_i]);
-  declare();
-  put_pages(0, PAGES, 5);
-  put_pages(0, 1, 5);
-  box.in.items[2].u.run.offset = BYTES;
-  ck_assert_int_eq(fake_restore(&box.registry, &box.in, &box.err),
-                   SLUICE_ECORRUPT);
-  assert_untouched();
 }
 END_TEST
 
@@ -357,129 +221,6 @@ START_TEST(a_sparse_region_of_6_gib_is_restored_without_touching_it_all) {
 }
 END_TEST
 
-START_TEST(shadows_over_the_limit_are_refused_before_anything_is_read) {
-  open_ram(BYTES - 1, 0);
-  ck_assert_int_eq(fake_restore(&box.registry, &box.in, &box.err),
-                   SLUICE_ELIMIT);
-  ck_assert_ptr_nonnull(strstr(box.err.message, "heap"));
-  ck_assert_ptr_nonnull(strstr(box.err.message, "262143"));
-}
-END_TEST
-
-START_TEST(the_limit_itself_is_within_the_limit) {
-  open_ram(BYTES, 0);
-  declare();
-  assert_restores();
-}
-END_TEST
-
-START_TEST(regions_in_place_need_no_shadow) {
-  open_ram(1, SLUICE_RAM_IN_PLACE);
-  declare();
-  put_pages(1, 1, 1);
-  assert_restores();
-}
-END_TEST
-
-START_TEST(a_missing_region_is_named) {
-  ck_assert_int_eq(fake_restore(&box.registry, &box.in, &box.err),
-                   SLUICE_EMISSING);
-  ck_assert_ptr_nonnull(strstr(box.err.message, "\"heap\""));
-}
-END_TEST
-
-/* Each row spoils one declaration. */
-static const struct {
-  const char *name;
-  uint64_t bytes;
-  uint32_t page_size;
-  int code;
-  const char *found;
-  const char *expected;
-} declarations[] = {
-    {"pc.ram", BYTES, PAGE, SLUICE_EUNKNOWN, "pc.ram", "not registered"},
-    {"heap", BYTES + PAGE, PAGE, SLUICE_EKIND, "266240", "262144"},
-    {"heap", 0, PAGE, SLUICE_EKIND, " 0 bytes", "262144"},
-    {"heap", UINT64_MAX, PAGE, SLUICE_EKIND, "18446744073709551615", "262144"},
-    {"heap", BYTES, 8192, SLUICE_EKIND, "8192", "4096"},
-    {"heap", BYTES, 0, SLUICE_EKIND, "pages of 0", "4096"},
-};
-
-START_TEST(a_declaration_that_differs_is_refused_naming_both_sides) {
-  fake_stream_region(&box.in, declarations[_i].name, WIRE,
-                     declarations[_i].bytes, declarations[_i].page_size);
-  ck_assert_int_eq(fake_restore(&box.registry, &box.in, &box.err),
-                   declarations[_i].code);
-  ck_assert_ptr_nonnull(strstr(box.err.message, declarations[_i].found));
-  ck_assert_ptr_nonnull(strstr(box.err.message, declarations[_i].expected));
-  assert_untouched();
-}
-END_TEST
-
-START_TEST(a_region_declared_twice_is_refused) {
-  declare();
-  declare();
-  ck_assert_int_eq(fake_restore(&box.registry, &box.in, &box.err),
-                   SLUICE_ECORRUPT);
-  ck_assert_ptr_nonnull(strstr(box.err.message, "twice"));
-}
-END_TEST
-
-/* Each row is a run that no honest decoder would give. */
-static const struct {
-  sluice_item_kind_t kind;
-  uint32_t region;
-  uint32_t page_size;
-  uint64_t offset;
-  uint64_t count;
-  size_t len;
-} runs[] = {
-    {SLUICE_ITEM_PAGES, WIRE + 1, PAGE, 0, 1, PAGE},
-    {SLUICE_ITEM_PAGES, UINT32_MAX, PAGE, 0, 1, PAGE},
-    {SLUICE_ITEM_PAGES, WIRE, PAGE, BYTES, 1, PAGE},
-    {SLUICE_ITEM_PAGES, WIRE, PAGE, BYTES - PAGE, 2, 2 * PAGE},
-    {SLUICE_ITEM_PAGES, WIRE, PAGE, 512, 1, PAGE},
-    {SLUICE_ITEM_PAGES, WIRE, PAGE, UINT64_MAX - PAGE + 1, 1, PAGE},
-    {SLUICE_ITEM_PAGES, WIRE, PAGE, 0, UINT64_MAX, PAGE},
-    {SLUICE_ITEM_PAGES, WIRE, PAGE, 0, UINT64_C(1) << 52, 0},
-    {SLUICE_ITEM_PAGES, WIRE, PAGE, 0, 2, PAGE},
-    {SLUICE_ITEM_PAGES, WIRE, PAGE, 0, 1, 2 * PAGE},
-    {SLUICE_ITEM_PAGES, WIRE, 2 * PAGE, 0, 1, PAGE},
-    {SLUICE_ITEM_ZEROS, WIRE, PAGE, 0, PAGES + 1, 0},
-    {SLUICE_ITEM_ZEROS, WIRE, PAGE, BYTES, UINT64_MAX, 0},
-    {SLUICE_ITEM_ZEROS, WIRE + 1, PAGE, 0, 1, 0},
-    {SLUICE_ITEM_DELTA, WIRE, PAGE, BYTES, 1, 2},
-    {SLUICE_ITEM_DELTA, WIRE, PAGE, 0, 2, 2},
-    {SLUICE_ITEM_DELTA, WIRE, PAGE, 0, 0, 2},
-    {SLUICE_ITEM_DELTA, WIRE, PAGE, 0, 1, 1},
-};
-
-START_TEST(a_run_that_does_not_fit_is_refused) {
-  uint8_t data[2 * PAGE] = {0};
-  sluice_run_t run = {.region = runs[_i].region,
-                      .page_size = runs[_i].page_size,
-                      .offset = runs[_i].offset,
-                      .count = runs[_i].count,
-                      .len = runs[_i].len};
-
-  run.data = run.len > 0 ? data : NULL;
-  declare();
-  fake_stream_run(&box.in, runs[_i].kind, &run);
-  ck_assert_int_eq(fake_restore(&box.registry, &box.in, &box.err),
-                   SLUICE_ECORRUPT);
-  ck_assert_str_ne(box.err.message, "");
-  assert_untouched();
-}
-END_TEST
-
-START_TEST(a_run_before_its_region_is_refused) {
-  put_pages(0, 1, 1);
-  declare();
-  ck_assert_int_eq(fake_restore(&box.registry, &box.in, &box.err),
-                   SLUICE_ECORRUPT);
-}
-END_TEST
-
 START_TEST(a_run_of_no_pages_is_nothing) {
   sluice_run_t run = {.region = WIRE, .page_size = PAGE, .offset = BYTES};
 
@@ -487,16 +228,6 @@ START_TEST(a_run_of_no_pages_is_nothing) {
   fake_stream_run(&box.in, SLUICE_ITEM_PAGES, &run);
   fake_stream_run(&box.in, SLUICE_ITEM_ZEROS, &run);
   assert_restores();
-}
-END_TEST
-
-START_TEST(an_item_of_another_kind_is_refused) {
-  sluice_run_t run = {.region = WIRE, .page_size = PAGE};
-
-  declare();
-  fake_stream_run(&box.in, SLUICE_ITEM_BYTES, &run);
-  ck_assert_int_eq(fake_restore(&box.registry, &box.in, &box.err),
-                   SLUICE_EKIND);
 }
 END_TEST
 
@@ -559,33 +290,12 @@ static void add_core(Suite *s) {
   suite_add_tcase(s, t);
 }
 
-static void add_damage(Suite *s) {
-  TCase *t = tcase_create("damage");
-
-  tcase_add_checked_fixture(t, open_box, close_box);
-  tcase_add_loop_test(t, nothing_changes_before_the_commit, 0, WAYS_ASIDE);
-  tcase_add_loop_test(t, a_failed_restore_changes_nothing, 0, WAYS_ASIDE);
-  tcase_add_test(t, a_missing_region_is_named);
-  tcase_add_loop_test(t,
-                      a_declaration_that_differs_is_refused_naming_both_sides,
-                      0, sizeof(declarations) / sizeof(declarations[0]));
-  tcase_add_test(t, a_region_declared_twice_is_refused);
-  tcase_add_loop_test(t, a_run_that_does_not_fit_is_refused, 0,
-                      sizeof(runs) / sizeof(runs[0]));
-  tcase_add_test(t, a_run_before_its_region_is_refused);
-  tcase_add_test(t, an_item_of_another_kind_is_refused);
-  suite_add_tcase(s, t);
-}
-
 static void add_limits(Suite *s) {
   TCase *t = tcase_create("limits");
 
   tcase_add_checked_fixture(t, open_box, close_box);
   tcase_add_loop_test(
       t, a_sparse_region_of_6_gib_is_restored_without_touching_it_all, 0, 2);
-  tcase_add_test(t, shadows_over_the_limit_are_refused_before_anything_is_read);
-  tcase_add_test(t, the_limit_itself_is_within_the_limit);
-  tcase_add_test(t, regions_in_place_need_no_shadow);
   tcase_set_timeout(t, 120);
   suite_add_tcase(s, t);
 }
@@ -596,7 +306,6 @@ Suite *ram_restore_suite(void) {
   Suite *s = suite_create("ram_restore");
 
   add_core(s);
-  add_damage(s);
   add_limits(s);
   return s;
 }

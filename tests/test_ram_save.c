@@ -1,111 +1,7 @@
 /* test_ram_save.c - regions, marks, and what a save writes of them. */
-#include <sluice/ram.h>
+#include "ram_save_box.h"
 
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <uv.h>
-
-#include "fake_engine.h"
-#include "seed.h"
-
-enum { PAGE = 4096, PAGES = 64, BYTES = PAGE * PAGES, PLENTY = 1 << 30 };
-
-/* One section with one region of PAGES pages, none of them zero. */
-typedef struct box_s {
-  sluice_registry_t registry;
-  sluice_ram_t *ram;
-  uint8_t *memory;
-  fake_stream_t stream;
-  sluice_writer_t w;
-  sluice_error_t err;
-} box_t;
-
-static box_t box;
-
-static uint8_t *map_pages(size_t bytes) {
-  uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-  ck_assert_ptr_ne(p, MAP_FAILED);
-  return p;
-}
-
-static void open_ram(sluice_ram_tracker_t tracker, uint32_t page_size) {
-  sluice_ram_options_t o = {
-      .size = sizeof(o), .tracker = tracker, .page_size = page_size};
-
-  ck_assert_int_eq(
-      sluice_ram_new(&box.ram, &box.registry, "ram", NULL, &o, &box.err), 0);
-}
-
-static void add_memory(void) {
-  box.memory = map_pages(BYTES);
-  for (size_t i = 0; i < BYTES; i++) {
-    box.memory[i] = (uint8_t)(i / PAGE + 1);
-  }
-  ck_assert_int_eq(
-      sluice_ram_add_region(box.ram, "heap", box.memory, BYTES, 0, NULL), 0);
-}
-
-static void open_box(void) {
-  memset(&box, 0, sizeof(box));
-  box.w.out = &box.stream;
-  open_ram(SLUICE_RAM_COOPERATIVE, 0);
-  add_memory();
-}
-
-static void close_box(void) {
-  sluice_ram_free(box.ram);
-  fake_stream_done(&box.stream);
-  (void)munmap(box.memory, BYTES);
-}
-
-static const sluice_handler_t *hooks(void) {
-  return box.registry.handler;
-}
-
-static void begin(void) {
-  ck_assert_int_eq(
-      hooks()->save_begin(box.ram, &box.registry.section, &box.err), 0);
-  ck_assert_int_eq(hooks()->save_start(box.ram, &box.w, &box.err), 0);
-}
-
-static int step(size_t left) {
-  box.w.left = left;
-  return hooks()->save_step(box.ram, &box.w, &box.err);
-}
-
-static int finish(size_t left) {
-  box.w.left = left;
-  return hooks()->save_finish(box.ram, &box.w, &box.err);
-}
-
-static void end(int status) {
-  hooks()->save_end(box.ram, status);
-}
-
-static uint64_t pending(void) {
-  return hooks()->save_pending(box.ram);
-}
-
-static void save_whole(void) {
-  ck_assert_int_eq(fake_save(&box.registry, &box.stream, PLENTY, &box.err), 0);
-}
-
-static void write_page(uint64_t page, uint8_t value) {
-  sluice_ram_dirty(box.ram, 0, page * PAGE + 17, 1);
-  box.memory[page * PAGE + 17] = value;
-}
-
-static void assert_replay_equals_memory(void) {
-  uint8_t *copy = calloc(1, BYTES);
-
-  fake_stream_replay(&box.stream, 0, copy, BYTES);
-  ck_assert_mem_eq(copy, box.memory, BYTES);
-  free(copy);
-}
 
 START_TEST(the_section_is_of_pages_and_has_the_version_of_qemu) {
   ck_assert_str_eq(box.registry.name, "ram");
@@ -401,118 +297,6 @@ START_TEST(the_writer_s_error_ends_the_step) {
 }
 END_TEST
 
-START_TEST(all_pages_are_dirty_before_the_first_save) {
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), PAGES);
-}
-END_TEST
-
-START_TEST(after_a_save_only_later_writes_are_dirty) {
-  save_whole();
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 0);
-  write_page(1, 1);
-  write_page(1, 2);
-  write_page(9, 2);
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 2);
-}
-END_TEST
-
-START_TEST(writes_between_finish_and_end_stay_dirty) {
-  begin();
-  ck_assert_int_eq(finish(PLENTY), SLUICE_DONE);
-  write_page(33, 1);
-  end(0);
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 1);
-}
-END_TEST
-
-START_TEST(a_failed_first_save_leaves_all_dirty) {
-  begin();
-  (void)step(PLENTY);
-  end(UV_EIO);
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), PAGES);
-}
-END_TEST
-
-START_TEST(a_failed_save_forgets_no_write_before_or_during_it) {
-  save_whole();
-  write_page(1, 1);
-  begin();
-  (void)step(10 * PAGE);
-  write_page(2, 1);
-  (void)step(PLENTY);
-  write_page(3, 1);
-  end(UV_EIO);
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 3);
-}
-END_TEST
-
-START_TEST(a_save_after_a_failed_one_is_whole) {
-  begin();
-  (void)step(10 * PAGE);
-  write_page(1, 9);
-  end(UV_EIO);
-  fake_stream_done(&box.stream);
-  save_whole();
-  ck_assert_uint_eq(fake_stream_pages(&box.stream, 1), PAGES);
-  assert_replay_equals_memory();
-}
-END_TEST
-
-/* Ranges to mark, and how many pages that makes. */
-static const struct {
-  uint32_t region;
-  uint64_t offset;
-  uint64_t len;
-  uint64_t pages;
-} marks[] = {
-    {0, 0, 1, 1},
-    {0, PAGE - 1, 2, 2},
-    {0, PAGE, PAGE, 1},
-    {0, 0, 0, 0},
-    {0, BYTES - 1, 1, 1},
-    {0, BYTES - 1, UINT64_MAX, 1},
-    {0, BYTES, 1, 0},
-    {0, UINT64_MAX, 1, 0},
-    {0, UINT64_MAX, UINT64_MAX, 0},
-    {0, 0, UINT64_MAX, PAGES},
-    {1, 0, 1, 0},
-    {UINT32_MAX, 0, 1, 0},
-};
-
-START_TEST(marked_ranges_are_cut_to_the_region) {
-  save_whole();
-  sluice_ram_dirty(box.ram, marks[_i].region, marks[_i].offset, marks[_i].len);
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), marks[_i].pages);
-}
-END_TEST
-
-START_TEST(the_inline_mark_does_what_the_call_does) {
-  sluice_ram_marks_t m;
-
-  if (marks[_i].region != 0) {
-    ck_assert_int_eq(sluice_ram_marks(box.ram, marks[_i].region, &m),
-                     UV_EINVAL);
-    return;
-  }
-  save_whole();
-  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m), 0);
-  sluice_ram_mark(&m, marks[_i].offset, marks[_i].len);
-  sluice_ram_mark(&m, marks[_i].offset, marks[_i].len);
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), marks[_i].pages);
-}
-END_TEST
-
-START_TEST(an_inline_mark_over_a_marked_and_a_clean_page_marks_both) {
-  sluice_ram_marks_t m;
-
-  save_whole();
-  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m), 0);
-  sluice_ram_mark(&m, 0, 1);
-  sluice_ram_mark(&m, PAGE - 1, 2);
-  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 2);
-}
-END_TEST
-
 START_TEST(the_last_page_of_6_gib_is_saved_and_told_apart) {
   const uint64_t big = UINT64_C(6) << 30;
   uint8_t *memory = map_pages(big);
@@ -535,56 +319,6 @@ START_TEST(the_last_page_of_6_gib_is_saved_and_told_apart) {
   sluice_ram_dirty(box.ram, 0, big - 1, 100);
   ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 1);
   (void)munmap(memory, big);
-}
-END_TEST
-
-/* Writes of a host that marks, at random; as many as `n`. */
-static void scribble(seed_t *s, const sluice_ram_marks_t *m, uint64_t n) {
-  for (uint64_t i = 0; i < n; i++) {
-    uint64_t at = seed_below(s, BYTES);
-    uint64_t len = 1 + seed_below(s, 3 * PAGE);
-
-    len = len > BYTES - at ? BYTES - at : len;
-    sluice_ram_mark(m, at, len);
-    memset(box.memory + at, (int)seed_below(s, 4), len);
-  }
-}
-
-static int random_save(seed_t *s, const sluice_ram_marks_t *m) {
-  int r;
-
-  begin();
-  for (uint64_t i = seed_below(s, 40); i > 0; i--) {
-    box.w.units = (unsigned)seed_below(s, 6);
-    r = step(seed_below(s, 20 * PAGE));
-    ck_assert_int_ge(r, 0);
-    ck_assert_int_eq(r == SLUICE_WAIT, pending() == 0);
-    scribble(s, m, seed_below(s, 4));
-  }
-  if (seed_below(s, 4) == 0) {
-    end(UV_ECANCELED);
-    return 0;
-  }
-  while ((r = finish(1 + seed_below(s, 20 * PAGE))) == SLUICE_MORE) {
-  }
-  ck_assert_int_eq(r, SLUICE_DONE);
-  end(0);
-  return 1;
-}
-
-START_TEST(random_writes_and_steps_end_in_an_equal_image) {
-  seed_t s = seed_open(_i);
-  sluice_ram_marks_t m;
-
-  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m), 0);
-  for (int i = 0; i < 200; i++) {
-    scribble(&s, &m, seed_below(&s, 3));
-    if (random_save(&s, &m)) {
-      assert_replay_equals_memory();
-      ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 0);
-    }
-    fake_stream_done(&box.stream);
-  }
 }
 END_TEST
 
@@ -630,25 +364,6 @@ static void add_steps(Suite *s) {
   suite_add_tcase(s, t);
 }
 
-static void add_marks(Suite *s) {
-  TCase *t = tcase_create("marks");
-  int n = sizeof(marks) / sizeof(marks[0]);
-
-  tcase_add_checked_fixture(t, open_box, close_box);
-  tcase_add_test(t, all_pages_are_dirty_before_the_first_save);
-  tcase_add_test(t, after_a_save_only_later_writes_are_dirty);
-  tcase_add_test(t, writes_between_finish_and_end_stay_dirty);
-  tcase_add_test(t, a_failed_first_save_leaves_all_dirty);
-  tcase_add_test(t, a_failed_save_forgets_no_write_before_or_during_it);
-  tcase_add_test(t, a_save_after_a_failed_one_is_whole);
-  tcase_add_loop_test(t, marked_ranges_are_cut_to_the_region, 0, n);
-  tcase_add_loop_test(t, the_inline_mark_does_what_the_call_does, 0, n);
-  tcase_add_test(t, an_inline_mark_over_a_marked_and_a_clean_page_marks_both);
-  tcase_add_loop_test(t, random_writes_and_steps_end_in_an_equal_image, 0, 4);
-  tcase_set_timeout(t, 120);
-  suite_add_tcase(s, t);
-}
-
 Suite *ram_save_suite(void);
 
 Suite *ram_save_suite(void) {
@@ -656,6 +371,5 @@ Suite *ram_save_suite(void) {
 
   add_limits(s);
   add_steps(s);
-  add_marks(s);
   return s;
 }

@@ -57,6 +57,9 @@ static int next_item(sluice_reader_t *r, sluice_item_t *item) {
     return SLUICE_WAIT;
   }
   got = sluice_decoder_next(r->decoder, item, &r->error);
+  if (got == SLUICE_MORE && item->kind == SLUICE_ITEM_ABORT) {
+    got = sluice_decoder_next(r->decoder, item, &r->error); /* its reason */
+  }
   sluice__budget_charge(r->budget, sluice_decoder_offset(r->decoder) - before);
   if (got < 0) {
     r->status = got;

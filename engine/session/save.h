@@ -14,7 +14,7 @@
 #include "session/session.h"
 #include "session/writer.h"
 
-/*   OPEN -> OPENING -> LIVE -> PAUSING -> PAUSED -> FLUSH -> SYNCING -> SYNCED
+/*   OPEN -> OPENING -> LIVE -> PAUSING -> PAUSED -> FLUSH -> SYNCING -> over
  *
  * OPENING and SYNCING wait for the sink, PAUSING for the host. */
 typedef enum sluice__save_state_e {
@@ -24,8 +24,7 @@ typedef enum sluice__save_state_e {
   SLUICE__SAVE_PAUSING,
   SLUICE__SAVE_PAUSED,
   SLUICE__SAVE_FLUSH,
-  SLUICE__SAVE_SYNCING,
-  SLUICE__SAVE_SYNCED
+  SLUICE__SAVE_SYNCING
 } sluice__save_state_t;
 
 struct sluice_save_s {

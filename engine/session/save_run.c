@@ -26,11 +26,17 @@ static void begin_live(sluice_save_t *save) {
   }
 }
 
+/* The image is safe: from here on nothing can fail, and a cancel is too late. */
+static void succeed(sluice_save_t *save) {
+  sluice__save_end_sections(save, 0);
+  sluice__session_finish(&save->session);
+}
+
 static void sink_answered(sluice_save_t *save) {
   if (save->state == SLUICE__SAVE_OPENING) {
     begin_live(save);
   } else if (save->state == SLUICE__SAVE_SYNCING) {
-    enter(save, SLUICE__SAVE_SYNCED, SLUICE_PHASE_FINISH);
+    succeed(save);
   }
 }
 
@@ -140,10 +146,6 @@ static int run_state(sluice_save_t *save, sluice__budget_t *b) {
   case SLUICE__SAVE_PAUSED: return paused_turn(save, b);
   case SLUICE__SAVE_FLUSH: return flush_turn(save);
   case SLUICE__SAVE_SYNCING: return SLUICE__WAIT;
-  case SLUICE__SAVE_SYNCED:
-    sluice__save_end_sections(save, 0);
-    sluice__session_finish(&save->session);
-    return SLUICE__MORE;
   }
   return SLUICE__WAIT;
 }

@@ -35,6 +35,7 @@ static int native_open(sluice_decoder_t *d) {
   d->state = n;
   d->window.limit = window < d->window.cap ? d->window.cap : window;
   n->keep_limit = tables_limit(limit, d->window.limit);
+  sluice__native_seen_begin(d);
   return 0;
 }
 
@@ -44,6 +45,7 @@ static void native_close(sluice_decoder_t *d) {
   if (n == NULL) {
     return;
   }
+  sluice__native_seen_done(d);
   sluice__native_free_sections(d);
   sluice__native_release(d, n->regions, n->region_cap * sizeof(*n->regions));
   sluice__native_release(d, n->pages.table, n->pages.table_cap);

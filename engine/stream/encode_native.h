@@ -15,9 +15,15 @@
 #include "stream/page_map.h"
 
 enum {
-  /* Of the smallest pages, what a chunk can hold. */
-  SLUICE__PAGES_PER_RECORD = SLUICE_CHUNK_BYTES / SLUICE_PAGE_MIN,
-  /* A guess: 12 KiB of state, and a sweep over memory in which every other page
+  SLUICE__PAGE_ENTRY = SLUICE__PAGES_RUN_BYTES + SLUICE__PAGES_HASH_BYTES,
+  /* How many pages space is set aside for in the table, each in a run of its
+   * own: what fits one aligned page. 63 pages of 4 KiB fill a chunk; smaller
+   * ones would need larger tables, and short records would be mostly that. */
+  SLUICE__PAGES_PLANNED =
+      (SLUICE__NATIVE_ALIGN - SLUICE__PAGES_TABLE) / SLUICE__PAGE_ENTRY,
+  /* The table ends at the next aligned offset: less than two such pages. */
+  SLUICE__PAGES_PER_RECORD = 2 * SLUICE__NATIVE_ALIGN / SLUICE__PAGE_ENTRY,
+  /* A guess: 8 KiB of state, and a sweep over memory in which every other page
    * is zero still fills its PAGES records. */
   SLUICE__HELD_ZEROS = 512
 };

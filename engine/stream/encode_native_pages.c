@@ -5,9 +5,9 @@
  *
  * Each page is tested for zeros where it is, copied once, and hashed where the
  * copy is, in cache: so the hash is that of what was written even when the page
- * changes meanwhile. Space for the largest table there can be is set aside
- * first, so a record that starts on a page boundary has one page of table and
- * fills the chunk with data. */
+ * changes meanwhile. Space for the table is set aside first; a record that
+ * starts on a page boundary has one page of table and, of pages of 4 KiB or
+ * more, fills the chunk with data. */
 #include "stream/encode_native.h"
 
 #include <string.h>
@@ -21,20 +21,26 @@ static uint64_t round_up(uint64_t offset) {
          ~(uint64_t)(SLUICE__NATIVE_ALIGN - 1);
 }
 
+static uint64_t lesser(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
 /* Where would the data of a record begin that started here, and how many pages
- * would fit? */
+ * would it hold? */
 static uint32_t plan(sluice_encoder_t *e, uint32_t page_size,
                      uint64_t *out_data) {
-  size_t room = sluice__stage_room(&e->stage);
+  uint64_t room = sluice__stage_room(&e->stage);
   uint64_t start = sluice__stage_offset(&e->stage);
-  uint64_t table = SLUICE__PAGES_TABLE +
-                   (uint64_t)(room / page_size) *
-                       (SLUICE__PAGES_RUN_BYTES + SLUICE__PAGES_HASH_BYTES);
-  uint64_t data = round_up(start + table);
+  uint64_t planned = lesser(room / page_size, SLUICE__PAGES_PLANNED);
+  uint64_t data =
+      round_up(start + SLUICE__PAGES_TABLE + planned * SLUICE__PAGE_ENTRY);
+  uint64_t table = (data - start - SLUICE__PAGES_TABLE) / SLUICE__PAGE_ENTRY;
 
   *out_data = data;
-  return data >= start + room ? 0
-                              : (uint32_t)((start + room - data) / page_size);
+  if (data >= start + room) {
+    return 0;
+  }
+  return (uint32_t)lesser((start + room - data) / page_size, table);
 }
 
 static int begin_pages(sluice_encoder_t *e, uint32_t page_size) {
@@ -105,17 +111,17 @@ int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered) {
 
 static void note_run(sluice__encode_pages_t *p, uint32_t region,
                      uint64_t offset) {
-  sluice__native_run_t *last = &p->runs[p->run_count - 1];
+  sluice__native_run_t *run = &p->runs[p->run_count];
 
-  if (p->run_count > 0 && last->region == region &&
-      last->offset + (uint64_t)last->count * p->page_size == offset) {
-    last->count++;
+  if (p->run_count > 0 && run[-1].region == region &&
+      run[-1].offset + (uint64_t)run[-1].count * p->page_size == offset) {
+    run[-1].count++;
     return;
   }
-  last = &p->runs[p->run_count++];
-  last->region = region;
-  last->offset = offset;
-  last->count = 1;
+  run->region = region;
+  run->offset = offset;
+  run->count = 1;
+  p->run_count++;
 }
 
 static bool is_open_for(const sluice__encode_native_t *n, uint32_t page_size) {

@@ -65,17 +65,25 @@ static void widen(sluice__encode_zeros_t *z, uint64_t from, uint64_t to) {
   z->high = z->count == 0 || to > z->high ? to : z->high;
 }
 
+/* Does the run go on where the last one ends? */
+static bool extends(const sluice__encode_zeros_t *z, uint32_t region,
+                    uint64_t offset, uint32_t page_size) {
+  if (z->count == 0 || z->region != region) {
+    return false;
+  }
+  return z->runs[z->count - 1].offset +
+             z->runs[z->count - 1].count * page_size ==
+         offset;
+}
+
 static int hold_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                       uint64_t count) {
   sluice__encode_zeros_t *z = &sluice__encode_native_of(e)->zeros;
   uint32_t page_size = e->regions[region].page_size;
-  uint32_t last = z->count - 1;
 
-  if (z->count > 0 && z->region == region &&
-      z->runs[last].offset + z->runs[last].count * page_size == offset) {
-    z->runs[last].count += count;
-    z->high = offset + count * page_size > z->high ? offset + count * page_size
-                                                   : z->high;
+  if (extends(z, region, offset, page_size)) {
+    z->runs[z->count - 1].count += count;
+    widen(z, offset, offset + count * page_size);
     return 0;
   }
   if ((z->count == SLUICE__HELD_ZEROS ||

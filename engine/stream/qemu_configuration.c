@@ -43,7 +43,6 @@ bool sluice__qemu_is_name(const uint8_t *p, size_t len) {
 }
 
 static int refuse(struct cursor *c, int code, const char *what) {
-  c->err->offset = c->at;
   return sluice_fail(c->err, code, "%s", what);
 }
 
@@ -113,7 +112,6 @@ static int read_capabilities(struct cursor *c) {
   if (r != 0) {
     return r;
   }
-  c->err->offset = c->at;
   if (!sluice__qemu_is_name(c->p + c->at + 5, c->p[c->at + 4])) {
     return refuse(c, SLUICE_ECORRUPT, "a capability's name is malformed");
   }
@@ -148,7 +146,6 @@ static const struct subsection *find_subsection(const uint8_t *name,
 
 static int refuse_subsection(struct cursor *c, const uint8_t *name,
                              size_t len) {
-  c->err->offset = c->at;
   if (!sluice__qemu_is_name(name, len)) {
     return refuse(c, SLUICE_ECORRUPT, "a subsection's name is malformed");
   }
@@ -204,5 +201,8 @@ int sluice__qemu_configuration_read(const uint8_t *p, size_t have, bool is_all,
     r = read_subsection(&c);
   }
   out->len = c.at;
+  if (r < 0) {
+    err->offset = c.at;
+  }
   return r;
 }

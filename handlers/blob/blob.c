@@ -17,6 +17,7 @@
 
 enum {
   UNIT_BYTES = 4096,         /* written however little is left */
+  PART_BYTES = 1024 * 1024,  /* the most a call writes: 0.2 ms */
   FIRST_BYTES = 1024 * 1024, /* of the buffer; it doubles from here */
   READ_BYTES = 256 * 1024    /* between two questions whether to yield */
 };
@@ -78,8 +79,9 @@ static int save_begin(void *self, sluice_section_t *section,
 
 static size_t part_size(const blob_save_t *save, size_t goal) {
   size_t rest = save->len - save->sent;
-  size_t n = goal < UNIT_BYTES ? (size_t)UNIT_BYTES : goal;
+  size_t n = goal < PART_BYTES ? goal : (size_t)PART_BYTES;
 
+  n = n > UNIT_BYTES ? n : (size_t)UNIT_BYTES;
   return rest < n ? rest : n;
 }
 

@@ -102,7 +102,7 @@ static void add_pending(sluice_ram_t *ram, sluice__ram_region_t *region,
 }
 
 /* Asks the tracker about the bytes from..to; moves `*to` back to where it
- * stopped, in whole pages of ours: a part of one is looked at again. */
+ * stopped, which may be inside a page of ours. */
 static int ask_tracker(sluice_ram_t *ram, sluice__ram_region_t *region,
                        uint64_t from, uint64_t *to, sluice_error_t *err) {
   sluice__look_t look = {.base = region->base, .from = from, .to = *to};
@@ -115,7 +115,7 @@ static int ask_tracker(sluice_ram_t *ram, sluice__ram_region_t *region,
   for (size_t i = 0; r == 0 && i < look.span_count; i++) {
     add_pending(ram, region, &look.spans[i]);
   }
-  *to = look.reached >> ram->page_shift << ram->page_shift;
+  *to = look.reached;
   return r;
 }
 

@@ -18,7 +18,7 @@ typedef struct sluice_blob_options_s {
   uint32_t size;    /* sizeof(sluice_blob_options_t) */
   uint32_t version; /* of what the bytes mean */
   uint32_t min_version;
-  size_t max_bytes; /* refuse to restore more; 0: 64 MiB */
+  size_t max_bytes; /* refuse to save or restore more; 0: 64 MiB */
   int is_live;      /* sent while the host runs (bytes that no longer change);
                        else with the host paused */
   void *data;

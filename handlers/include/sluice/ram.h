@@ -9,7 +9,7 @@
  *                  and PAGEMAP_SCAN; Linux 6.7): the host changes nothing and
  *                  may write from any thread. About 1 us for the first write to
  *                  a page in a round. Armed from save_begin to save_end only;
- *                  disarming takes about 10 ms a GiB, in one go.
+ *                  disarming takes 10 to 30 ms a GiB, in one go.
  *
  * Memory whose regions do not change while saving needs SLUICE_RAM_STATIC.
  *
@@ -43,9 +43,10 @@ enum {
   SLUICE_RAM_IN_PLACE = 1u << 0,
   /* The region is whole pages of a private anonymous mapping: they may be
    * replaced by others, readable and writable. Commit then moves page tables
-   * (well under 1 ms a GiB, beside freeing the old pages: 60 ms a GiB of small
-   * ones) where it would copy otherwise (100 ms a GiB and more). What the host
-   * had asked for this memory (mlock, madvise, policies) is lost. */
+   * instead of copying: under 1 ms a GiB, and what the kernel takes to free the
+   * old pages (measured: 60 to 180 ms a GiB of small ones). What the host had
+   * asked for this memory (mlock, madvise, policies) is lost. With
+   * SLUICE_RAM_IN_PLACE: old pages are given back in slices while reading. */
   SLUICE_RAM_REMAP = 1u << 1
 };
 
