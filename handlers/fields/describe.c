@@ -3,7 +3,6 @@
  * Sizes are those of the bytes that encode.c writes for this very structure, so
  * the two must agree: a test compares them. Hooks are not called; a pre_save
  * has done its work when the section was encoded. */
-#include <inttypes.h>
 #include <uv.h>
 
 #include "fields/out.h"
@@ -51,19 +50,31 @@ static void begin_entry(describe_t *d, const char *name, const char *suffix,
   }
   sluice__out_text(d->out, "{\"name\":\"");
   put_escaped(d, name);
-  sluice__out_text(d->out, "%s\"", suffix);
+  sluice__out_text(d->out, suffix);
+  sluice__out_text(d->out, "\"");
   if (index != SIZE_MAX) {
-    sluice__out_text(d->out, ",\"index\":%zu", index);
+    sluice__out_text(d->out, ",\"index\":");
+    sluice__out_number(d->out, index);
   }
+}
+
+static void end_entry(describe_t *d, size_t size) {
+  sluice__out_text(d->out, ",\"size\":");
+  sluice__out_number(d->out, size);
+  sluice__out_text(d->out, "}");
 }
 
 static size_t put_entry(describe_t *d, const char *name, const char *suffix,
                         const char *type, size_t size, size_t array_len) {
   begin_entry(d, name, suffix, SIZE_MAX);
   if (array_len != SIZE_MAX) {
-    sluice__out_text(d->out, ",\"array_len\":%zu", array_len);
+    sluice__out_text(d->out, ",\"array_len\":");
+    sluice__out_number(d->out, array_len);
   }
-  sluice__out_text(d->out, ",\"type\":\"%s\",\"size\":%zu}", type, size);
+  sluice__out_text(d->out, ",\"type\":\"");
+  sluice__out_text(d->out, type);
+  sluice__out_text(d->out, "\"");
+  end_entry(d, size);
   return size * (array_len == SIZE_MAX ? 1 : array_len);
 }
 
@@ -79,7 +90,7 @@ static size_t describe_struct(describe_t *d, const sluice_field_t *f,
   }
   size = describe_table(d, f->table, structure);
   sluice__path_leave(&d->path);
-  sluice__out_text(d->out, ",\"size\":%zu}", size);
+  end_entry(d, size);
   return size;
 }
 
@@ -197,8 +208,9 @@ static size_t describe_table(describe_t *d, const sluice_table_t *table,
 
   sluice__out_text(d->out, "{\"vmsd_name\":\"");
   put_escaped(d, table->name);
-  sluice__out_text(d->out, "\",\"version\":%" PRIu32 ",\"fields\":[",
-                   table->version);
+  sluice__out_text(d->out, "\",\"version\":");
+  sluice__out_number(d->out, table->version);
+  sluice__out_text(d->out, ",\"fields\":[");
   for (const sluice_field_t *f = table->fields; f->name != NULL; f++) {
     if (sluice__field_is_there(f, structure, table->version)) {
       size += describe_field(d, f, structure);

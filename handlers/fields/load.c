@@ -133,7 +133,7 @@ static int load_pointer(sluice__load_t *l, const sluice__step_t *step, void *to,
                         const void *live) {
   const sluice_field_t *f = step->to;
   void *kept = live == NULL ? NULL : sluice__field_pointer(f, live);
-  bool is_there;
+  bool is_there = false;
   void *p;
   int r = sluice__load_flag(l, &is_there);
 
@@ -252,7 +252,7 @@ static int enter_sub(sluice__load_t *l, const sluice__plan_table_t *pair,
 
 static int load_subs(sluice__load_t *l, const sluice__plan_table_t *pair,
                      void *to, void *live) {
-  bool is_there;
+  bool is_there = false;
   int r = 0;
 
   for (unsigned i = 0; i < pair->from->sub_count && r == 0; i++) {
@@ -305,7 +305,7 @@ static int is_sub_next(sluice__load_t *l, const sluice_table_t *sub) {
 static int load_qemu_sub(sluice__load_t *l, const sluice_table_t *sub, void *to,
                          void *live) {
   const uint8_t *head;
-  uint32_t version;
+  uint32_t version = 0;
   int r = sluice__load_bytes(l, 2 + strlen(sub->name), &head);
 
   r = r == 0 ? sluice__load_u32(l, &version) : r;

@@ -198,7 +198,7 @@ static int load_fixed_text(sluice__load_t *l, const sluice_field_t *f,
 
 int sluice__load_text(sluice__load_t *l, const sluice_field_t *f, char *to) {
   const uint8_t *p = NULL;
-  uint32_t len;
+  uint32_t len = 0;
   int r;
 
   if (l->plan == NULL) {
@@ -237,7 +237,7 @@ static int copy_string(sluice__load_t *l, uint32_t len, char **out) {
 int sluice__load_string(sluice__load_t *l, const sluice_field_t *f,
                         void *shadow, const void *live) {
   char *text = NULL;
-  uint32_t len;
+  uint32_t len = 0;
   int r = sluice__load_u32(l, &len);
 
   if (r == 0 && len != UINT32_MAX) {

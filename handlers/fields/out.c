@@ -1,8 +1,6 @@
 /* out.c - growing, and what need not be inline. See out.h. */
 #include "fields/out.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -77,17 +75,17 @@ void sluice__out_zeros(sluice__out_t *out, size_t len) {
   }
 }
 
-void sluice__out_text(sluice__out_t *out, const char *format, ...) {
-  char text[384]; /* a name of 255 bytes and what is said about it */
-  va_list ap;
-  int len;
+void sluice__out_text(sluice__out_t *out, const char *text) {
+  sluice__out_bytes(out, text, strlen(text));
+}
 
-  va_start(ap, format);
-  len = vsnprintf(text, sizeof(text), format, ap);
-  va_end(ap);
-  if (len < 0 || (size_t)len >= sizeof(text)) {
-    out->status = out->status < 0 ? out->status : UV_EINVAL;
-    return;
-  }
-  sluice__out_bytes(out, text, (size_t)len);
+void sluice__out_number(sluice__out_t *out, uint64_t v) {
+  char digits[20];
+  size_t at = sizeof(digits);
+
+  do {
+    digits[--at] = (char)('0' + v % 10);
+    v /= 10;
+  } while (v > 0);
+  sluice__out_bytes(out, digits + at, sizeof(digits) - at);
 }

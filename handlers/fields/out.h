@@ -30,8 +30,10 @@ int sluice__out_take(sluice__out_t *out, uint8_t **bytes, size_t *len);
 bool sluice__out_grow(sluice__out_t *out, size_t more);
 void sluice__out_bytes(sluice__out_t *out, const void *bytes, size_t len);
 void sluice__out_zeros(sluice__out_t *out, size_t len);
-void sluice__out_text(sluice__out_t *out, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Without its NUL. */
+void sluice__out_text(sluice__out_t *out, const char *text);
+/* In decimal. */
+void sluice__out_number(sluice__out_t *out, uint64_t v);
 
 /* Room for `len` bytes at base + len; false: none, and the error sticks. */
 static inline bool sluice__out_room(sluice__out_t *out, size_t len) {

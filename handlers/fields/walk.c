@@ -154,7 +154,7 @@ static int walk_array(sluice__walk_t *w, const sluice__schema_field_t *f,
 }
 
 static int walk_counted(sluice__walk_t *w, const sluice__schema_field_t *f) {
-  uint32_t n;
+  uint32_t n = 0;
   int r = take_u32(w, &n);
 
   if (r == 0 && n > f->max) {
@@ -166,7 +166,7 @@ static int walk_counted(sluice__walk_t *w, const sluice__schema_field_t *f) {
 }
 
 static int walk_text(sluice__walk_t *w, const sluice__schema_field_t *f) {
-  uint32_t len;
+  uint32_t len = 0;
   int r = take_u32(w, &len);
 
   if (r != 0) {
@@ -225,7 +225,7 @@ static int walk_one(sluice__walk_t *w, const sluice__schema_field_t *f) {
 }
 
 static int walk_maybe(sluice__walk_t *w, const sluice__schema_field_t *f) {
-  bool is_there;
+  bool is_there = false;
   int r = take_flag(w, &is_there);
 
   if (r == 0) {
@@ -261,7 +261,7 @@ int sluice__walk_field(sluice__walk_t *w, const sluice__schema_field_t *f) {
 static int walk_subsection(sluice__walk_t *w, unsigned table) {
   const sluice__schema_field_t as_field = {
       .name = w->schema->tables[table].name, .type = SLUICE_FIELD_STRUCT};
-  bool is_there;
+  bool is_there = false;
   int r;
 
   sluice__path_at(w->path, as_field.name);
