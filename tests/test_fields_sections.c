@@ -1,13 +1,16 @@
 /* test_fields_sections.c - sections of fields in whole saves and restores, of
  * both formats, through the public interface. */
 #include <sluice/fields.h>
+#include <sluice/schema.h>
 #include <sluice/sluice.h>
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "decode_all.h"
 #include "fields_sample.h"
+#include "memory_output.h"
 #include "rig.h"
 #include "suite.h"
 
@@ -149,6 +152,48 @@ START_TEST(a_payload_of_megabytes_goes_in_slices) {
 }
 END_TEST
 
+/* ---- schemas of a registry ---- */
+
+typedef struct told_s {
+  unsigned sections;
+  uint64_t payload;
+} told_t;
+
+static void on_item(void *ctx, const sluice_item_t *item) {
+  told_t *told = ctx;
+  sluice_schema_t *schema = NULL;
+
+  if (item->kind == SLUICE_ITEM_SECTION) {
+    ck_assert_int_eq(sluice_schema_parse(&schema, item->u.decl.schema,
+                                         item->u.decl.schema_len, NULL),
+                     0);
+    ck_assert_str_eq(sluice_schema_name(schema), "sample");
+    sluice_schema_free(schema);
+    told->sections++;
+  } else if (item->kind == SLUICE_ITEM_CLOSE) {
+    told->payload += item->u.payload_bytes;
+  }
+}
+
+START_TEST(a_registry_tells_its_schemas) {
+  memory_output_t out;
+  sluice_output_t output;
+  sluice_error_t err = {0};
+  told_t told = {0, 0};
+
+  memory_output_init(&out);
+  output = memory_output_of(&out);
+  ck_assert_msg(sluice_registry_schema(rig.registry, NULL, &output, &err) == 0,
+                "%s", err.message);
+  ck_assert_int_eq(
+      decode_all(out.data, out.len, 0, NULL, NULL, on_item, &told, &err, NULL),
+      SLUICE_DONE);
+  ck_assert_uint_eq(told.sections, DEVICES);
+  ck_assert_uint_eq(told.payload, 0);
+  memory_output_done(&out);
+}
+END_TEST
+
 Suite *fields_sections_suite(void) {
   Suite *s = suite_create("fields_sections");
   TCase *t = tcase_create("sections");
@@ -158,6 +203,7 @@ Suite *fields_sections_suite(void) {
   tcase_add_loop_test(t, a_bad_last_device_leaves_all_as_they_were, 0, 2);
   tcase_add_test(t, a_stream_that_is_cut_anywhere_restores_nothing);
   tcase_add_loop_test(t, a_payload_of_megabytes_goes_in_slices, 0, 2);
+  tcase_add_test(t, a_registry_tells_its_schemas);
   suite_add_tcase(s, t);
   return s;
 }
