@@ -111,6 +111,25 @@ START_TEST(a_stream_that_is_cut_anywhere_restores_nothing) {
 }
 END_TEST
 
+START_TEST(a_section_is_found_by_its_former_name) {
+  static const char *const aliases[] = {"older", "sample", NULL};
+  sluice_section_options_t o = {.aliases = aliases};
+
+  for (uint32_t i = 0; i < DEVICES; i++) {
+    ck_assert_int_eq(sluice_registry_remove(other, "sample", i), 0);
+    sluice_fields_free(restored[i]);
+    o.instance = i;
+    ck_assert_int_eq(sluice_fields_new(&restored[i], other, "renamed", &o,
+                                       &sample_table, &to[i], NULL),
+                     0);
+  }
+  save(SLUICE_FORMAT_NATIVE);
+  ck_assert_msg(rig_restore_memory(&rig, other, image, image_len) == 0, "%s",
+                rig.error.message);
+  ck_assert(sample_equal(&from[DEVICES - 1], &to[DEVICES - 1]));
+}
+END_TEST
+
 /* ---- large ones ---- */
 
 typedef struct big_s {
@@ -203,6 +222,7 @@ Suite *fields_sections_suite(void) {
   tcase_add_loop_test(t, a_bad_last_device_leaves_all_as_they_were, 0, 2);
   tcase_add_test(t, a_stream_that_is_cut_anywhere_restores_nothing);
   tcase_add_loop_test(t, a_payload_of_megabytes_goes_in_slices, 0, 2);
+  tcase_add_test(t, a_section_is_found_by_its_former_name);
   tcase_add_test(t, a_registry_tells_its_schemas);
   suite_add_tcase(s, t);
   return s;

@@ -191,8 +191,8 @@ static int hand_over(sluice_restore_t *restore, sluice_section_t *section,
 /* A payload of a section begins: whose, and is it its turn? */
 static int open_payload(sluice_restore_t *restore, const sluice_item_t *item) {
   const sluice_decl_t *decl = &item->u.decl;
-  sluice_section_t *section = sluice__registry_find(restore->session.registry,
-                                                    decl->name, decl->instance);
+  sluice_section_t *section = sluice__registry_resolve(
+      restore->session.registry, decl->name, decl->instance);
   bool is_first = item->kind == SLUICE_ITEM_SECTION;
   int r = 0;
 

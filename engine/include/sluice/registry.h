@@ -27,6 +27,9 @@ typedef struct sluice_section_options_s {
   uint32_t flags;     /* SLUICE_SECTION_OPTIONAL: may be absent from a stream */
   const void *schema; /* borrowed; travels in the declaration (native) */
   size_t schema_len;
+  /* Former names, ended by NULL; borrowed. A section of such a name and this
+   * instance is restored here, unless one of that very name is registered. */
+  const char *const *aliases;
 } sluice_section_options_t;
 
 /* `alloc` NULL: the C library's; copied. UV_ENOMEM. */
