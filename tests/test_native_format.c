@@ -292,6 +292,27 @@ START_TEST(abort_without_a_reason_is_readable_too) {
 }
 END_TEST
 
+START_TEST(abort_works_after_any_other_error) {
+  sluice_error_t reason = {.code = UV_EINVAL, .message = "misuse"};
+  memory_output_t m;
+  sluice_output_t output;
+  sluice_encoder_t *e;
+  sluice_error_t err;
+
+  memory_output_init(&m);
+  output = memory_output_of(&m);
+  ck_assert_int_eq(sluice_encoder_new(&e, NULL, &output, NULL), 0);
+  ck_assert_int_eq(sluice_encoder_header(e), 0);
+  ck_assert_int_eq(sluice_encoder_bytes(e, "x", 1), SLUICE_ESTATE);
+  ck_assert_int_eq(sluice_encoder_finish(e), SLUICE_ESTATE);
+  ck_assert_int_eq(sluice_encoder_abort(e, &reason), 0);
+  sluice_encoder_free(e);
+  ck_assert_int_eq(decode(m.data, m.len, NULL, &err), SLUICE_EABORTED);
+  ck_assert_str_eq(err.message, "misuse");
+  memory_output_done(&m);
+}
+END_TEST
+
 START_TEST(abort_after_the_trailer_writes_nothing) {
   memory_output_t m;
   sluice_output_t output;
@@ -326,6 +347,7 @@ Suite *native_format_suite(void) {
   tcase_add_test(core, unknown_optional_features_are_ignored);
   tcase_add_test(core, abort_ends_the_stream_with_the_reason);
   tcase_add_test(core, abort_without_a_reason_is_readable_too);
+  tcase_add_test(core, abort_works_after_any_other_error);
   tcase_add_test(core, abort_after_the_trailer_writes_nothing);
   suite_add_tcase(s, core);
   return s;

@@ -228,10 +228,12 @@ static void read_through_index(void) {
 
   ck_assert_uint_ne(at, 0);
   for (sluice__record_get(&record, f->m.data + at);
-       record.type == SLUICE__NATIVE_INDEX;
+       record.type != SLUICE__NATIVE_TRAILER;
        sluice__record_get(&record, f->m.data + at)) {
-    for (uint64_t i = 0; i < record.length; i += SLUICE__INDEX_RUN_BYTES) {
-      apply_run(f->m.data + at + SLUICE__RECORD_BYTES + i);
+    if (record.type == SLUICE__NATIVE_INDEX) { /* a PAD may stand between */
+      for (uint64_t i = 0; i < record.length; i += SLUICE__INDEX_RUN_BYTES) {
+        apply_run(f->m.data + at + SLUICE__RECORD_BYTES + i);
+      }
     }
     at += SLUICE__RECORD_BYTES + sluice__native_padded(record.length);
   }

@@ -9,7 +9,9 @@
 
 #include "counting_alloc.h"
 #include "decode_all.h"
+#include "memory_output.h"
 #include "native_forge.h"
+#include "native_sample.h"
 #include "random.h"
 #include "stream/bytes.h"
 #include "suite.h"
@@ -174,6 +176,93 @@ START_TEST(a_record_larger_than_the_cap_is_refused) {
 }
 END_TEST
 
+/* The sample with a few bytes changed and all checksums made right again: gets
+ * past them, to everything behind. */
+typedef struct fuzz_s {
+  test_random_t random;
+  memory_output_t m;
+  uint8_t *data; /* the changed copy */
+} fuzz_t;
+
+static size_t covered_by(const uint8_t *record, size_t span) {
+  uint64_t covered = sluice__get_le64(record + SLUICE__RECORD_LENGTH);
+
+  if (sluice__get_le16(record) == SLUICE__NATIVE_PAGES) {
+    covered = SLUICE__PAGES_FIXED_BYTES +
+              (uint64_t)sluice__get_le32(record + SLUICE__PAGES_RUNS) *
+                  SLUICE__PAGES_RUN_BYTES;
+  }
+  return covered > span - SLUICE__RECORD_BYTES ? span - SLUICE__RECORD_BYTES
+                                               : (size_t)covered;
+}
+
+static size_t span_of(const fuzz_t *f, size_t at) {
+  return SLUICE__RECORD_BYTES + (size_t)sluice__native_padded(sluice__get_le64(
+                                    f->m.data + at + SLUICE__RECORD_LENGTH));
+}
+
+static void change(fuzz_t *f, size_t at, size_t span) {
+  static const uint8_t likely[] = {0, 1, 2, 5, 7, 127, 128, 255};
+  size_t most = span < 160 ? span : 160; /* of PAGES not the data */
+  size_t where = at + test_below(&f->random, (uint32_t)most);
+
+  f->data[where] = test_below(&f->random, 2) == 0
+                       ? likely[test_below(&f->random, 8)]
+                       : (uint8_t)test_next(&f->random);
+}
+
+static void change_and_reseal(fuzz_t *f) {
+  size_t at = sluice__get_le32(f->m.data + SLUICE__FILE_LENGTH);
+  uint64_t chain = sluice__get_le64(f->m.data + at - 8);
+
+  memcpy(f->data, f->m.data, f->m.len);
+  while (at < f->m.len) {
+    size_t span = span_of(f, at);
+
+    while (test_below(&f->random, 12) == 0) {
+      change(f, at, span);
+    }
+    if (at + span == f->m.len && test_below(&f->random, 4) != 0) {
+      sluice__put_le64(
+          f->data + at + SLUICE__RECORD_BYTES + SLUICE__TRAILER_CHAIN, chain);
+    }
+    chain = sluice__record_chain(
+        chain,
+        sluice__record_seal(f->data + at, covered_by(f->data + at, span)));
+    at += span;
+  }
+}
+
+START_TEST(no_sense_at_all_is_refused_in_bounded_memory) {
+  fuzz_t f = {.random = {test_seed(0)}};
+  sluice_decoder_options_t options = {.max_memory = 4 * 1024 * 1024};
+  sluice_output_t output;
+  int whole = 0;
+
+  printf("SEED=%" PRIu64 "\n", f.random.state);
+  memory_output_init(&f.m);
+  output = memory_output_of(&f.m);
+  ck_assert_int_eq(native_sample_write(&output, NULL), 0);
+  f.data = malloc(f.m.len);
+  for (int i = 0; i < 20000; i++) {
+    sluice_error_t err = {0};
+    counting_alloc_t count;
+    sluice_alloc_t alloc;
+
+    counting_alloc_init(&count);
+    alloc = counting_alloc_of(&count);
+    change_and_reseal(&f);
+    whole += decode_all(f.data, f.m.len, 0, &options, &alloc, NULL, NULL, &err,
+                        NULL) == SLUICE_DONE;
+    ck_assert_uint_le(count.peak, options.max_memory);
+    ck_assert_uint_eq(count.live, 0);
+  }
+  ck_assert_int_gt(whole, 0); /* else nothing got past the checksums */
+  free(f.data);
+  memory_output_done(&f.m);
+}
+END_TEST
+
 Suite *native_limits_suite(void) {
   Suite *s = suite_create("native_limits");
   TCase *limits = tcase_create("limits");
@@ -186,6 +275,7 @@ Suite *native_limits_suite(void) {
   tcase_add_test(limits, more_regions_than_allowed_are_refused);
   tcase_add_test(limits, a_note_without_end_stays_under_the_cap);
   tcase_add_test(limits, a_record_larger_than_the_cap_is_refused);
+  tcase_add_test(limits, no_sense_at_all_is_refused_in_bounded_memory);
   suite_add_tcase(s, limits);
   return s;
 }

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <uv.h>
 
+#ifdef __clang__ /* does not read uthash's comments on falling through */
+#pragma clang diagnostic ignored "-Wimplicit-fallthrough"
+#endif
+
 enum { WEIGHT_DEFAULT = 100, WEIGHT_MAX = 1000, TYPE_MAX = 31 };
 
 void *sluice__registry_hash_alloc(sluice_registry_t *registry, size_t size) {

@@ -134,7 +134,7 @@ static int check_version(sluice_restore_t *restore, const sluice_decl_t *decl,
 
 static int check_kind(sluice_restore_t *restore, const sluice_decl_t *decl,
                       const sluice_handler_t *h) {
-  char text[160];
+  char text[192];
 
   if (decl->payload == h->payload &&
       (decl->type == NULL || decl->type[0] == '\0' ||
@@ -142,7 +142,7 @@ static int check_kind(sluice_restore_t *restore, const sluice_decl_t *decl,
     return 0;
   }
   (void)snprintf(text, sizeof(text),
-                 "stream has kind '%.40s' of %s, the handler is '%s' of %s",
+                 "stream has kind '%.31s' of %s, the handler is '%.31s' of %s",
                  decl->type == NULL ? "" : decl->type,
                  decl->payload == SLUICE_PAYLOAD_PAGES ? "pages" : "bytes",
                  h->type,

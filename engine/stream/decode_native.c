@@ -91,7 +91,8 @@ int sluice__native_reserve(sluice_decoder_t *d, void **array, size_t *cap,
   while (more < need) {
     more *= 2; /* `need` is bounded: far from overflow */
   }
-  r = sluice__native_keep(d, &fresh, more * size, what);
+  r = sluice__native_keep(
+      d, &fresh, more > SIZE_MAX / size ? SIZE_MAX : more * size, what);
   if (r < 0) {
     return r;
   }

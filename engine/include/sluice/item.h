@@ -62,7 +62,7 @@ enum {
 
 /* How a section presents itself in the stream. */
 typedef struct sluice_decl_s {
-  uint32_t id; /* unique in the stream */
+  uint32_t id; /* unique in the stream; UINT32_MAX is no section */
   uint32_t instance;
   uint32_t version;
   uint32_t flags; /* SLUICE_SECTION_* */
