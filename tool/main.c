@@ -12,10 +12,8 @@
 #include "command.h"
 
 static const command_t *const commands[] = {
-    &command_inspect,
-    &command_verify,
-    &command_convert,
-    &command_extract,
+    &command_inspect, &command_verify, &command_convert,
+    &command_extract, &command_diff,   &command_compat,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
