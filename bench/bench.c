@@ -53,8 +53,10 @@ void bench_sample_end(bench_sample_t *s) {
 
 static void usage(const char *name, int status) {
   printf("usage: bench_%s [--json] [--quick] [--pairs N] [--mib N]\n"
-         "         [--only TEXT] [--folder PATH] [--table FILE]\n"
+         "         [--only TEXT] [--variant NAME] [--folder PATH]\n"
+         "         [--table FILE]\n"
          "  --only    cases with TEXT in their name\n"
+         "  --variant one variant alone, as a profiler wants it\n"
          "  --folder  where files on a disk go (default: .)\n"
          "  --table   writes columns for plots to FILE\n",
          name);
@@ -88,6 +90,7 @@ static void take_option(bench_t *b, int option) {
     break;
   case 'm': b->bytes = number(b->name, optarg, 1 << 20) << 20; break;
   case 'o': b->only = optarg; break;
+  case 'v': b->variant = optarg; break;
   case 'f': b->folder = optarg; break;
   case 't': open_table(b, optarg); break;
   default: usage(b->name, option == 'h' ? 0 : 2);
@@ -101,6 +104,7 @@ static void take_options(bench_t *b, int argc, char **argv) {
       {"pairs", required_argument, NULL, 'p'},
       {"mib", required_argument, NULL, 'm'},
       {"only", required_argument, NULL, 'o'},
+      {"variant", required_argument, NULL, 'v'},
       {"folder", required_argument, NULL, 'f'},
       {"table", required_argument, NULL, 't'},
       {"help", no_argument, NULL, 'h'},
@@ -274,14 +278,11 @@ static void tell_case(bench_t *b, const bench_case_t *c, const rounds_t *r) {
   report_case(b, c, r->counts[0], rows);
 }
 
-void bench_run(bench_t *b, const bench_case_t *c) {
-  bench_sample_t *samples;
+static void run_case(bench_t *b, const bench_case_t *c) {
   rounds_t r = {.count = c->pairs != 0 && !b->is_quick ? c->pairs : b->pairs};
+  bench_sample_t *samples =
+      calloc(r.count * c->variant_count, sizeof(*samples));
 
-  if (!bench_wants(b, c->name)) {
-    return;
-  }
-  samples = calloc(r.count * c->variant_count, sizeof(*samples));
   if (samples == NULL) {
     b->failed = 1;
     return;
@@ -293,6 +294,29 @@ void bench_run(bench_t *b, const bench_case_t *c) {
     tell_case(b, c, &r);
   }
   free(samples);
+}
+
+static void run_one(bench_t *b, const bench_case_t *c) {
+  bench_case_t alone = *c;
+
+  for (size_t i = 0; i < c->variant_count; i++) {
+    if (strcmp(c->variants[i].name, b->variant) == 0) {
+      alone.variants = &c->variants[i];
+      alone.variant_count = 1;
+      run_case(b, &alone);
+    }
+  }
+}
+
+void bench_run(bench_t *b, const bench_case_t *c) {
+  if (!bench_wants(b, c->name)) {
+    return;
+  }
+  if (b->variant != NULL) {
+    run_one(b, c);
+  } else {
+    run_case(b, c);
+  }
 }
 
 void bench_tell(bench_t *b, const char *name, const char *variant,

@@ -18,11 +18,12 @@ enum { BENCH_PAIRS_MAX = 1000, BENCH_VARIANTS_MAX = 8 };
 
 typedef struct bench_s {
   const char *name;
-  const char *only;   /* run cases whose name has this in it; NULL: all */
-  unsigned pairs;     /* rounds of a case */
-  uint64_t bytes;     /* of state, for the cases that move some */
-  uint64_t target_ns; /* a calibrated run takes at least this */
-  const char *folder; /* for files on a disk */
+  const char *only;    /* run cases whose name has this in it; NULL: all */
+  const char *variant; /* run this one alone, for a profiler; NULL: all */
+  unsigned pairs;      /* rounds of a case */
+  uint64_t bytes;      /* of state, for the cases that move some */
+  uint64_t target_ns;  /* a calibrated run takes at least this */
+  const char *folder;  /* for files on a disk */
   bool is_json;
   bool is_quick;  /* small and few: does it run at all? */
   bool is_pinned; /* to one processor; only single-threaded benches are */
