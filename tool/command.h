@@ -19,5 +19,7 @@ extern const command_t command_inspect;
 extern const command_t command_verify;
 extern const command_t command_convert;
 extern const command_t command_extract;
+extern const command_t command_receive;
+extern const command_t command_send;
 
 #endif

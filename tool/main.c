@@ -12,10 +12,7 @@
 #include "command.h"
 
 static const command_t *const commands[] = {
-    &command_inspect,
-    &command_verify,
-    &command_convert,
-    &command_extract,
+    &command_inspect, &command_verify, &command_convert,    &command_extract,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -33,7 +30,7 @@ static int print_help(void) {
   print_usage(stdout);
   (void)puts("\ncommands:");
   for (size_t i = 0; i < COMMAND_COUNT; i++) {
-    (void)printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    (void)printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
   }
   (void)puts("\nA FILE of `-` is standard input, an OUT of `-` standard output."
              "\n\nexit status: 0 it worked; 1 it did not, and standard error "
