@@ -21,5 +21,7 @@ extern const command_t command_convert;
 extern const command_t command_extract;
 extern const command_t command_receive;
 extern const command_t command_send;
+extern const command_t command_checkpoint;
+extern const command_t command_restore;
 
 #endif

@@ -1,0 +1,31 @@
+/* settings.h - what must be set in a QEMU for a transfer, and set back after
+ * it.
+ *
+ * Invariant: whatever was changed is noted before it is changed. */
+#ifndef SLUICE_TOOL_SETTINGS_H
+#define SLUICE_TOOL_SETTINGS_H
+
+#include <stdint.h>
+
+#include "qmp.h"
+
+typedef struct settings_s {
+  json_t *capabilities; /* as they were: what was changed; NULL: nothing */
+  json_t *parameters;
+} settings_t;
+
+/* Every capability that changes the stream into one we do not read is switched
+ * off, events are switched on. */
+int settings_for_incoming(settings_t *s, qmp_t *q, failure_t *f);
+
+/* The same, and at full speed without encryption. `downtime_ms` 0: as it is. */
+int settings_for_outgoing(settings_t *s, qmp_t *q, uint64_t downtime_ms,
+                          failure_t *f);
+
+/* Sets back what was changed; fine if nothing was, and twice. */
+int settings_restore(settings_t *s, qmp_t *q, failure_t *f);
+
+/* Forgets what was changed: the QEMU has gone. */
+void settings_drop(settings_t *s);
+
+#endif
