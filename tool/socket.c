@@ -61,28 +61,32 @@ static int open_unix(const struct sockaddr_un *at,
   return fd;
 }
 
-/* Nobody listens under the name any more. */
+/* Nobody listens under the name any more. Asked with a socket of another type,
+ * which one who does listen refuses without noticing. */
 static bool is_stale(const struct sockaddr_un *at) {
-  int fd = open_unix(at, connect);
+  union {
+    const struct sockaddr_un *own;
+    const struct sockaddr *any;
+  } address = {at};
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  bool is_refused =
+      connect(fd, address.any, sizeof(*at)) < 0 && errno == ECONNREFUSED;
 
-  if (fd >= 0) {
-    (void)close(fd);
-    return false;
-  }
-  return errno == ECONNREFUSED;
+  (void)close(fd);
+  return is_refused;
 }
 
 static int bind_unix(const struct sockaddr_un *at) {
   int fd = open_unix(at, bind);
 
-  if (fd < 0 && errno == EADDRINUSE && is_stale(at) &&
-      unlink(at->sun_path) == 0) {
+  if (fd >= 0 || errno != EADDRINUSE) {
+    return fd;
+  }
+  if (is_stale(at) && unlink(at->sun_path) == 0) {
     return open_unix(at, bind);
   }
-  if (fd < 0 && errno == ECONNREFUSED) {
-    errno = EADDRINUSE;
-  }
-  return fd;
+  errno = EADDRINUSE;
+  return -1;
 }
 
 static int listen_unix(listener_t *l, failure_t *f) {

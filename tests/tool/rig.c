@@ -200,6 +200,49 @@ pid_t rig_start(int in, const char *argument, ...) {
   return pid;
 }
 
+job_t rig_begin(const char *argument, ...) {
+  const char *argv[ARGUMENTS_MAX + 1];
+  int null = must_open("/dev/null", O_RDWR);
+  job_t job;
+  int ends[2];
+  va_list ap;
+
+  va_start(ap, argument);
+  collect(argv, argument, ap);
+  va_end(ap);
+  ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+  job.pid = start(null, null, ends[1], SLUICE_TOOL, argv);
+  job.err = ends[0];
+  (void)close(ends[1]);
+  (void)close(null);
+  return job;
+}
+
+void rig_line(job_t *job, char *out, size_t size) {
+  size_t len = 0;
+
+  while (len + 1 < size && read(job->err, out + len, 1) == 1 &&
+         out[len] != '\n') {
+    len++;
+  }
+  out[len] = '\0';
+}
+
+ran_t rig_await(job_t *job) {
+  enum { SAID_MAX = 65536 };
+  ran_t r = {.out = strdup(""), .err = calloc(1, SAID_MAX + 1)};
+  size_t len = 0;
+  ssize_t n;
+
+  while (len < SAID_MAX &&
+         (n = read(job->err, r.err + len, SAID_MAX - len)) > 0) {
+    len += (size_t)n;
+  }
+  (void)close(job->err);
+  await(job->pid, &r);
+  return r;
+}
+
 void ran_done(ran_t *r) {
   free(r->out);
   free(r->err);
