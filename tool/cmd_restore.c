@@ -113,6 +113,7 @@ static void undo(struct restoration *c, int r) {
   if (!c->qmp.is_gone) {
     f = (failure_t){0};
     (void)settings_restore(&c->settings, &c->qmp, &f);
+    settings_drop(&c->settings);
     return;
   }
   settings_drop(&c->settings);

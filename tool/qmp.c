@@ -215,6 +215,7 @@ static int send_command(qmp_t *q, const char *command, json_t *arguments,
     return fail_with(f, q->name, UV_ENOMEM, "no memory to talk to QEMU");
   }
   r = q->is_gone ? fail_gone(q, f) : send_text(q, text, fd, f);
+  r = r < 0 ? r : send_text(q, "\n", -1, f);
   free(text);
   return r;
 }

@@ -132,7 +132,9 @@ int settings_restore(settings_t *s, qmp_t *q, failure_t *f) {
 
     r = r < 0 ? r : set;
   }
-  settings_drop(s);
+  if (r == 0) {
+    settings_drop(s);
+  }
   return r;
 }
 

@@ -22,7 +22,8 @@ int settings_for_incoming(settings_t *s, qmp_t *q, failure_t *f);
 int settings_for_outgoing(settings_t *s, qmp_t *q, uint64_t downtime_ms,
                           failure_t *f);
 
-/* Sets back what was changed; fine if nothing was, and twice. */
+/* Sets back what was changed; fine if nothing was, and twice. What could not be
+ * set back is still known. */
 int settings_restore(settings_t *s, qmp_t *q, failure_t *f);
 
 /* Forgets what was changed: the QEMU has gone. */
