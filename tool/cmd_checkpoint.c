@@ -214,6 +214,9 @@ static int begin(struct checkpoint *c) {
 
   if (r == 0) {
     guard_begin(&c->guard, &c->qmp, &c->settings, c->was_running);
+    r = settings_apply(&c->settings, &c->qmp, &c->failure);
+  }
+  if (r == 0) {
     r = stop_machine(c);
   }
   if (r == 0) {

@@ -96,6 +96,9 @@ static int load(struct restoration *c) {
     r = settings_for_incoming(&c->settings, &c->qmp, &c->failure);
   }
   if (r == 0) {
+    r = settings_apply(&c->settings, &c->qmp, &c->failure);
+  }
+  if (r == 0) {
     r = play(c);
   }
   if (r == 0) {

@@ -46,92 +46,83 @@ static json_t *plan_capabilities(const json_t *all, json_t *former) {
   return wanted;
 }
 
-static int set_capabilities(qmp_t *q, json_t *list, failure_t *f) {
-  return qmp_run(q, "migrate-set-capabilities",
-                 json_pack("{s:o}", "capabilities", list), NULL, f);
-}
-
-static int change_capabilities(settings_t *s, qmp_t *q, failure_t *f) {
+static int look_at_capabilities(settings_t *s, qmp_t *q, failure_t *f) {
   json_t *all = NULL;
-  json_t *former = json_array();
-  json_t *wanted;
   int r = qmp_run(q, "query-migrate-capabilities", NULL, &all, f);
 
-  if (r < 0) {
-    json_decref(former);
-    return r;
+  if (r == 0) {
+    s->capabilities = json_array();
+    s->wanted_capabilities = plan_capabilities(all, s->capabilities);
+    json_decref(all);
   }
-  wanted = plan_capabilities(all, former);
-  json_decref(all);
-  s->capabilities = former;
-  if (json_array_size(wanted) > 0) {
-    return set_capabilities(q, wanted, f);
-  }
-  json_decref(wanted);
-  return 0;
+  return r;
 }
 
 /* Notes how it is, and what it shall be; takes `value`. */
-static void plan(const json_t *all, const char *name, json_t *value,
-                 json_t *wanted, json_t *former) {
+static void plan(settings_t *s, const json_t *all, const char *name,
+                 json_t *value) {
   json_t *now = json_object_get(all, name);
 
   if (now != NULL && !json_equal(now, value)) {
-    (void)json_object_set(former, name, now);
-    (void)json_object_set(wanted, name, value);
+    (void)json_object_set(s->parameters, name, now);
+    (void)json_object_set(s->wanted_parameters, name, value);
   }
   json_decref(value);
 }
 
-static int change_parameters(settings_t *s, qmp_t *q, uint64_t downtime_ms,
-                             failure_t *f) {
+static int look_at_parameters(settings_t *s, qmp_t *q, uint64_t downtime_ms,
+                              failure_t *f) {
   json_t *all = NULL;
-  json_t *wanted = json_object();
   int r = qmp_run(q, "query-migrate-parameters", NULL, &all, f);
 
   if (r < 0) {
-    json_decref(wanted);
     return r;
   }
   s->parameters = json_object();
-  plan(all, "max-bandwidth", json_integer(full_speed), wanted, s->parameters);
-  plan(all, "tls-creds", json_string(""), wanted, s->parameters);
+  s->wanted_parameters = json_object();
+  plan(s, all, "max-bandwidth", json_integer(full_speed));
+  plan(s, all, "tls-creds", json_string(""));
   if (downtime_ms > 0) {
-    plan(all, "downtime-limit", json_integer((json_int_t)downtime_ms), wanted,
-         s->parameters);
+    plan(s, all, "downtime-limit", json_integer((json_int_t)downtime_ms));
   }
   json_decref(all);
-  if (json_object_size(wanted) > 0) {
-    return qmp_run(q, "migrate-set-parameters", wanted, NULL, f);
-  }
-  json_decref(wanted);
   return 0;
 }
 
 int settings_for_incoming(settings_t *s, qmp_t *q, failure_t *f) {
   *s = (settings_t){.capabilities = NULL};
-  return change_capabilities(s, q, f);
+  return look_at_capabilities(s, q, f);
 }
 
 int settings_for_outgoing(settings_t *s, qmp_t *q, uint64_t downtime_ms,
                           failure_t *f) {
   int r = settings_for_incoming(s, q, f);
 
-  return r < 0 ? r : change_parameters(s, q, downtime_ms, f);
+  return r < 0 ? r : look_at_parameters(s, q, downtime_ms, f);
+}
+
+static int set(qmp_t *q, json_t *capabilities, json_t *parameters,
+               failure_t *f) {
+  int r = 0;
+  int last = 0;
+
+  if (json_object_size(parameters) > 0) {
+    r = qmp_run(q, "migrate-set-parameters", json_incref(parameters), NULL, f);
+  }
+  if (json_array_size(capabilities) > 0) {
+    last = qmp_run(q, "migrate-set-capabilities",
+                   json_pack("{s:O}", "capabilities", capabilities), NULL, f);
+  }
+  return r < 0 ? r : last;
+}
+
+int settings_apply(const settings_t *s, qmp_t *q, failure_t *f) {
+  return set(q, s->wanted_capabilities, s->wanted_parameters, f);
 }
 
 int settings_restore(settings_t *s, qmp_t *q, failure_t *f) {
-  int r = 0;
+  int r = set(q, s->capabilities, s->parameters, f);
 
-  if (json_object_size(s->parameters) > 0) {
-    r = qmp_run(q, "migrate-set-parameters", json_incref(s->parameters), NULL,
-                f);
-  }
-  if (json_array_size(s->capabilities) > 0) {
-    int set = set_capabilities(q, json_incref(s->capabilities), f);
-
-    r = r < 0 ? r : set;
-  }
   if (r == 0) {
     settings_drop(s);
   }
@@ -141,5 +132,7 @@ int settings_restore(settings_t *s, qmp_t *q, failure_t *f) {
 void settings_drop(settings_t *s) {
   json_decref(s->capabilities);
   json_decref(s->parameters);
+  json_decref(s->wanted_capabilities);
+  json_decref(s->wanted_parameters);
   *s = (settings_t){.capabilities = NULL};
 }

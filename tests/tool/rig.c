@@ -104,13 +104,30 @@ static int must_open(const char *path, int flags) {
   return fd;
 }
 
+/* Check's own handlers, which a child has until it is another program, would
+ * end the whole test. */
+static void drop_handlers(const sigset_t *former) {
+  (void)signal(SIGINT, SIG_DFL);
+  (void)signal(SIGTERM, SIG_DFL);
+  (void)sigprocmask(SIG_SETMASK, former, NULL);
+}
+
 /* exec() takes arguments that it could write to, and does not. */
 static pid_t start(int in, int out, int err, const char *program,
                    const char *const argv[]) {
-  pid_t pid = fork();
+  sigset_t all;
+  sigset_t former;
+  pid_t pid;
 
+  (void)sigfillset(&all);
+  (void)sigprocmask(SIG_BLOCK, &all, &former);
+  pid = fork();
+  if (pid != 0) {
+    (void)sigprocmask(SIG_SETMASK, &former, NULL);
+  }
   ck_assert_int_ge(pid, 0);
   if (pid == 0) {
+    drop_handlers(&former);
     (void)dup2(in, STDIN_FILENO);
     (void)dup2(out, STDOUT_FILENO);
     (void)dup2(err, STDERR_FILENO);
