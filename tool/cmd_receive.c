@@ -13,7 +13,6 @@
 
 #include "address.h"
 #include "args.h"
-#include "bar.h"
 #include "command.h"
 #include "return_path.h"
 #include "rounds.h"

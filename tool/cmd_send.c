@@ -8,7 +8,6 @@
 
 #include "address.h"
 #include "args.h"
-#include "bar.h"
 #include "command.h"
 #include "playback.h"
 #include "socket.h"

@@ -26,8 +26,8 @@ static void print_usage(FILE *to) {
 }
 
 static int print_help(void) {
-  (void)puts("sluice shows, checks and converts saved machines: QEMU's "
-             "migration streams and\nsluice's own images.\n");
+  (void)puts("sluice keeps, shows, checks and converts machines of QEMU: its "
+             "migration streams\nand sluice's own images.\n");
   print_usage(stdout);
   (void)puts("\ncommands:");
   for (size_t i = 0; i < COMMAND_COUNT; i++) {
