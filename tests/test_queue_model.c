@@ -11,7 +11,7 @@
 #include "seed.h"
 #include "suite.h"
 
-enum { SEEDS = 8, RUNS = 50, ROUNDS = 300 };
+enum { SEEDS = 8, RUNS = 12, ROUNDS = 300 };
 
 typedef struct actor_s {
   sluice__cont_t cont; /* first */

@@ -23,5 +23,7 @@ extern const command_t command_receive;
 extern const command_t command_send;
 extern const command_t command_checkpoint;
 extern const command_t command_restore;
+extern const command_t command_diff;
+extern const command_t command_compat;
 
 #endif

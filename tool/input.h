@@ -32,10 +32,15 @@ typedef struct input_s {
   void *ctx;
 } input_t;
 
-/* Opens `path` ("-": standard input), borrowed until input_close(). `page_size`
- * is that of QEMU streams that do not say it; 0: the usual one. Devices come
- * whole, one BYTES item each. */
-int input_open(input_t *in, const char *path, uint32_t page_size, failure_t *f);
+typedef struct input_options_s {
+  uint32_t page_size; /* of QEMU streams that do not say it; 0: the usual one */
+  bool check_index;   /* compare an image's index with its pages */
+} input_options_t;
+
+/* Opens `path` ("-": standard input), borrowed until input_close(). Devices
+ * come whole, one BYTES item each. */
+int input_open(input_t *in, const char *path, const input_options_t *options,
+               failure_t *f);
 
 /* The same from the beginning of an open file, which stays the caller's. */
 int input_open_fd(input_t *in, int fd, const char *name, failure_t *f);

@@ -12,8 +12,9 @@
 #include "command.h"
 
 static const command_t *const commands[] = {
-    &command_inspect, &command_verify, &command_convert,    &command_extract,
-    &command_receive, &command_send,   &command_checkpoint, &command_restore,
+    &command_inspect,    &command_verify,  &command_convert, &command_extract,
+    &command_diff,       &command_compat,  &command_receive, &command_send,
+    &command_checkpoint, &command_restore,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };

@@ -68,7 +68,8 @@ static int convert(playback_t *p, int fd, const char *name, bool is_verbose,
 }
 
 int playback_open(playback_t *p, const char *path, failure_t *f) {
-  int r = input_open(&p->in, path, 0, f);
+  static const input_options_t usual = {.page_size = 0};
+  int r = input_open(&p->in, path, &usual, f);
 
   if (r == 0) {
     r = input_next(&p->in, &p->header, f);

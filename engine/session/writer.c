@@ -69,6 +69,17 @@ int sluice_writer_status(const sluice_writer_t *w) {
   return w->status;
 }
 
+sluice_format_t sluice_writer_format(const sluice_writer_t *w) {
+  return w->is_big_endian ? SLUICE_FORMAT_QEMU3 : SLUICE_FORMAT_NATIVE;
+}
+
+int sluice_writer_describe(sluice_writer_t *w, const char *json, size_t len) {
+  if (ensure_open(w) == 0) {
+    w->status = sluice_encoder_describe(w->encoder, json, len);
+  }
+  return w->status;
+}
+
 int sluice_writer_bytes(sluice_writer_t *w, const void *data, size_t len) {
   if (ensure_open(w) == 0) {
     w->status = w->section->handler->payload == SLUICE_PAYLOAD_BYTES
