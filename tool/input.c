@@ -38,6 +38,7 @@ static int make_decoder(input_t *in, const input_options_t *given,
     return fail_system(f, in->name, errno, "read");
   }
   prepare(in, &st);
+  options.may_stay_open = S_ISSOCK(st.st_mode);
   if (given->check_index) {
     options.max_memory = CHECK_MEMORY;
   }
@@ -49,6 +50,8 @@ static int make_decoder(input_t *in, const input_options_t *given,
   bar_begin(in->size);
   return 0;
 }
+
+static const input_options_t usual = {.page_size = 0};
 
 int input_open(input_t *in, const char *path, const input_options_t *options,
                failure_t *f) {
@@ -64,7 +67,6 @@ int input_open(input_t *in, const char *path, const input_options_t *options,
 }
 
 int input_open_fd(input_t *in, int fd, const char *name, failure_t *f) {
-  static const input_options_t usual = {.page_size = 0};
 
   *in = (input_t){.name = name, .fd = fd};
   if (lseek(fd, 0, SEEK_SET) < 0) {
@@ -73,11 +75,32 @@ int input_open_fd(input_t *in, int fd, const char *name, failure_t *f) {
   return make_decoder(in, &usual, f);
 }
 
+int input_open_live(input_t *in, int fd, const char *name, failure_t *f) {
+  *in = (input_t){.name = name, .fd = fd};
+  return make_decoder(in, &usual, f);
+}
+
+static int wait(input_t *in, failure_t *f) {
+  return in->hooks == NULL || in->hooks->wait == NULL
+             ? 0
+             : in->hooks->wait(in->ctx, in->fd, f);
+}
+
+static int copy(input_t *in, const void *data, size_t len, failure_t *f) {
+  return in->hooks == NULL || in->hooks->copy == NULL
+             ? 0
+             : in->hooks->copy(in->ctx, data, len, f);
+}
+
 static int fill(input_t *in, failure_t *f) {
   void *space;
   size_t len;
   ssize_t n;
+  int r = wait(in, f);
 
+  if (r < 0) {
+    return r;
+  }
   sluice_decoder_space(in->decoder, &space, &len);
   do {
     n = read(in->fd, space, len);
@@ -92,7 +115,7 @@ static int fill(input_t *in, failure_t *f) {
   sluice_decoder_fill(in->decoder, (size_t)n);
   in->fetched += (uint64_t)n;
   bar_move(in->fetched);
-  return 0;
+  return copy(in, space, (size_t)n, f);
 }
 
 static int fail_aborted(const input_t *in, const sluice_item_t *item,
