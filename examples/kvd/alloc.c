@@ -179,14 +179,16 @@ static void carve(heap_t *h, ref_t b, uint64_t have, uint64_t size) {
   count(h, (int64_t)size, 1);
 }
 
-/* Adds at least `size` bytes of free block at the top. */
+/* Makes the free block at the top, if there is one, at least `size` long. */
 static int grow(heap_t *h, uint64_t size) {
   ref_t end = heap_header(h)->top - 8; /* becomes the new block */
-  uint64_t bytes = size > grow_step ? size : grow_step;
-  int r = heap_grow(h, bytes);
+  uint64_t have =
+      block_flags(h, end) & BEFORE_FREE ? heap_get_word(h, end - 8) : 0;
+  uint64_t missing = have < size ? size - have : 0;
+  int r = heap_grow(h, missing > grow_step ? missing : grow_step);
 
-  if (r != 0 && bytes > size) {
-    r = heap_grow(h, size);
+  if (r != 0 && missing > 0 && missing < grow_step) {
+    r = heap_grow(h, missing);
   }
   if (r == 0) {
     heap_put_word(h, heap_header(h)->top - 8, 0);
@@ -225,7 +227,7 @@ ref_t alloc_take(heap_t *h, uint64_t bytes) {
     return 0;
   }
   b = find(h, size);
-  if (b == 0 && grow(h, round_to_list(size)) == 0) {
+  if (b == 0 && grow(h, size) == 0) {
     b = find(h, size);
   }
   if (b == 0) {

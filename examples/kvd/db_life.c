@@ -6,10 +6,10 @@
 #include <uv.h>
 
 #include "alloc.h"
-#include "check.h"
 #include "db.h"
 #include "db_private.h"
 #include "entry.h"
+#include "verify.h"
 
 /* --- beginning and end -----------------------------------------------------
  */
@@ -58,7 +58,7 @@ int db_open(db_t *db, uint64_t reserve, uint64_t seed) {
 }
 
 int db_attach(db_t *db) {
-  int r = check_root(&db->heap);
+  int r = verify_root(&db->heap);
 
   if (r == 0) {
     connect_heap(db);

@@ -1,4 +1,4 @@
-/* db_private.h - the database's root in the heap; for db*.c and check.c. */
+/* db_private.h - the database's root in the heap; for db*.c and verify.c. */
 #ifndef KVD_DB_PRIVATE_H
 #define KVD_DB_PRIVATE_H
 

@@ -65,7 +65,7 @@ int heap_grow(heap_t *h, uint64_t bytes);
 
 /* Whether the header, which may come from a file, can be believed: 0 or
  * UV_EINVAL, and then nothing else may be called on it. Looks at the header
- * only, so it takes no time however large the heap; check.h looks at all. */
+ * only, so it takes no time however large the heap; verify.h looks at all. */
 int heap_check(const heap_t *h);
 
 static inline const heap_header_t *heap_header(const heap_t *h) {

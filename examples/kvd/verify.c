@@ -1,10 +1,10 @@
-/* check.c - a database looked at with distrust.
+/* verify.c - a database looked at with distrust.
  *
  * A bit map has a bit for every block that is taken. Whatever refers to a block
  * claims it: the bit must be there, and is cleared. So a reference into the
  * middle of a block, two to one block and a ring are all found the same way,
  * and a bit left over at the end is a block that nothing leads to. */
-#include "check.h"
+#include "verify.h"
 
 #include <stdlib.h>
 
@@ -181,7 +181,7 @@ static bool claim_root(claims_t *c) {
          wrong(c, "the number of keys with an expiry time");
 }
 
-int check_root(const heap_t *h) {
+int verify_root(const heap_t *h) {
   int r = heap_check(h);
   ref_t root = r == 0 ? heap_header(h)->root : 0;
 
@@ -194,11 +194,11 @@ int check_root(const heap_t *h) {
   return 0;
 }
 
-int check_all(const heap_t *h, const char **what) {
+int verify_all(const heap_t *h, const char **what) {
   claims_t c = {.heap = h};
 
   *what = "the header";
-  if (check_root(h) != 0) {
+  if (verify_root(h) != 0) {
     return UV_EINVAL;
   }
   c.bits = calloc(heap_header(h)->top / 128 + 1, 1);
