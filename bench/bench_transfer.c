@@ -8,8 +8,8 @@
  * One run of each a round; what is told are medians, and the median of the
  * rounds' ratios. QEMU has its memory from the start (-mem-prealloc): what a
  * hypervisor takes to hand out fresh pages varies tenfold and would be all that
- * is seen. Processor time is QEMU's own and that of the other end. Files are on
- * /dev/shm. Usage: bench_transfer [ROUNDS [MIB]];
+ * is seen. Processor time is QEMU's own and that of the other end. Files are in
+ * FOLDER, /dev/shm if not given. Usage: bench_transfer [ROUNDS [MIB [FOLDER]]].
  * SLUICE_TOOL is the tool's path, from the build. */
 #include <fcntl.h>
 #include <signal.h>
@@ -40,7 +40,7 @@ typedef struct vm_s {
   int out;
 } vm_t;
 
-static char folder[] = "/dev/shm/sluice-bench-XXXXXX";
+static char folder[256];
 static const char sluice[] = SLUICE_TOOL;
 static long mib = 1024;
 
@@ -421,9 +421,11 @@ int main(int argc, char **argv) {
 
   mib = argc > 2 ? atol(argv[2]) : mib;
   if (rounds < 1 || rounds > ROUNDS_MAX || mib < 1) {
-    (void)fputs("usage: bench_transfer [ROUNDS [MIB]]\n", stderr);
+    (void)fputs("usage: bench_transfer [ROUNDS [MIB [FOLDER]]]\n", stderr);
     return 2;
   }
+  (void)snprintf(folder, sizeof(folder), "%s/sluice-bench-XXXXXX",
+                 argc > 3 ? argv[3] : "/dev/shm");
   must(mkdtemp(folder) != NULL && chdir(folder) == 0, folder);
   (void)atexit(clean);
   make_load();
@@ -432,7 +434,8 @@ int main(int argc, char **argv) {
     run_round(&vm, i);
   }
   quit(&vm);
-  (void)printf("%ld MiB, %d rounds\n", mib, rounds);
+  (void)printf("%ld MiB, %d rounds, %s\n", mib, rounds,
+               argc > 3 ? argv[3] : "/dev/shm");
   for (int v = 0; v < VARIANTS; v++) {
     print_variant(v, rounds);
   }

@@ -47,7 +47,9 @@ static int copy_stream(playback_t *p, int fd, const char *name, failure_t *f) {
   target_open_fd(&c.out, fd, name);
   p->in.hooks = &copying;
   p->in.ctx = &c;
-  return r < 0 ? r : check(p, f);
+  r = r < 0 ? r : check(p, f);
+  p->in.ctx = NULL; /* `c` goes */
+  return r;
 }
 
 static int convert(playback_t *p, int fd, const char *name, bool is_verbose,
