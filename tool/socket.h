@@ -1,6 +1,6 @@
 /* socket.h - connections to QEMU, made or waited for.
  *
- * Blocking sockets with large buffers. Must know no stream. Invariant: the name
+ * Blocking sockets. Must know no stream. Invariant: the name
  * of a listening unix socket goes away with the listener, or with the process.
  */
 #ifndef SLUICE_TOOL_SOCKET_H
