@@ -7,6 +7,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "session/session.h"
+
 enum { WEIGHT_DEFAULT = 100, WEIGHT_MAX = 1000, TYPE_MAX = 31 };
 
 void *sluice__registry_hash_alloc(sluice_registry_t *registry, size_t size) {
@@ -264,4 +266,13 @@ void sluice_section_wake(sluice_section_t *section) {
 
 void sluice_section_wake_async(sluice_section_t *section) {
   sluice__queue_post(&section->cont);
+}
+
+void sluice_section_urgent(sluice_section_t *section) {
+  if (section->session != NULL && (section->stage == SLUICE__SECTION_LIVE ||
+                                   section->stage == SLUICE__SECTION_CUT)) {
+    sluice__queue_reclass(&section->cont, SLUICE__URGENT);
+    sluice__queue_wake(&section->cont);
+    sluice__session_urgent(section->session);
+  }
 }

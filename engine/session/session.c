@@ -127,6 +127,11 @@ void sluice__session_wake(sluice__session_t *s) {
   }
 }
 
+void sluice__session_urgent(sluice__session_t *s) {
+  sluice__queue_reclass(&s->turn, SLUICE__URGENT);
+  sluice__session_wake(s);
+}
+
 static void describe(sluice_error_t *e, int code,
                      const sluice_section_t *section, uint64_t offset,
                      const sluice_error_t *err) {
@@ -231,6 +236,7 @@ static int turn_step(sluice__cont_t *c, sluice__budget_t *b) {
   sluice__session_t *s = FROM(c, sluice__session_t, turn);
   int r = SLUICE__MORE;
 
+  sluice__queue_reclass(c, SLUICE__BULK); /* urgent is for one turn */
   if (s->state == SLUICE__SESSION_RUNNING && s->error.code == 0) {
     r = s->ops->run(s, b);
     if (s->phase != s->told_phase) {
