@@ -28,9 +28,9 @@ typedef enum sluice__section_stage_e {
   SLUICE__SECTION_ARMING, /* cut: not all armed yet */
   SLUICE__SECTION_CUT,    /* cut: what it was is fixed, START is owed */
   SLUICE__SECTION_LIVE,
-  SLUICE__SECTION_CLEAN,  /* save: step said DONE */
+  SLUICE__SECTION_CLEAN,     /* save: step said DONE */
   SLUICE__SECTION_RELEASING, /* save is over; its end hook is owed */
-  SLUICE__SECTION_LOADED, /* restore: step said DONE */
+  SLUICE__SECTION_LOADED,    /* restore: step said DONE */
   SLUICE__SECTION_CHECKED,
   SLUICE__SECTION_OVER
 } sluice__section_stage_t;

@@ -49,10 +49,10 @@ struct sluice_save_s {
   sluice_totals_t totals; /* kept when the encoder goes */
   uint64_t grace_ns;      /* until then the ABORT record may still go out */
 
-  uint32_t begun;  /* sections whose begin hook has been called */
-  uint32_t live;   /* ... that are live */
-  uint32_t arming; /* cut: sections that are not armed yet */
-  uint32_t ended;  /* cut: live sections whose END is written */
+  uint32_t begun;              /* sections whose begin hook has been called */
+  uint32_t live;               /* ... that are live */
+  uint32_t arming;             /* cut: sections that are not armed yet */
+  uint32_t ended;              /* cut: live sections whose END is written */
   sluice_section_t *releasing; /* the next that may have to be released */
   size_t kept_out; /* cut: bytes of the section `finishing` that are out */
   uint64_t worked; /* bytes of state dealt with */

@@ -27,7 +27,8 @@ static void begin_live(sluice_save_t *save) {
   }
 }
 
-/* The image is safe: from here on nothing can fail, and a cancel is too late. */
+/* The image is safe: from here on nothing can fail, and a cancel is too late.
+ */
 static void succeed(sluice_save_t *save) {
   sluice__save_end_sections(save, 0);
   sluice__session_finish(&save->session);

@@ -110,34 +110,11 @@ static uint8_t *slot_at(const sluice__preimages_t *p, uint64_t slot) {
   return p->pages + slot * p->page_size;
 }
 
-/* The thread sanitizer cannot see that whoever writes this page is held by the
- * kernel until it has been copied; so it is not shown these reads. */
-#if defined(__SANITIZE_THREAD__)
-#define HAS_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAS_TSAN 1
-#endif
-#endif
-
-#ifdef HAS_TSAN
-__attribute__((no_sanitize("thread"))) static void
-copy_page(uint8_t *to, const uint8_t *from, size_t bytes) {
-  for (size_t i = 0; i < bytes; i++) {
-    to[i] = ((const volatile uint8_t *)from)[i];
-  }
-}
-#else
-static void copy_page(uint8_t *to, const uint8_t *from, size_t bytes) {
-  memcpy(to, from, bytes);
-}
-#endif
-
 static void put_in_ring(sluice__preimages_t *p, const sluice__preimage_t *at,
                         const uint8_t *data) {
   uint64_t slot = (p->head + p->used) % p->slots;
 
-  copy_page(slot_at(p, slot), data, p->page_size);
+  memcpy(slot_at(p, slot), data, p->page_size);
   p->places[slot] = *at;
   p->used++;
   p->held += p->page_size;
@@ -196,6 +173,7 @@ static int read_spilled(sluice__preimages_t *p, sluice__preimage_t *out) {
 
 int sluice__preimages_first(sluice__preimages_t *p, sluice__preimage_t *out,
                             const uint8_t **out_data) {
+  p->is_from_file = p->used == 0;
   if (p->used > 0) {
     *out = p->places[p->head];
     *out_data = slot_at(p, p->head);
@@ -218,7 +196,7 @@ static void pop_spilled(sluice__preimages_t *p) {
 }
 
 void sluice__preimages_pop(sluice__preimages_t *p) {
-  if (p->used == 0) {
+  if (p->is_from_file) {
     pop_spilled(p);
     return;
   }

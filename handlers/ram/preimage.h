@@ -29,6 +29,7 @@ typedef struct sluice__preimages_s {
   uint64_t held; /* bytes in the ring */
   uint64_t peak;
 
+  int is_from_file;     /* the one that was given out last */
   int spill;            /* descriptor; -1: none */
   uint64_t spill_first; /* the oldest record that is not popped, counted */
   uint64_t spill_last;  /* one past the newest */

@@ -69,8 +69,8 @@ typedef sluice_verdict_t (*sluice_policy_cb)(sluice_save_t *save,
 typedef struct sluice_save_options_s {
   sluice_save_mode_t mode; /* CONVERGE (default) or CUT, which has no rounds,
                               no policy, no pause */
-  sluice_format_t format; /* NATIVE (default) or QEMU3 */
-  const char *host;       /* name (native) or machine (QEMU); copied */
+  sluice_format_t format;  /* NATIVE (default) or QEMU3 */
+  const char *host;        /* name (native) or machine (QEMU); copied */
   const char *host_version;
   const uint8_t *image_id;     /* 16 bytes; NULL: random */
   void *data;                  /* for sluice_save_data() */
