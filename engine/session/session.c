@@ -214,6 +214,8 @@ static int end(sluice__session_t *s) {
   sluice__pump_undelay(&engine->pump, &s->watch_delay);
   sluice__queue_cancel(&s->watch);
   sluice__queue_cancel_all(&s->queue);
+  /* It runs right now, but another thread may have posted it meanwhile. */
+  sluice__queue_cancel(&s->turn);
   sluice__registry_release(s->registry);
   unlink_session(s);
   sluice__pump_unref(&engine->pump);
