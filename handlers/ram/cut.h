@@ -72,7 +72,8 @@ void sluice__ram_cut_preserve(sluice_ram_t *ram,
 int sluice__ram_cut_may_write(sluice_ram_t *ram,
                               const sluice__ram_span_t *span);
 /* For sluice__guard_open(). */
-void sluice__ram_cut_on_fault(void *ctx, uint8_t *at, int is_owner);
+void sluice__ram_cut_on_fault(void *ctx, sluice__guard_t *guard, uint8_t *at,
+                              int is_owner);
 /* The store has given room: those who wait for it may try again. `lock` is
  * held. */
 void sluice__ram_cut_made_room(sluice_ram_t *ram);

@@ -91,7 +91,7 @@ static void take_events(sluice__guard_t *guard) {
     const struct uffd_msg *e = &events[i];
 
     if (e->event == UFFD_EVENT_PAGEFAULT) {
-      guard->on_fault(guard->ctx,
+      guard->on_fault(guard->ctx, guard,
                       (uint8_t *)(uintptr_t)e->arg.pagefault.address,
                       (pid_t)e->arg.pagefault.feat.ptid == guard->owner);
     }

@@ -22,7 +22,8 @@ typedef struct sluice__guard_s sluice__guard_t;
 /* The byte at `at` is about to be written, and its writer held until the page
  * is released or woken. `is_owner`: it is the thread that opened the guard.
  * Called by the guard's thread. */
-typedef void (*sluice__guard_cb)(void *ctx, uint8_t *at, int is_owner);
+typedef void (*sluice__guard_cb)(void *ctx, sluice__guard_t *guard, uint8_t *at,
+                                 int is_owner);
 
 /* UV_ENOTSUP, UV_EPERM (the kernel's settings forbid it), UV_ENOMEM, and what
  * pthread_create() returns; the reason in `err`. */

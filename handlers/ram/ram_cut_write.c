@@ -189,7 +189,8 @@ static int find_page(const sluice_ram_t *ram, const uint8_t *at,
   return 0;
 }
 
-void sluice__ram_cut_on_fault(void *ctx, uint8_t *at, int is_owner) {
+void sluice__ram_cut_on_fault(void *ctx, sluice__guard_t *guard, uint8_t *at,
+                              int is_owner) {
   sluice_ram_t *ram = ctx;
   sluice__preimage_t page;
   int was_cut;
@@ -203,10 +204,9 @@ void sluice__ram_cut_on_fault(void *ctx, uint8_t *at, int is_owner) {
   may_write = judge_fault(ram, &page, is_owner);
   (void)pthread_mutex_unlock(&ram->cut.lock);
   if (may_write) {
-    sluice__guard_release(ram->cut.guard,
-                          ram->regions[page.region]->base +
-                              (page.page << ram->page_shift),
-                          UINT64_C(1) << ram->page_shift);
+    sluice__guard_release(
+        guard, ram->regions[page.region]->base + (page.page << ram->page_shift),
+        UINT64_C(1) << ram->page_shift);
   }
   if (was_cut) {
     sluice_section_wake_async(ram->save.section);
