@@ -7,6 +7,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "session/session.h"
+
 #ifdef __clang__ /* does not read uthash's comments on falling through */
 #pragma clang diagnostic ignored "-Wimplicit-fallthrough"
 #endif
@@ -302,4 +304,13 @@ const void *sluice_section_stream_schema(const sluice_section_t *section,
                                          size_t *out_len) {
   *out_len = section->stream_schema_len;
   return section->stream_schema;
+}
+
+void sluice_section_urgent(sluice_section_t *section) {
+  if (section->session != NULL && (section->stage == SLUICE__SECTION_LIVE ||
+                                   section->stage == SLUICE__SECTION_CUT)) {
+    sluice__queue_reclass(&section->cont, SLUICE__URGENT);
+    sluice__queue_wake(&section->cont);
+    sluice__session_urgent(section->session);
+  }
 }

@@ -25,14 +25,18 @@ typedef enum sluice__section_stage_e {
   SLUICE__SECTION_IDLE,
   SLUICE__SECTION_PRIMED, /* begin hook not called yet */
   SLUICE__SECTION_BEGUN,  /* ... and its end hook is owed */
+  SLUICE__SECTION_ARMING, /* cut: not all armed yet */
+  SLUICE__SECTION_CUT,    /* cut: what it was is fixed, START is owed */
   SLUICE__SECTION_LIVE,
-  SLUICE__SECTION_CLEAN,  /* save: step said DONE */
-  SLUICE__SECTION_LOADED, /* restore: step said DONE */
+  SLUICE__SECTION_CLEAN,     /* save: step said DONE */
+  SLUICE__SECTION_RELEASING, /* save is over; its end hook is owed */
+  SLUICE__SECTION_LOADED,    /* restore: step said DONE */
   SLUICE__SECTION_CHECKED,
   SLUICE__SECTION_OVER
 } sluice__section_stage_t;
 
-/* Bytes of a restore that came too few for what the handler wants at once. */
+/* Bytes that wait: of a restore, too few for what the handler wants at once; of
+ * a cut, what a section that is not live wrote at the instant. */
 typedef struct sluice__stash_s {
   uint8_t *base;
   size_t cap;
@@ -69,7 +73,7 @@ struct sluice_registry_s {
   sluice_section_t *last;
   uint32_t count;
   uint32_t aliased; /* sections with former names */
-  void *user; /* the operation that uses it */
+  void *user;       /* the operation that uses it */
 };
 
 void *sluice__registry_hash_alloc(sluice_registry_t *registry, size_t size);

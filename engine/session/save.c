@@ -154,11 +154,17 @@ static void free_struct(sluice_save_t *save) {
 
 static int check_begin(const sluice_registry_t *registry,
                        const sluice_save_options_t *o, sluice_save_cb cb) {
-  if (cb == NULL || !can_save(registry) ||
-      (o != NULL && o->weight > WEIGHT_MAX)) {
+  if (cb == NULL || !can_save(registry)) {
     return UV_EINVAL;
   }
-  return 0;
+  if (o == NULL) {
+    return 0;
+  }
+  if (o->weight > WEIGHT_MAX ||
+      (o->mode != SLUICE_CONVERGE && o->mode != SLUICE_CUT)) {
+    return UV_EINVAL;
+  }
+  return o->mode == SLUICE_CUT ? sluice__save_check_cut(registry) : 0;
 }
 
 int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
@@ -189,9 +195,13 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
     return r;
   }
   save->session.phase = SLUICE_PHASE_BEGIN;
-  sluice__save_prime(save);
-  sluice__session_start(&save->session);
   *out = save;
+  sluice__session_start(&save->session);
+  if (save->options.mode == SLUICE_CUT) {
+    sluice__save_prime_cut(save); /* may call the host */
+  } else {
+    sluice__save_prime(save);
+  }
   return 0;
 }
 

@@ -4,6 +4,7 @@
  *   save_run.c       the states, from opening the sink to its finish
  *   save_sections.c  calling the handlers
  *   save_rounds.c    rounds, policy, when to switch
+ *   save_cut.c       the instant of a cut: arming, cutting, what is kept
  *   save_end.c       undoing after a failure, settling, telling */
 #ifndef SLUICE_SESSION_SAVE_H
 #define SLUICE_SESSION_SAVE_H
@@ -15,14 +16,18 @@
 #include "session/writer.h"
 
 /*   OPEN -> OPENING -> LIVE -> PAUSING -> PAUSED -> FLUSH -> SYNCING -> over
+ *             |         ^  \                          ^
+ *             +-ARMING--+   +-----------> KEPT -------+     (cut)
  *
  * OPENING and SYNCING wait for the sink, PAUSING for the host. */
 typedef enum sluice__save_state_e {
   SLUICE__SAVE_OPEN,
   SLUICE__SAVE_OPENING,
+  SLUICE__SAVE_ARMING,
   SLUICE__SAVE_LIVE,
   SLUICE__SAVE_PAUSING,
   SLUICE__SAVE_PAUSED,
+  SLUICE__SAVE_KEPT, /* writes what was kept at the instant */
   SLUICE__SAVE_FLUSH,
   SLUICE__SAVE_SYNCING
 } sluice__save_state_t;
@@ -44,8 +49,12 @@ struct sluice_save_s {
   sluice_totals_t totals; /* kept when the encoder goes */
   uint64_t grace_ns;      /* until then the ABORT record may still go out */
 
-  uint32_t begun;  /* sections whose begin hook has been called */
-  uint32_t live;   /* ... that are live */
+  uint32_t begun;              /* sections whose begin hook has been called */
+  uint32_t live;               /* ... that are live */
+  uint32_t arming;             /* cut: sections that are not armed yet */
+  uint32_t ended;              /* cut: live sections whose END is written */
+  sluice_section_t *releasing; /* the next that may have to be released */
+  size_t kept_out; /* cut: bytes of the section `finishing` that are out */
   uint64_t worked; /* bytes of state dealt with */
 
   bool is_round_open;
@@ -69,11 +78,35 @@ void sluice__save_prime(sluice_save_t *save);
 /* SLUICE_DONE when every section is complete, or SLUICE_MORE. */
 int sluice__save_finish_sections(sluice_save_t *save, sluice__budget_t *b);
 uint64_t sluice__save_pending(const sluice_save_t *save);
-/* Calls every end hook that is owed. */
+/* Binds a section to the save; its continuation is not woken. */
+void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
+                       uint32_t id);
+/* Calls the begin hook. */
+int sluice__save_begin_section(sluice_save_t *save, sluice_section_t *section);
+/* Lets a section that is not live write all it has into its stash. */
+int sluice__save_keep_section(sluice_save_t *save, sluice_section_t *section);
+/* Calls every end hook that is owed, but for sections to be released first. */
 void sluice__save_end_sections(sluice_save_t *save, int status);
+/* Releases a slice of what is left; true when every end hook has been called.
+ */
+bool sluice__save_release_sections(sluice_save_t *save);
 
 /* save_rounds.c: what to do after a drain that answered `drained`. */
 sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained);
+/* Debug builds: a section waits although it has work; then the save fails. */
+bool sluice__save_has_lost_wake(sluice_save_t *save);
+
+/* save_cut.c: 0, or UV_ENOTSUP: a section cannot be cut. */
+int sluice__save_check_cut(const sluice_registry_t *registry);
+/* Instead of _prime. Begins the sections and, unless one is to be armed first,
+ * cuts them. Errors are latched. */
+void sluice__save_prime_cut(sluice_save_t *save);
+int sluice__save_arm_section(sluice_save_t *save, sluice_section_t *section);
+/* All is armed: this is the instant. */
+void sluice__save_cut(sluice_save_t *save);
+/* As _finish_sections. */
+int sluice__save_write_kept(sluice_save_t *save, sluice__budget_t *b);
+void sluice__save_free_kept(sluice_save_t *save);
 
 /* save_end.c */
 void sluice__save_fail(sluice__session_t *s);

@@ -1,7 +1,8 @@
 /* save_end.c - how a save ends: one path for success, failure and cancel.
  *
  *   fail:    handlers are told, the host may go on, ABORT goes out
- *   settle:  the sink is drained or given up, undone, closed
+ *   settle:  handlers that have much to release are told when they have; the
+ *            sink is drained or given up, undone, closed
  *   deliver: the host's callback, once
  *
  * ABORT gets a short grace: a receiver learns the reason, but a sink that takes
@@ -77,6 +78,7 @@ static void close_parts(sluice_save_t *save) {
   sluice_encoder_totals(save->encoder, &save->totals);
   sluice_encoder_free(save->encoder);
   save->encoder = NULL;
+  sluice__save_free_kept(save);
   sluice__chunks_done(&save->chunks);
   sluice__sink_close(save->sink);
   save->sink = NULL;
@@ -85,6 +87,10 @@ static void close_parts(sluice_save_t *save) {
 bool sluice__save_settle(sluice__session_t *s) {
   sluice_save_t *save = (sluice_save_t *)s;
 
+  if (!sluice__save_release_sections(save)) {
+    sluice__session_wake(s); /* a slice a turn */
+    return false;
+  }
   if (save->is_sink_busy) {
     return false;
   }

@@ -63,7 +63,7 @@ static sluice_verdict_t decide(sluice_save_t *save) {
 
 /* A handler that waits although it says that it has work would hang the save.
  * All is quiet when this is asked, so it may cost a look at every section. */
-static bool has_lost_wake(sluice_save_t *save) {
+bool sluice__save_has_lost_wake(sluice_save_t *save) {
   sluice__cont_t *lost = sluice__queue_find_lost(&save->session.queue);
 
   if (lost != NULL) {
@@ -89,7 +89,7 @@ sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained) {
   if (save->live == 0 || save->wants_switch) {
     return SLUICE_SWITCH;
   }
-  if (is_clean && has_lost_wake(save)) {
+  if (is_clean && sluice__save_has_lost_wake(save)) {
     return SLUICE_GO_ON;
   }
   if (!save->is_round_open) {

@@ -20,7 +20,8 @@ static void fail(sluice_save_t *save, int code) {
 }
 
 static void begin_live(sluice_save_t *save) {
-  enter(save, SLUICE__SAVE_LIVE, SLUICE_PHASE_BEGIN);
+  enter(save, save->arming > 0 ? SLUICE__SAVE_ARMING : SLUICE__SAVE_LIVE,
+        SLUICE_PHASE_BEGIN);
   if (sluice_encoder_header(save->encoder) < 0) {
     sluice__save_fail_encoder(save, NULL);
   }
@@ -92,6 +93,33 @@ static int pause_host(sluice_save_t *save) {
   return save->state == SLUICE__SAVE_PAUSED ? SLUICE__MORE : SLUICE__WAIT;
 }
 
+static int arming_turn(sluice_save_t *save, sluice__budget_t *b) {
+  sluice__cont_t *failed = NULL;
+  int r = sluice__queue_drain(&save->session.queue, b, &failed);
+
+  if (save->session.error.code != 0 || save->arming > 0) {
+    return r == SLUICE__MORE ? SLUICE__MORE : SLUICE__WAIT;
+  }
+  enter(save, SLUICE__SAVE_LIVE, SLUICE_PHASE_BEGIN);
+  sluice__save_cut(save);
+  return SLUICE__MORE;
+}
+
+/* A cut has no rounds: every live section goes on until it is done. */
+static int judge_cut(sluice_save_t *save, int drained) {
+  save->session.phase = SLUICE_PHASE_LIVE;
+  if (save->ended == save->live) {
+    save->finishing = save->session.registry->first;
+    enter(save, SLUICE__SAVE_KEPT, SLUICE_PHASE_LIVE);
+    return SLUICE__MORE;
+  }
+  if (drained != SLUICE__MORE) {
+    (void)sluice__save_has_lost_wake(save);
+    return SLUICE__WAIT;
+  }
+  return SLUICE__MORE;
+}
+
 static int live_turn(sluice_save_t *save, sluice__budget_t *b) {
   sluice__session_t *s = &save->session;
   sluice__cont_t *failed = NULL;
@@ -104,6 +132,9 @@ static int live_turn(sluice_save_t *save, sluice__budget_t *b) {
   if (s->error.code != 0) {
     return SLUICE__WAIT;
   }
+  if (save->options.mode == SLUICE_CUT) {
+    return judge_cut(save, r);
+  }
   switch (sluice__save_judge(save, r)) {
   case SLUICE_GO_ON: break;
   case SLUICE_SWITCH: return pause_host(save);
@@ -112,19 +143,37 @@ static int live_turn(sluice_save_t *save, sluice__budget_t *b) {
   return r == SLUICE__MORE ? SLUICE__MORE : SLUICE__WAIT;
 }
 
+static void finish_stream(sluice_save_t *save) {
+  enter(save, SLUICE__SAVE_FLUSH, SLUICE_PHASE_FINISH);
+  if (sluice_encoder_finish(save->encoder) < 0) {
+    sluice__save_fail_encoder(save, NULL);
+  }
+}
+
 static int paused_turn(sluice_save_t *save, sluice__budget_t *b) {
   int r = sluice__save_finish_sections(save, b);
 
   if (r != SLUICE_DONE || save->session.error.code != 0) {
     return r;
   }
-  enter(save, SLUICE__SAVE_FLUSH, SLUICE_PHASE_FINISH);
   save->pause_took_ns =
       sluice__pump_now(&save->session.engine->pump) - save->paused_ns;
-  if (sluice_encoder_finish(save->encoder) < 0) {
-    sluice__save_fail_encoder(save, NULL);
-  }
+  finish_stream(save);
   sluice__save_resume_host(save);
+  return SLUICE__MORE;
+}
+
+static int kept_turn(sluice_save_t *save, sluice__budget_t *b) {
+  int r;
+
+  if (sluice__session_is_paced(&save->session)) {
+    return SLUICE__WAIT;
+  }
+  r = sluice__save_write_kept(save, b);
+  if (r != SLUICE_DONE || save->session.error.code != 0) {
+    return r;
+  }
+  finish_stream(save);
   return SLUICE__MORE;
 }
 
@@ -142,9 +191,11 @@ static int run_state(sluice_save_t *save, sluice__budget_t *b) {
   switch (save->state) {
   case SLUICE__SAVE_OPEN: return open_sink(save);
   case SLUICE__SAVE_OPENING: return SLUICE__WAIT;
+  case SLUICE__SAVE_ARMING: return arming_turn(save, b);
   case SLUICE__SAVE_LIVE: return live_turn(save, b);
   case SLUICE__SAVE_PAUSING: return SLUICE__WAIT;
   case SLUICE__SAVE_PAUSED: return paused_turn(save, b);
+  case SLUICE__SAVE_KEPT: return kept_turn(save, b);
   case SLUICE__SAVE_FLUSH: return flush_turn(save);
   case SLUICE__SAVE_SYNCING: return SLUICE__WAIT;
   }

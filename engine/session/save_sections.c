@@ -70,8 +70,7 @@ static int declare(sluice_save_t *save, sluice_section_t *section,
   return close_payload(save, &w, check_step(save, section, &w, r, &err));
 }
 
-static int begin_section(sluice_save_t *save, sluice_section_t *section,
-                         sluice__budget_t *b) {
+int sluice__save_begin_section(sluice_save_t *save, sluice_section_t *section) {
   sluice_error_t err = {0};
   int r = section->handler->save_begin(section->self, section, &err);
 
@@ -82,17 +81,52 @@ static int begin_section(sluice_save_t *save, sluice_section_t *section,
     return r;
   }
   section->stage = SLUICE__SECTION_BEGUN;
-  sluice__budget_charge(b, 0);
-  if (!sluice__section_is_live(section)) {
-    return SLUICE__DONE;
-  }
-  save->live++;
-  r = declare(save, section, b);
+  save->live += sluice__section_is_live(section);
+  return 0;
+}
+
+static int start_section(sluice_save_t *save, sluice_section_t *section,
+                         sluice__budget_t *b) {
+  int r = declare(save, section, b);
+
   if (r < 0) {
     return r;
   }
   section->stage = SLUICE__SECTION_LIVE;
   return SLUICE__MORE;
+}
+
+static int begin_section(sluice_save_t *save, sluice_section_t *section,
+                         sluice__budget_t *b) {
+  int r = sluice__save_begin_section(save, section);
+
+  if (r < 0) {
+    return r;
+  }
+  sluice__budget_charge(b, 0);
+  return sluice__section_is_live(section) ? start_section(save, section, b)
+                                          : SLUICE__DONE;
+}
+
+static int end_live(sluice_save_t *save, const sluice_section_t *section) {
+  sluice_decl_t decl = sluice__section_decl(section);
+
+  if (sluice_encoder_open(save->encoder, SLUICE_ITEM_END, &decl) < 0 ||
+      sluice_encoder_close(save->encoder) < 0) {
+    sluice__save_fail_encoder(save, section);
+    return save->session.error.code;
+  }
+  return SLUICE_DONE;
+}
+
+/* A section that is done with its cut has nothing to wait for. */
+static int end_cut(sluice_save_t *save, const sluice_section_t *section) {
+  if (save->options.mode != SLUICE_CUT) {
+    return SLUICE_DONE;
+  }
+  save->ended++;
+  save->session.sections_done++;
+  return end_live(save, section);
 }
 
 static int step_section(sluice_save_t *save, sluice_section_t *section,
@@ -106,6 +140,7 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
   r = close_payload(save, &w, check_step(save, section, &w, r, &err));
   if (r == SLUICE_DONE) {
     section->stage = SLUICE__SECTION_CLEAN;
+    r = end_cut(save, section);
   }
   return r;
 }
@@ -113,15 +148,20 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
 static int section_step(sluice__cont_t *c, sluice__budget_t *b) {
   sluice_section_t *section = FROM(c, sluice_section_t, cont);
 
+  sluice__queue_reclass(c, SLUICE__BULK); /* urgent is for one step */
   switch (section->stage) {
   case SLUICE__SECTION_PRIMED:
     return begin_section(section->session, section, b);
+  case SLUICE__SECTION_ARMING:
+    return sluice__save_arm_section(section->session, section);
+  case SLUICE__SECTION_CUT: return start_section(section->session, section, b);
   case SLUICE__SECTION_LIVE: return step_section(section->session, section, b);
   case SLUICE__SECTION_IDLE:
   case SLUICE__SECTION_BEGUN:
   case SLUICE__SECTION_CLEAN:
   case SLUICE__SECTION_LOADED:
   case SLUICE__SECTION_CHECKED:
+  case SLUICE__SECTION_RELEASING:
   case SLUICE__SECTION_OVER: break; /* woken by another thread, too late */
   }
   return SLUICE__DONE;
@@ -139,18 +179,23 @@ static uint64_t section_pending(const sluice__cont_t *c) {
              : 0;
 }
 
+void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
+                       uint32_t id) {
+  section->session = save;
+  section->stage = SLUICE__SECTION_PRIMED;
+  section->id = id;
+  section->cont.pending = section_pending;
+  section->cont.on_cancel = NULL;
+  sluice__cont_init(&section->cont, &save->session.queue, section_step,
+                    SLUICE__BULK, section->options.weight);
+}
+
 void sluice__save_prime(sluice_save_t *save) {
-  sluice__session_t *s = &save->session;
   uint32_t id = 0;
 
-  for (sluice_section_t *at = s->registry->first; at != NULL; at = at->next) {
-    at->session = save;
-    at->stage = SLUICE__SECTION_PRIMED;
-    at->id = id++;
-    at->cont.pending = section_pending;
-    at->cont.on_cancel = NULL;
-    sluice__cont_init(&at->cont, &s->queue, section_step, SLUICE__BULK,
-                      at->options.weight);
+  for (sluice_section_t *at = save->session.registry->first; at != NULL;
+       at = at->next) {
+    sluice__save_bind(save, at, id++);
     sluice__queue_wake(&at->cont);
   }
 }
@@ -189,17 +234,6 @@ static int open_finish(sluice_save_t *save, sluice_section_t *section,
     return section->handler->save_start(section->self, w, err);
   }
   return w->status;
-}
-
-static int end_live(sluice_save_t *save, const sluice_section_t *section) {
-  sluice_decl_t decl = sluice__section_decl(section);
-
-  if (sluice_encoder_open(save->encoder, SLUICE_ITEM_END, &decl) < 0 ||
-      sluice_encoder_close(save->encoder) < 0) {
-    sluice__save_fail_encoder(save, section);
-    return save->session.error.code;
-  }
-  return SLUICE_DONE;
 }
 
 static int finish_section(sluice_save_t *save, sluice_section_t *section,
@@ -260,15 +294,66 @@ int sluice__save_finish_sections(sluice_save_t *save, sluice__budget_t *b) {
   return SLUICE_DONE;
 }
 
+/* At the instant there is no turn to be bounded by: all of it, in one go. */
+static int write_all(const sluice_section_t *section, sluice_writer_t *w,
+                     sluice_error_t *err) {
+  const sluice_handler_t *h = section->handler;
+  int r = h->save_start == NULL ? 0 : h->save_start(section->self, w, err);
+
+  r = r < 0 ? r : SLUICE_MORE;
+  while (r == SLUICE_MORE && w->status == 0) {
+    r = h->save_finish(section->self, w, err);
+  }
+  return r == SLUICE_WAIT ? SLUICE_EHANDLER : r;
+}
+
+int sluice__save_keep_section(sluice_save_t *save, sluice_section_t *section) {
+  sluice__budget_t unlimited;
+  sluice_error_t err = {0};
+  sluice_writer_t w;
+
+  sluice__budget_open(&unlimited, &save->session.engine->pump.clock, UINT64_MAX,
+                      UINT64_MAX);
+  lend_writer(save, &w, section, &unlimited, SLUICE_ITEM_SECTION, true);
+  w.kept = &section->stash;
+  w.mem = &save->session.mem;
+  return check_step(save, section, &w, write_all(section, &w, &err), &err);
+}
+
+static void end_section(sluice_section_t *section, int status) {
+  section->stage = SLUICE__SECTION_IDLE;
+  section->handler->save_end(section->self, status);
+}
+
 void sluice__save_end_sections(sluice_save_t *save, int status) {
-  for (sluice_section_t *at = save->session.registry->first; at != NULL;
-       at = at->next) {
+  save->releasing = save->session.registry->first;
+  for (sluice_section_t *at = save->releasing; at != NULL; at = at->next) {
     sluice__section_stage_t stage = at->stage;
 
     at->session = NULL;
     at->stage = SLUICE__SECTION_IDLE;
-    if (stage != SLUICE__SECTION_IDLE && stage != SLUICE__SECTION_PRIMED) {
-      at->handler->save_end(at->self, status);
+    if (stage == SLUICE__SECTION_IDLE || stage == SLUICE__SECTION_PRIMED) {
+      continue;
+    }
+    if (at->handler->save_release != NULL) {
+      at->stage = SLUICE__SECTION_RELEASING;
+    } else {
+      end_section(at, status);
     }
   }
+}
+
+bool sluice__save_release_sections(sluice_save_t *save) {
+  while (save->releasing != NULL) {
+    sluice_section_t *at = save->releasing;
+
+    if (at->stage == SLUICE__SECTION_RELEASING) {
+      if (at->handler->save_release(at->self) == SLUICE_MORE) {
+        return false;
+      }
+      end_section(at, save->session.error.code);
+    }
+    save->releasing = at->next;
+  }
+  return true;
 }

@@ -127,6 +127,11 @@ void sluice__session_wake(sluice__session_t *s) {
   }
 }
 
+void sluice__session_urgent(sluice__session_t *s) {
+  sluice__queue_reclass(&s->turn, SLUICE__URGENT);
+  sluice__session_wake(s);
+}
+
 static void describe(sluice_error_t *e, int code,
                      const sluice_section_t *section, uint64_t offset,
                      const sluice_error_t *err) {
@@ -209,6 +214,8 @@ static int end(sluice__session_t *s) {
   sluice__pump_undelay(&engine->pump, &s->watch_delay);
   sluice__queue_cancel(&s->watch);
   sluice__queue_cancel_all(&s->queue);
+  /* It runs right now, but another thread may have posted it meanwhile. */
+  sluice__queue_cancel(&s->turn);
   sluice__registry_release(s->registry);
   unlink_session(s);
   sluice__pump_unref(&engine->pump);
@@ -231,6 +238,7 @@ static int turn_step(sluice__cont_t *c, sluice__budget_t *b) {
   sluice__session_t *s = FROM(c, sluice__session_t, turn);
   int r = SLUICE__MORE;
 
+  sluice__queue_reclass(c, SLUICE__BULK); /* urgent is for one turn */
   if (s->state == SLUICE__SESSION_RUNNING && s->error.code == 0) {
     r = s->ops->run(s, b);
     if (s->phase != s->told_phase) {

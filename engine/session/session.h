@@ -118,6 +118,9 @@ void sluice__session_cancel(sluice__session_t *s);
 /* Something happened outside: run the turn. */
 void sluice__session_wake(sluice__session_t *s);
 
+/* As wake, before sessions that are not urgent; for one turn. */
+void sluice__session_urgent(sluice__session_t *s);
+
 /* The whole is done well: settle, then deliver 0. */
 void sluice__session_finish(sluice__session_t *s);
 

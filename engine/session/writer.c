@@ -14,7 +14,7 @@
 
 /* A page of zeros costs a read of it and no payload. Measured, a read sweep is
  * about an eighth of the way of a page through staging, checksum and sink. */
-enum { ZERO_DISCOUNT = 8 };
+enum { ZERO_DISCOUNT = 8, KEPT_FIRST = 4096 };
 
 void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
                          const sluice_section_t *section,
@@ -26,6 +26,8 @@ void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
   w->kind = kind;
   w->is_open = is_open;
   w->is_big_endian = is_big_endian;
+  w->kept = NULL;
+  w->mem = NULL;
   w->status = 0;
   w->worked = 0;
 }
@@ -48,6 +50,9 @@ sluice_decl_t sluice__section_decl(const sluice_section_t *section) {
 static int ensure_open(sluice_writer_t *w) {
   sluice_decl_t decl;
 
+  if (w->kept != NULL) {
+    w->status = UV_EINVAL; /* only bytes are kept */
+  }
   if (w->status < 0 || w->is_open) {
     return w->status;
   }
@@ -74,13 +79,54 @@ sluice_format_t sluice_writer_format(const sluice_writer_t *w) {
 }
 
 int sluice_writer_describe(sluice_writer_t *w, const char *json, size_t len) {
+  if (w->kept != NULL) {
+    return w->status; /* written out later: shown as plain bytes */
+  }
   if (ensure_open(w) == 0) {
     w->status = sluice_encoder_describe(w->encoder, json, len);
   }
   return w->status;
 }
 
+static int grow_kept(sluice_writer_t *w, size_t len) {
+  sluice__stash_t *kept = w->kept;
+  size_t cap = kept->cap == 0 ? (size_t)KEPT_FIRST : kept->cap;
+  uint8_t *base;
+
+  if (len > SIZE_MAX / 2 - kept->len) {
+    return UV_ENOMEM;
+  }
+  while (cap - kept->len < len) {
+    cap *= 2;
+  }
+  if (cap == kept->cap) {
+    return 0;
+  }
+  base = sluice__mem_resize(w->mem, kept->base, kept->cap, cap);
+  if (base == NULL) {
+    return sluice__mem_error(w->mem);
+  }
+  kept->base = base;
+  kept->cap = cap;
+  return 0;
+}
+
+static int keep_bytes(sluice_writer_t *w, const void *data, size_t len) {
+  if (w->status == 0) {
+    w->status = grow_kept(w, len);
+  }
+  if (w->status == 0 && len > 0) {
+    memcpy(w->kept->base + w->kept->len, data, len);
+    w->kept->len += len;
+    w->worked += len;
+  }
+  return w->status;
+}
+
 int sluice_writer_bytes(sluice_writer_t *w, const void *data, size_t len) {
+  if (w->kept != NULL) {
+    return keep_bytes(w, data, len);
+  }
   if (ensure_open(w) == 0) {
     w->status = w->section->handler->payload == SLUICE_PAYLOAD_BYTES
                     ? sluice_encoder_bytes(w->encoder, data, len)

@@ -11,6 +11,7 @@
 #include <sluice/writer.h>
 
 #include "budget.h"
+#include "memory/mem.h"
 #include "session/registry.h"
 
 struct sluice_writer_s {
@@ -20,6 +21,8 @@ struct sluice_writer_s {
   sluice_item_kind_t kind; /* of the payload to open at the first byte */
   bool is_open;
   bool is_big_endian;
+  sluice__stash_t *kept; /* bytes go here instead; NULL: to the encoder */
+  sluice__mem_t *mem;    /* of `kept` */
   int status;
   uint64_t worked; /* bytes of state that this call dealt with */
 };

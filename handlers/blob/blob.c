@@ -116,6 +116,11 @@ static int save_part(void *self, sluice_writer_t *w, sluice_error_t *err) {
   return blob->save.sent < blob->save.len ? SLUICE_MORE : SLUICE_DONE;
 }
 
+/* Live bytes do not change, so the instant is when they are asked for. */
+static int save_cut(void *self, sluice_error_t *err) {
+  return get_bytes(self, err);
+}
+
 static uint64_t save_pending(void *self) {
   sluice_blob_t *blob = self;
 
@@ -273,6 +278,7 @@ static void set_hooks(sluice_blob_t *blob) {
   if (blob->options.is_live) {
     h->save_pending = save_pending;
     h->save_step = save_part;
+    h->save_cut = save_cut;
   }
 }
 

@@ -18,6 +18,9 @@
  * then not delivered; asynchronous write-protect delivers none at all. */
 #define SLUICE__UFFD_USER_MODE_ONLY 1
 
+/* /dev/userfaultfd: 6.1. */
+#define SLUICE__UFFD_IOC_NEW _IO(0xAA, 0x00)
+
 /* PAGEMAP_SCAN: 6.7. */
 typedef struct sluice__pm_region_s {
   uint64_t start; /* address */

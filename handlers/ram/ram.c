@@ -18,23 +18,26 @@ enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
 
 /* Version 4 is what QEMU calls this payload; decoders turn older ones into the
  * same items. */
-static const sluice_handler_t ram_handler = {
-    .size = sizeof(sluice_handler_t),
-    .version = VERSION_QEMU,
-    .min_version = VERSION_OLDEST,
-    .payload = SLUICE_PAYLOAD_PAGES,
-    .type = "ram",
-    .save_pending = sluice__ram_save_pending,
-    .save_begin = sluice__ram_save_begin,
-    .save_start = sluice__ram_save_start,
-    .save_step = sluice__ram_save_step,
-    .save_finish = sluice__ram_save_finish,
-    .save_end = sluice__ram_save_end,
-    .restore_begin = sluice__ram_restore_begin,
-    .restore_step = sluice__ram_restore_step,
-    .restore_check = sluice__ram_restore_check,
-    .restore_commit = sluice__ram_restore_commit,
-    .restore_end = sluice__ram_restore_end,
+#define RAM_HOOKS                                                              \
+  .size = sizeof(sluice_handler_t), .version = VERSION_QEMU,                   \
+  .min_version = VERSION_OLDEST, .payload = SLUICE_PAYLOAD_PAGES,              \
+  .type = "ram", .save_pending = sluice__ram_save_pending,                     \
+  .save_begin = sluice__ram_save_begin, .save_cut = sluice__ram_save_cut,      \
+  .save_start = sluice__ram_save_start, .save_step = sluice__ram_save_step,    \
+  .save_finish = sluice__ram_save_finish, .save_end = sluice__ram_save_end,    \
+  .restore_begin = sluice__ram_restore_begin,                                  \
+  .restore_step = sluice__ram_restore_step,                                    \
+  .restore_check = sluice__ram_restore_check,                                  \
+  .restore_commit = sluice__ram_restore_commit,                                \
+  .restore_end = sluice__ram_restore_end
+
+static const sluice_handler_t ram_handler = {RAM_HOOKS};
+
+/* With a hook to arm, the instant of a cut could not be inside of begin. */
+static const sluice_handler_t ram_handler_armed = {
+    RAM_HOOKS,
+    .save_arm = sluice__ram_save_arm,
+    .save_release = sluice__ram_save_release,
 };
 
 static uint64_t kernel_page(void) {
@@ -69,6 +72,37 @@ static int check_page_size(uint32_t page_size, int is_wp, sluice_error_t *err) {
   return 0;
 }
 
+static int is_policy(sluice_ram_preimage_policy_t policy) {
+  switch (policy) {
+  case SLUICE_RAM_FAIL:
+  case SLUICE_RAM_SPILL:
+  case SLUICE_RAM_SLOW: return 1;
+  }
+  return 0;
+}
+
+static int set_policy(sluice_ram_t *ram, const sluice_ram_options_t *options,
+                      sluice_error_t *err) {
+  ram->max_preimage = options->max_preimage;
+  ram->policy = options->preimage_policy;
+  ram->writable = options->writable;
+  ram->writable_data = options->data;
+  if (!is_policy(ram->policy)) {
+    return sluice_fail(err, UV_EINVAL, "no such policy for pre-images: %d",
+                       (int)ram->policy);
+  }
+  if (ram->policy != SLUICE_RAM_SPILL) {
+    return 0;
+  }
+  if (options->spill_dir == NULL) {
+    return sluice_fail(err, UV_EINVAL, "spilling needs spill_dir");
+  }
+  ram->spill_dir = strdup(options->spill_dir);
+  return ram->spill_dir != NULL
+             ? 0
+             : sluice_fail(err, UV_ENOMEM, "no memory for a ram section");
+}
+
 static int set_options(sluice_ram_t *ram, const sluice_ram_options_t *options,
                        sluice_error_t *err) {
   uint32_t page_size = options->page_size;
@@ -88,6 +122,7 @@ static int set_options(sluice_ram_t *ram, const sluice_ram_options_t *options,
   if (r == 0) {
     ram->page_shift = (uint32_t)__builtin_ctz(page_size);
     ram->max_shadow = options->max_shadow;
+    r = set_policy(ram, options, err);
   }
   return r;
 }
@@ -115,8 +150,9 @@ int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
   }
   r = open_ram(ram, options == NULL ? &defaults : options, err);
   if (r == 0) {
-    r = sluice_registry_add(registry, name, &ram_handler, ram, section, NULL,
-                            err);
+    r = sluice_registry_add(registry, name,
+                            is_asked(ram) ? &ram_handler_armed : &ram_handler,
+                            ram, section, NULL, err);
   }
   if (r != 0) {
     sluice_ram_free(ram);
@@ -137,6 +173,7 @@ void sluice_ram_free(sluice_ram_t *ram) {
     ram->tracker->close(ram->tracker_state);
   }
   free(ram->regions);
+  free(ram->spill_dir);
   free(ram);
 }
 
@@ -231,25 +268,59 @@ int sluice_ram_add_region(sluice_ram_t *ram, const char *name, void *base,
   return 0;
 }
 
-void sluice_ram_dirty(sluice_ram_t *ram, uint32_t region, uint64_t offset,
-                      uint64_t len) {
-  sluice__ram_region_t *to =
+/* The pages of a range, cut to the region; false: there are none. */
+static int find_span(const sluice_ram_t *ram, uint32_t region, uint64_t offset,
+                     uint64_t len, sluice__ram_span_t *out) {
+  const sluice__ram_region_t *in =
       region < ram->region_count ? ram->regions[region] : NULL;
-  uint64_t page = offset >> ram->page_shift;
-  uint64_t changed;
   uint64_t last;
 
-  if (to == NULL || len == 0 || offset >= to->bytes ||
-      ram->tracker->mode == SLUICE__TRACKER_NEVER) {
-    return;
+  if (in == NULL || len == 0 || offset >= in->bytes) {
+    return 0;
   }
-  last = len > to->bytes - offset ? to->bytes - 1 : offset + len - 1;
-  changed =
-      sluice__bitmap_set(to->marks, page, (last >> ram->page_shift) - page + 1);
+  last = len > in->bytes - offset ? in->bytes - 1 : offset + len - 1;
+  out->region = region;
+  out->page = offset >> ram->page_shift;
+  out->count = (last >> ram->page_shift) - out->page + 1;
+  return 1;
+}
+
+static void mark_span(sluice_ram_t *ram, const sluice__ram_span_t *span) {
+  uint64_t changed = sluice__bitmap_set(ram->regions[span->region]->marks,
+                                        span->page, span->count);
+
   if (changed > 0) {
     ram->marked += changed;
     sluice__ram_save_marked(ram);
   }
+}
+
+void sluice_ram_dirty(sluice_ram_t *ram, uint32_t region, uint64_t offset,
+                      uint64_t len) {
+  sluice__ram_span_t span;
+
+  if (ram->tracker->mode == SLUICE__TRACKER_NEVER ||
+      !find_span(ram, region, offset, len, &span)) {
+    return;
+  }
+  if (ram->state == SLUICE__RAM_CUT) {
+    sluice__ram_cut_preserve(ram, &span);
+  }
+  mark_span(ram, &span);
+}
+
+int sluice_ram_may_write(sluice_ram_t *ram, uint32_t region, uint64_t offset,
+                         uint64_t len) {
+  sluice__ram_span_t span;
+
+  if (ram->state == SLUICE__RAM_CUT && ram->policy == SLUICE_RAM_SLOW &&
+      ram->tracker->mode != SLUICE__TRACKER_NEVER &&
+      find_span(ram, region, offset, len, &span) &&
+      !sluice__ram_cut_may_write(ram, &span)) {
+    return UV_EAGAIN;
+  }
+  sluice_ram_dirty(ram, region, offset, len);
+  return 0;
 }
 
 int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
@@ -288,5 +359,9 @@ uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram) {
 }
 
 void sluice_ram_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out) {
-  *out = ram->stats;
+  if (ram->state == SLUICE__RAM_CUT) {
+    sluice__ram_cut_stats(ram, out);
+  } else {
+    *out = ram->stats;
+  }
 }

@@ -21,9 +21,6 @@ static int is_asked(const sluice_ram_t *ram) {
 }
 
 static void disarm_regions(sluice_ram_t *ram, uint32_t count) {
-  if (!is_asked(ram)) {
-    return;
-  }
   for (uint32_t i = 0; i < count; i++) {
     ram->tracker->disarm(ram->tracker_state, ram->regions[i]->base,
                          ram->regions[i]->bytes);
@@ -48,7 +45,7 @@ static int arm_regions(sluice_ram_t *ram, sluice_error_t *err) {
   return 0;
 }
 
-static void make_all_pending(sluice_ram_t *ram) {
+void sluice__ram_make_all_pending(sluice_ram_t *ram) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_t *region = ram->regions[i];
 
@@ -61,16 +58,21 @@ static void make_all_pending(sluice_ram_t *ram) {
 int sluice__ram_save_begin(void *self, sluice_section_t *section,
                            sluice_error_t *err) {
   sluice_ram_t *ram = self;
-  int r = arm_regions(ram, err);
+  int r;
 
-  if (r != 0) {
-    return r;
-  }
   memset(&ram->save, 0, sizeof(ram->save));
   memset(&ram->stats, 0, sizeof(ram->stats));
   ram->save.section = section;
   ram->save.is_first_pass = 1;
-  make_all_pending(ram);
+  ram->save.mode = sluice_section_mode(section);
+  if (ram->save.mode == SLUICE_CUT) {
+    return sluice__ram_cut_begin(ram, err);
+  }
+  r = arm_regions(ram, err);
+  if (r != 0) {
+    return r;
+  }
+  sluice__ram_make_all_pending(ram);
   /* A tracker that is asked must have looked at a page before it is copied. */
   ram->state = is_asked(ram) ? SLUICE__RAM_LOOK : SLUICE__RAM_SEND;
   return 0;
@@ -170,9 +172,7 @@ static void leave_send(sluice_ram_t *ram) {
   }
 }
 
-/* Moves the cursor to the next pending page, round the end if need be; the
- * caller knows that there is one. How many follow it, at most `max`. */
-static uint64_t find_run(sluice_ram_t *ram, uint64_t max) {
+uint64_t sluice__ram_find_run(sluice_ram_t *ram, uint64_t max) {
   sluice__ram_place_t *at = &ram->save.cursor;
 
   for (;;) {
@@ -191,7 +191,8 @@ static uint64_t find_run(sluice_ram_t *ram, uint64_t max) {
   }
 }
 
-static uint64_t run_limit(const sluice_ram_t *ram, const sluice_writer_t *w) {
+uint64_t sluice__ram_run_limit(const sluice_ram_t *ram,
+                               const sluice_writer_t *w) {
   uint64_t left = sluice_writer_left(w);
   uint64_t pages = (left < RUN_BYTES ? left : RUN_BYTES) >> ram->page_shift;
 
@@ -212,7 +213,7 @@ static void count_run(sluice_ram_t *ram, uint64_t count) {
 static int send_turn(sluice_ram_t *ram, sluice_writer_t *w) {
   sluice__ram_place_t *at = &ram->save.cursor;
   sluice__ram_region_t *region;
-  uint64_t n = find_run(ram, run_limit(ram, w));
+  uint64_t n = sluice__ram_find_run(ram, sluice__ram_run_limit(ram, w));
   uint64_t page;
 
   region = ram->regions[at->region];
@@ -257,6 +258,9 @@ int sluice__ram_save_step(void *self, sluice_writer_t *w, sluice_error_t *err) {
   sluice_ram_t *ram = self;
   int r;
 
+  if (ram->state == SLUICE__RAM_CUT) {
+    return sluice__ram_cut_step(ram, w, err);
+  }
   if (ram->state == SLUICE__RAM_CLEAN && (is_asked(ram) || ram->marked > 0)) {
     enter_look(ram);
   }
@@ -293,12 +297,19 @@ static void forget_writes(sluice_ram_t *ram) {
 void sluice__ram_save_end(void *self, int status) {
   sluice_ram_t *ram = self;
 
-  disarm_regions(ram, ram->region_count);
+  while (is_asked(ram) && sluice__ram_save_release(ram) == SLUICE_MORE) {
+  }
+  if (ram->save.mode == SLUICE_CUT) {
+    sluice__ram_cut_end(ram);
+  } else if (is_asked(ram)) {
+    ram->tracker->end(ram->tracker_state);
+  }
   if (status == 0) {
     forget_writes(ram);
   }
   ram->state = SLUICE__RAM_IDLE;
   ram->save.section = NULL;
+  sluice__ram_cut_tell_writable(ram); /* may begin the next save */
 }
 
 void sluice__ram_save_marked(sluice_ram_t *ram) {
@@ -329,8 +340,12 @@ uint64_t sluice__ram_save_pending(void *self) {
   sluice_ram_t *ram = self;
   uint64_t pages;
 
-  if (ram->state == SLUICE__RAM_IDLE || ram->state == SLUICE__RAM_RESTORE) {
+  if (ram->state == SLUICE__RAM_IDLE || ram->state == SLUICE__RAM_RESTORE ||
+      ram->state == SLUICE__RAM_RELEASE) {
     return 0;
+  }
+  if (ram->save.mode == SLUICE_CUT) {
+    return sluice__ram_cut_pending(ram) << ram->page_shift;
   }
   if (ram->state == SLUICE__RAM_CLEAN && is_asked(ram) &&
       !ram->save.is_paused) {

@@ -19,6 +19,7 @@
 #include <sluice/handler.h>
 #include <sluice/ram.h>
 
+#include "cut.h"
 #include "shadow.h"
 #include "tracker.h"
 
@@ -39,19 +40,19 @@ typedef struct sluice__ram_region_s {
 
 /*   LOOK: gather what was written, a slice a turn
  *   SEND: send what is pending            LOOK <--> SEND --> CLEAN
- *   CLEAN: nothing is known to be left     ^-----------------+       */
+ *   CLEAN: nothing is known to be left     ^-----------------+
+ *   ARM, CUT: cut.h
+ *   RELEASE: the save is over, the memory still known to the kernel        */
 typedef enum sluice__ram_state_e {
   SLUICE__RAM_IDLE, /* no save, no restore */
   SLUICE__RAM_LOOK,
   SLUICE__RAM_SEND,
   SLUICE__RAM_CLEAN,
+  SLUICE__RAM_ARM,
+  SLUICE__RAM_CUT,
+  SLUICE__RAM_RELEASE,
   SLUICE__RAM_RESTORE
 } sluice__ram_state_t;
-
-typedef struct sluice__ram_place_s {
-  uint32_t region;
-  uint64_t page;
-} sluice__ram_place_t;
 
 typedef struct sluice__ram_save_s {
   sluice_section_t *section;
@@ -61,6 +62,7 @@ typedef struct sluice__ram_save_s {
   uint64_t unsure;            /* pages sent since the tracker was asked */
   int is_first_pass;          /* the cursor has not come round yet */
   int is_paused;              /* save_finish has begun */
+  sluice_save_mode_t mode;
 } sluice__ram_save_t;
 
 /* Zeros still to be put: a run may be far larger than a slice. */
@@ -83,6 +85,11 @@ struct sluice_ram_s {
   void *tracker_state;
   uint32_t page_shift;
   uint64_t max_shadow;
+  uint64_t max_preimage;
+  sluice_ram_preimage_policy_t policy;
+  char *spill_dir; /* NULL: no spilling */
+  void (*writable)(void *data);
+  void *writable_data;
   sluice__ram_region_t **regions; /* each stays where it is: marks are lent */
   uint32_t region_count;
   uint32_t region_capacity;
@@ -90,6 +97,7 @@ struct sluice_ram_s {
   uint64_t marked; /* bits set in all `marks` */
   sluice__ram_state_t state;
   sluice__ram_save_t save;
+  sluice__ram_cut_t cut; /* while a save cuts */
   sluice__ram_restore_t restore;
   sluice_ram_stats_t stats;
 };
@@ -113,6 +121,14 @@ int sluice__ram_save_step(void *self, sluice_writer_t *w, sluice_error_t *err);
 int sluice__ram_save_finish(void *self, sluice_writer_t *w,
                             sluice_error_t *err);
 void sluice__ram_save_end(void *self, int status);
+/* Makes all pages pending, and all marks old. */
+void sluice__ram_make_all_pending(sluice_ram_t *ram);
+/* Moves the cursor to the next pending page, round the end if need be; the
+ * caller knows that there is one. How many follow it, at most `max`. */
+uint64_t sluice__ram_find_run(sluice_ram_t *ram, uint64_t max);
+/* The most pages that one run may have. */
+uint64_t sluice__ram_run_limit(const sluice_ram_t *ram,
+                               const sluice_writer_t *w);
 /* New marks were set: a section that waits has work again. */
 void sluice__ram_save_marked(sluice_ram_t *ram);
 

@@ -44,6 +44,18 @@ void sluice_section_wake(sluice_section_t *section) {
   section->wakes++;
 }
 
+void sluice_section_wake_async(sluice_section_t *section) {
+  section->async_wakes++;
+}
+
+void sluice_section_urgent(sluice_section_t *section) {
+  section->urgents++;
+}
+
+sluice_save_mode_t sluice_section_mode(const sluice_section_t *section) {
+  return section->mode;
+}
+
 int sluice_delta_apply(uint8_t *page, size_t page_size, const uint8_t *delta,
                        size_t len, sluice_error_t *err) {
   if (len < 2 || delta[0] + len - 1 > page_size) {

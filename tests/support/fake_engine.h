@@ -17,6 +17,9 @@
 
 struct sluice_section_s {
   unsigned wakes;
+  unsigned urgents;
+  _Atomic unsigned async_wakes;
+  sluice_save_mode_t mode; /* set by the test */
 };
 
 /* Zeroed by the test: an empty registry. */

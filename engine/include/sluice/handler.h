@@ -3,10 +3,26 @@
  * All calls come from the loop thread, must not block, and must not begin,
  * cancel or free a session. For one operation, in this order:
  *
- *   save     save_begin  [save_start]  save_step...  save_finish...  save_end
+ *   save     save_begin  [save_start]  save_step...  save_finish...
  *                                      (live only)   (host paused)
+ *            [save_release...]  save_end
  *   restore  restore_begin  restore_step...  [restore_check...]
  *            [restore_commit]  restore_end
+ *
+ * In a cut (save.h) the image is the state of one instant, while the host goes
+ * on changing it:
+ *
+ *   live     save_begin  [save_arm...] | save_cut  [save_start]  save_step...
+ *                                      |           [save_release...]  save_end
+ *   other    save_begin                | [save_start]  save_finish...
+ *                                      |           [save_release...]  save_end
+ *                                 the instant
+ *
+ * At the instant save_cut of every live section, and save_start and all of
+ * save_finish of every other one, are called in one go; what the others write
+ * is kept in memory until its turn. A live section then writes the state as it
+ * was at the instant: its owner saves a thing that is not saved yet before its
+ * first change. examples/objects shows how a handler of objects does it.
  *
  * `save_end` and `restore_end` run exactly once if the begin hook returned 0,
  * whatever happens, cancel included. Saving must not change the state. No
@@ -40,6 +56,13 @@ enum {
 
 typedef struct sluice_section_s sluice_section_t;
 
+/* What an image is the state of: the moment when the host was paused at the
+ * end, or one instant at the beginning. */
+typedef enum sluice_save_mode_e {
+  SLUICE_CONVERGE = 0,
+  SLUICE_CUT = 1
+} sluice_save_mode_t;
+
 typedef struct sluice_handler_s {
   uint32_t size;        /* sizeof(sluice_handler_t): lets the struct grow */
   uint32_t version;     /* written */
@@ -53,13 +76,25 @@ typedef struct sluice_handler_s {
   /* Prepares. `section` stays valid until save_end: wake it with
    * sluice_section_wake() when a step returned WAIT and there is work again. */
   int (*save_begin)(void *self, sluice_section_t *section, sluice_error_t *err);
-  /* Optional. Writes what precedes the payload: regions, sizes. One call. */
+  /* Optional. Cut: makes ready for the instant what takes too long for it, a
+   * slice a call: DONE or MORE. While one section has this hook the instant
+   * comes from the loop, else inside sluice_save_begin(). */
+  int (*save_arm)(void *self, sluice_error_t *err);
+  /* Live sections need it to be saved by a cut. This is the instant: quick, for
+   * all sections are cut in one go. */
+  int (*save_cut)(void *self, sluice_error_t *err);
+  /* Optional. Writes what precedes the payload: regions, sizes. One call. In a
+   * cut it comes after the instant and tells of the state at the instant. */
   int (*save_start)(void *self, sluice_writer_t *w, sluice_error_t *err);
   /* Present: the section is live. Writes while the host runs. WAIT: clean for
-   * now. DONE: nothing more until save_finish. */
+   * now. DONE: nothing more until save_finish; in a cut: nothing more. */
   int (*save_step)(void *self, sluice_writer_t *w, sluice_error_t *err);
-  /* Writes what is left; the host is paused. DONE or MORE. */
+  /* Writes what is left; the host is paused. DONE or MORE. Not called in a cut
+   * when the section is live. */
   int (*save_finish)(void *self, sluice_writer_t *w, sluice_error_t *err);
+  /* Optional. Gives back what takes too long for one call, a slice a call: DONE
+   * or MORE. The host runs; from now on nothing is saved any more. */
+  int (*save_release)(void *self);
   /* status 0: the image is complete and safe. Else put marks back: nothing of
    * what was sent may be taken for saved. */
   void (*save_end)(void *self, int status);
@@ -89,6 +124,15 @@ SLUICE_EXTERN void sluice_section_wake_async(sluice_section_t *section);
  * which copies what it needs later. */
 SLUICE_EXTERN const void *
 sluice_section_stream_schema(const sluice_section_t *section, size_t *out_len);
+
+/* As wake, and the next step comes before those of sections that are not
+ * urgent; then it is one of them again. For what somebody or some memory waits
+ * for: pre-images. Loop thread, in a save. */
+SLUICE_EXTERN void sluice_section_urgent(sluice_section_t *section);
+
+/* Of the save that runs, from save_begin to its last step. */
+SLUICE_EXTERN sluice_save_mode_t
+sluice_section_mode(const sluice_section_t *section);
 
 #ifdef __cplusplus
 }

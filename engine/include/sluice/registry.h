@@ -63,9 +63,10 @@ SLUICE_EXTERN uint32_t sluice_registry_count(const sluice_registry_t *registry);
  * as a stream without payloads, at once, calling no handler: for comparing this
  * program with others. `options` and `output` as for an encoder (encoder.h);
  * native streams only carry schemas. Errors of the encoder. */
-SLUICE_EXTERN int sluice_registry_schema(
-    const sluice_registry_t *registry, const sluice_encoder_options_t *options,
-    const sluice_output_t *output, sluice_error_t *err);
+SLUICE_EXTERN int
+sluice_registry_schema(const sluice_registry_t *registry,
+                       const sluice_encoder_options_t *options,
+                       const sluice_output_t *output, sluice_error_t *err);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,17 @@
  * says that what is left is small enough; then the host is paused and the rest
  * follows; index, trailer, flush and sync are written with the host resumed.
  *
+ * That is mode CONVERGE: the image is the state at the pause. In mode CUT it is
+ * the state of one instant, and the host is never paused:
+ *
+ *   BEGIN --> the instant --> LIVE --> FINISH --> over
+ *
+ * The instant is inside sluice_save_begin(), unless a section has to be armed
+ * for it (write-protected memory): then it comes a little later, from the loop,
+ * and `options.cut` tells. What the host changes afterwards is saved first as
+ * it was. Sections that are not live are kept in memory from the instant on
+ * until they are written, within `max_memory`: they are to be small.
+ *
  * A save's callback runs exactly once, from the loop, never from inside a call,
  * and after it nothing of the save is under way. */
 #ifndef SLUICE_SAVE_H
@@ -56,8 +67,10 @@ typedef sluice_verdict_t (*sluice_policy_cb)(sluice_save_t *save,
                                              const sluice_round_t *round);
 
 typedef struct sluice_save_options_s {
-  sluice_format_t format; /* NATIVE (default) or QEMU3 */
-  const char *host;       /* name (native) or machine (QEMU); copied */
+  sluice_save_mode_t mode; /* CONVERGE (default) or CUT, which has no rounds,
+                              no policy, no pause */
+  sluice_format_t format;  /* NATIVE (default) or QEMU3 */
+  const char *host;        /* name (native) or machine (QEMU); copied */
   const char *host_version;
   const uint8_t *image_id;     /* 16 bytes; NULL: random */
   void *data;                  /* for sluice_save_data() */
@@ -81,6 +94,10 @@ typedef struct sluice_save_options_s {
   /* Optional. The host may go on: everything is in the stream, or the save
    * failed after `pause`. Once for each `pause`. */
   void (*resume)(sluice_save_t *save);
+  /* Optional, CUT. This is the instant of the image; the host may run anything
+   * but free the save. At most once; inside sluice_save_begin() or from the
+   * loop. */
+  void (*cut)(sluice_save_t *save);
   /* Optional. About every 100 ms, and at each change of phase. */
   void (*progress)(sluice_save_t *save, const sluice_progress_t *progress);
 } sluice_save_options_t;
@@ -92,8 +109,12 @@ typedef struct sluice_save_options_s {
  * everything still belongs to the caller:
  *   UV_EINVAL      no section, bad option, handler that cannot save
  *   UV_EBUSY       the registry is in use
+ *   UV_ENOTSUP     CUT, and a section cannot be cut: it is live without
+ *                  save_cut, or of pages and not live
  *   UV_ENOMEM      no memory for the session
- *   SLUICE_ESTATE  the engine is closing */
+ *   SLUICE_ESTATE  the engine is closing
+ * What a handler's hook says when the instant is in here ends the save like any
+ * other error: 0 is returned, `cb` gets the code. */
 SLUICE_EXTERN int
 sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
                   sluice_registry_t *registry, sluice_sink_t *sink,

@@ -2,14 +2,37 @@
  *
  * Which pages have changed is found out by a tracker:
  *
- *   cooperative    the host calls sluice_ram_dirty() for what it writes, or
+ *   cooperative    the host calls sluice_ram_dirty() before it writes, or
  *                  sluice_ram_mark(), which is a test of one bit where a page
  *                  is marked already. Works everywhere; loop thread only.
- *   write-protect  the kernel tells (userfaultfd, asynchronous write-protect,
- *                  and PAGEMAP_SCAN; Linux 6.7): the host changes nothing and
- *                  may write from any thread. About 1 us for the first write to
- *                  a page in a round. Armed from save_begin to save_end only;
- *                  disarming takes 10 to 30 ms a GiB, in one go.
+ *   write-protect  the kernel tells (userfaultfd and PAGEMAP_SCAN; Linux 6.7):
+ *                  the host changes nothing and may write from any thread.
+ *                  Armed while a save runs only, and released in slices.
+ *
+ * What the first write to a page costs while it is being saved; the next ones
+ * cost nothing more:
+ *
+ *                  converge                     cut
+ *   cooperative    some ns                      some ns where the page has been
+ *                                               saved, else a copy of it: 1 us
+ *   write-protect  1 us, in each round          20 to 50 us: a thread of ours
+ *                                               is woken; nothing where the
+ *                                               page has been saved
+ *
+ * A cut (save.h) saves a page that is about to change and has not been saved:
+ * its pre-image is copied and written as soon as the sink takes it. Memory for
+ * them is bounded; options say what happens when the sink is too slow.
+ *
+ * Write-protected memory in a cut:
+ *  - It is armed in slices before the instant, so that the loop is not held.
+ *  - Whoever writes is held until the page has been copied: threads, the loop's
+ *    too, and the kernel on the host's behalf (read(2) into the memory). Where
+ *    the kernel's settings do not allow that for the last, the save fails with
+ *    UV_EPERM: CAP_SYS_PTRACE, /dev/userfaultfd or
+ *    vm.unprivileged_userfaultfd=1 is needed.
+ *  - The memory may be neither unmapped nor given back (munmap, madvise) while
+ *    it is saved, and must not hold the memory that malloc() deals out.
+ *  - What the kernel does not see (a device's writes) needs sluice_ram_dirty().
  *
  * Memory whose regions do not change while saving needs SLUICE_RAM_STATIC.
  *
@@ -50,17 +73,39 @@ enum {
   SLUICE_RAM_REMAP = 1u << 1
 };
 
+/* When the memory for pre-images is full: */
+typedef enum sluice_ram_preimage_policy_e {
+  /* The save fails with SLUICE_ELIMIT; the host goes on. */
+  SLUICE_RAM_FAIL = 0,
+  /* A temporary file takes the rest. It is written and read where the page is
+   * needed, on the loop's thread too. */
+  SLUICE_RAM_SPILL,
+  /* Writers wait. Cooperative: sluice_ram_may_write() says when.
+   * Write-protect: other threads than the loop's are held by the kernel; the
+   * loop must not wait for one of them. What can neither wait nor be put off
+   * (sluice_ram_dirty(), the loop's own writes) may use as much memory again;
+   * then the save fails with SLUICE_ELIMIT. */
+  SLUICE_RAM_SLOW
+} sluice_ram_preimage_policy_t;
+
 typedef struct sluice_ram_options_s {
   uint32_t size; /* sizeof(sluice_ram_options_t) */
   sluice_ram_tracker_t tracker;
-  uint32_t page_size;  /* bytes; 0: 4096; write-protect: whole kernel pages */
-  uint64_t max_shadow; /* bytes of all regions that are restored beside
-                          themselves, at most; 0: no limit */
+  uint32_t page_size;    /* bytes; 0: 4096; write-protect: whole kernel pages */
+  uint64_t max_shadow;   /* bytes of all regions that are restored beside
+                            themselves, at most; 0: no limit */
+  uint64_t max_preimage; /* bytes of pre-images in memory; 0: 32 MiB */
+  sluice_ram_preimage_policy_t preimage_policy;
+  const char *spill_dir; /* SPILL: an existing folder, on a disk; copied */
+  /* Optional, SLOW. What sluice_ram_may_write() put off may be tried again.
+   * From the loop; the save may be over. */
+  void (*writable)(void *data);
+  void *data;
 } sluice_ram_options_t;
 
 /* Makes a ram section and registers it; `options` may be NULL. QEMU's stream
  * wants it named "ram", instance 0. Errors of sluice_registry_add(), and:
- *   UV_EINVAL   no such tracker or page size
+ *   UV_EINVAL   no such tracker, page size or policy; SPILL without a folder
  *   UV_ENOTSUP  the kernel has no asynchronous write-protect, or forbids it */
 SLUICE_EXTERN int sluice_ram_new(sluice_ram_t **out,
                                  sluice_registry_t *registry, const char *name,
@@ -82,12 +127,19 @@ SLUICE_EXTERN int sluice_ram_add_region(sluice_ram_t *ram, const char *name,
                                         void *base, uint64_t bytes,
                                         uint32_t flags, uint32_t *out_region);
 
-/* The host has written, or is about to write in this same callback, `len` bytes
- * from byte `offset` of `region`. Ranges outside are cut. Loop thread.
- * Cooperative: needed for every write. Write-protect: allowed, for what the
+/* The host is about to write, in this same callback, `len` bytes from byte
+ * `offset` of `region`. Ranges outside are cut. Loop thread. Cooperative:
+ * needed before every write; where the write came first, a save in mode
+ * CONVERGE is still right, a cut is not. Write-protect: allowed, for what the
  * kernel does not see (a device's writes). Static: ignored. */
 SLUICE_EXTERN void sluice_ram_dirty(sluice_ram_t *ram, uint32_t region,
                                     uint64_t offset, uint64_t len);
+
+/* The same for hosts that can put a write off. 0: write. UV_EAGAIN: do not; a
+ * cut is running, policy SLOW, and there is no memory for what is there now:
+ * `writable` is called when it has been saved. Other policies: always 0. */
+SLUICE_EXTERN int sluice_ram_may_write(sluice_ram_t *ram, uint32_t region,
+                                       uint64_t offset, uint64_t len);
 
 /* The same, inline where nothing is to be done: get the marks of a region once,
  * call sluice_ram_mark() for every write. The members are nobody's business. */
@@ -124,6 +176,8 @@ typedef struct sluice_ram_stats_s {
   uint64_t pages_sent;  /* by the running or last save, repeats included */
   uint64_t pages_again; /* those of them that had been sent before */
   uint64_t syncs;       /* times what was written was gathered, whole rounds */
+  uint64_t preimages;   /* pages copied before they were written */
+  uint64_t preimage_peak; /* bytes of them in memory at most */
 } sluice_ram_stats_t;
 
 SLUICE_EXTERN void sluice_ram_stats(const sluice_ram_t *ram,

@@ -1,0 +1,91 @@
+/* cut.h - what a ram section knows while its image is that of one instant.
+ *
+ *   ram_cut.c        begin, the instant, steps, end
+ *   ram_cut_write.c  what is about to be written, by whom, and what then
+ *   ram_cut_arm.c    protecting memory in slices before, releasing it after
+ *
+ *   begin  [ARM: arm...]  --the instant-->  CUT: step...  [RELEASE...]  end
+ *
+ * While armed and not yet cut, a written page is let go and noted as early, in
+ * `pending`, which the instant sets for all pages. From then on a bit says: not
+ * saved yet. Whoever clears it has seen to the page: the loop by sending it,
+ * whoever is about to write by putting it into the store first.
+ *
+ * Where memory is guarded, faults come from another thread: `lock` covers this
+ * struct, `pending`, the number of its bits, and the section's state. Only the
+ * loop changes that one, and so reads it freely. What the loop sends without
+ * the lock it has claimed before; its pages stay protected until it is done. */
+#ifndef SLUICE_RAM_CUT_H
+#define SLUICE_RAM_CUT_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include <sluice/handler.h>
+#include <sluice/ram.h>
+
+#include "guard.h"
+#include "preimage.h"
+
+/* Pages of one region; count 0: none. */
+typedef struct sluice__ram_span_s {
+  uint32_t region;
+  uint64_t page;
+  uint64_t count;
+} sluice__ram_span_t;
+
+typedef struct sluice__ram_place_s {
+  uint32_t region;
+  uint64_t page;
+} sluice__ram_place_t;
+
+typedef struct sluice__ram_cut_s {
+  pthread_mutex_t lock;
+  sluice__guard_t *guard; /* NULL: the host tells, or nothing is written */
+  sluice__preimages_t store;
+  uint64_t limit;           /* bytes in the store, for who can be put off */
+  int is_lent;              /* the oldest of the store is being sent */
+  int is_holding;           /* a writer is held until the store has room */
+  int code;                 /* why the image is lost; 0: it is not */
+  sluice__ram_span_t claim; /* being sent */
+  int is_wanted;            /* the host waits for `wanted` to be saved */
+  sluice__ram_span_t wanted;
+
+  uint64_t early;            /* bits set in `pending` before the instant */
+  sluice__ram_place_t place; /* armed, or released, up to here */
+  int passes;                /* over all regions, that are over */
+} sluice__ram_cut_t;
+
+/* ram_cut.c */
+int sluice__ram_cut_begin(sluice_ram_t *ram, sluice_error_t *err);
+int sluice__ram_save_cut(void *self, sluice_error_t *err);
+int sluice__ram_cut_step(sluice_ram_t *ram, sluice_writer_t *w,
+                         sluice_error_t *err);
+uint64_t sluice__ram_cut_pending(sluice_ram_t *ram);
+void sluice__ram_cut_end(sluice_ram_t *ram);
+void sluice__ram_cut_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out);
+
+/* ram_cut_write.c. The host is about to write pages. */
+void sluice__ram_cut_preserve(sluice_ram_t *ram,
+                              const sluice__ram_span_t *span);
+/* True: it may, and they are preserved. */
+int sluice__ram_cut_may_write(sluice_ram_t *ram,
+                              const sluice__ram_span_t *span);
+/* For sluice__guard_open(). */
+void sluice__ram_cut_on_fault(void *ctx, sluice__guard_t *guard, uint8_t *at,
+                              int is_owner);
+/* The store has given room: those who wait for it may try again. `lock` is
+ * held. */
+void sluice__ram_cut_made_room(sluice_ram_t *ram);
+/* Nobody is held any more, nor will be. `lock` is not held. */
+void sluice__ram_cut_let_go(sluice_ram_t *ram);
+/* Tells the host that what it waits for is over. `lock` is not held. */
+void sluice__ram_cut_tell_writable(sluice_ram_t *ram);
+
+/* ram_cut_arm.c */
+int sluice__ram_save_arm(void *self, sluice_error_t *err);
+/* Protects what was written early. `lock` is held, so faults wait. */
+int sluice__ram_cut_protect_early(sluice_ram_t *ram, sluice_error_t *err);
+int sluice__ram_save_release(void *self);
+
+#endif

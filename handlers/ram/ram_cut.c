@@ -1,0 +1,274 @@
+/* ram_cut.c - sends the memory as it was at the instant; see cut.h.
+ *
+ * Pre-images go first, since their memory is bounded; then what somebody waits
+ * for; then all the rest, in order. Each page is sent once. Guarded memory is
+ * released run by run as it is sent, so that later writes to it cost nothing.
+ * Knows nothing of formats. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "bitmap.h"
+#include "section.h"
+
+#define PREIMAGE_DEFAULT (UINT64_C(32) << 20)
+
+static int is_guarded(const sluice_ram_t *ram) {
+  return ram->tracker->mode == SLUICE__TRACKER_ASKED;
+}
+
+/* Who can neither be put off nor wait may use as much again. */
+static int open_store(sluice_ram_t *ram, sluice_error_t *err) {
+  sluice__ram_cut_t *cut = &ram->cut;
+  uint64_t page = UINT64_C(1) << ram->page_shift;
+  uint64_t max = ram->max_preimage == 0 ? PREIMAGE_DEFAULT : ram->max_preimage;
+  int can_exceed = ram->policy == SLUICE_RAM_SLOW && max <= UINT64_MAX / 2;
+  int r;
+
+  max = max < page ? page : max;
+  r = sluice__preimages_open(&cut->store, (uint32_t)page,
+                             can_exceed ? 2 * max : max, ram->spill_dir);
+
+  cut->limit = max;
+  return r == 0 ? 0
+                : sluice_fail(err, r,
+                              "no store for pre-images (%" PRIu64
+                              " bytes; spill_dir: %s)",
+                              max,
+                              ram->spill_dir == NULL ? "none" : ram->spill_dir);
+}
+
+static int open_guard(sluice_ram_t *ram, sluice_error_t *err) {
+  sluice__ram_cut_t *cut = &ram->cut;
+  int r;
+
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    /* Until the instant: written early. */
+    (void)sluice__bitmap_clear(ram->regions[i]->pending, 0,
+                               ram->regions[i]->pages);
+  }
+  r = sluice__guard_open(&cut->guard, sluice__ram_cut_on_fault, ram, err);
+  for (uint32_t i = 0; r == 0 && i < ram->region_count; i++) {
+    r = sluice__guard_add(cut->guard, ram->regions[i]->base,
+                          ram->regions[i]->bytes, err);
+  }
+  return r;
+}
+
+static void close_parts(sluice_ram_t *ram) {
+  sluice__guard_close(ram->cut.guard);
+  ram->cut.guard = NULL;
+  sluice__preimages_close(&ram->cut.store);
+  (void)pthread_mutex_destroy(&ram->cut.lock);
+}
+
+int sluice__ram_cut_begin(sluice_ram_t *ram, sluice_error_t *err) {
+  sluice__ram_cut_t *cut = &ram->cut;
+  int r;
+
+  memset(cut, 0, sizeof(*cut));
+  ram->state = SLUICE__RAM_ARM;
+  r = pthread_mutex_init(&cut->lock, NULL);
+  if (r != 0) {
+    ram->state = SLUICE__RAM_IDLE;
+    return sluice_fail(err, -r, "no lock for pre-images");
+  }
+  r = open_store(ram, err);
+  if (r == 0 && is_guarded(ram)) {
+    r = open_guard(ram, err);
+  }
+  if (r != 0) {
+    close_parts(ram);
+    ram->state = SLUICE__RAM_IDLE;
+  }
+  return r;
+}
+
+int sluice__ram_save_cut(void *self, sluice_error_t *err) {
+  sluice_ram_t *ram = self;
+  int r = 0;
+
+  (void)pthread_mutex_lock(&ram->cut.lock);
+  if (ram->cut.guard != NULL) {
+    r = sluice__ram_cut_protect_early(ram, err);
+  }
+  if (r == 0) {
+    sluice__ram_make_all_pending(ram);
+    ram->state = SLUICE__RAM_CUT;
+  }
+  (void)pthread_mutex_unlock(&ram->cut.lock);
+  return r;
+}
+
+static int fail_lost(const sluice_ram_t *ram, sluice_error_t *err) {
+  int code = ram->cut.code;
+
+  if (code == SLUICE_ELIMIT) {
+    return sluice_fail(err, code,
+                       "pre-images fill max_preimage, %" PRIu64
+                       " bytes: more is written than the sink takes",
+                       ram->cut.limit);
+  }
+  return sluice_fail(err, code, "a pre-image could not be kept");
+}
+
+/* `lock` is held from here to send_claim(). */
+static void claim_run(sluice_ram_t *ram, uint32_t region, uint64_t page,
+                      uint64_t count) {
+  ram->cut.claim =
+      (sluice__ram_span_t){.region = region, .page = page, .count = count};
+  ram->save.known -=
+      sluice__bitmap_clear(ram->regions[region]->pending, page, count);
+}
+
+static int send_claim(sluice_ram_t *ram, sluice_writer_t *w) {
+  sluice__ram_cut_t *cut = &ram->cut;
+  const sluice__ram_span_t run = cut->claim;
+  sluice__ram_region_t *region = ram->regions[run.region];
+  uint64_t offset = run.page << ram->page_shift;
+  int r;
+
+  (void)pthread_mutex_unlock(&cut->lock);
+  r = sluice_writer_pages(w, region->wire, offset, region->base + offset,
+                          run.count);
+  ram->stats.pages_sent += run.count;
+  (void)pthread_mutex_lock(&cut->lock);
+  cut->claim.count = 0;
+  (void)pthread_mutex_unlock(&cut->lock);
+  if (cut->guard != NULL) {
+    sluice__guard_release(cut->guard, region->base + offset,
+                          run.count << ram->page_shift);
+  }
+  return r;
+}
+
+/* `lock` is held at the beginning, not at the end. */
+static int send_preimage(sluice_ram_t *ram, sluice_writer_t *w) {
+  sluice__ram_cut_t *cut = &ram->cut;
+  sluice__preimage_t at;
+  const uint8_t *data;
+  int r = sluice__preimages_first(&cut->store, &at, &data);
+
+  cut->is_lent = r > 0;
+  (void)pthread_mutex_unlock(&cut->lock);
+  if (r <= 0) {
+    return r;
+  }
+  r = sluice_writer_pages(w, ram->regions[at.region]->wire,
+                          at.page << ram->page_shift, data, 1);
+  ram->stats.pages_sent++;
+  (void)pthread_mutex_lock(&cut->lock);
+  cut->is_lent = 0;
+  if (cut->code == 0) {
+    sluice__preimages_pop(&cut->store);
+    sluice__ram_cut_made_room(ram);
+  } else {
+    sluice__preimages_close(&cut->store);
+  }
+  (void)pthread_mutex_unlock(&cut->lock);
+  return r;
+}
+
+/* As send_preimage(). */
+static int send_wanted(sluice_ram_t *ram, sluice_writer_t *w) {
+  sluice__ram_span_t *wanted = &ram->cut.wanted;
+  uint64_t end = wanted->page + wanted->count;
+  uint64_t page;
+  uint64_t n = sluice__bitmap_next_run(ram->regions[wanted->region]->pending,
+                                       wanted->page, end,
+                                       sluice__ram_run_limit(ram, w), &page);
+
+  wanted->page = page + n;
+  wanted->count = end - wanted->page;
+  if (n > 0) {
+    claim_run(ram, wanted->region, page, n);
+    return send_claim(ram, w);
+  }
+  (void)pthread_mutex_unlock(&ram->cut.lock);
+  sluice__ram_cut_tell_writable(ram);
+  return 0;
+}
+
+/* As send_preimage(). */
+static int send_next(sluice_ram_t *ram, sluice_writer_t *w) {
+  sluice__ram_place_t *at = &ram->save.cursor;
+  uint64_t n = sluice__ram_find_run(ram, sluice__ram_run_limit(ram, w));
+
+  claim_run(ram, at->region, at->page, n);
+  at->page += n;
+  return send_claim(ram, w);
+}
+
+static int is_waited_for(const sluice__ram_cut_t *cut) {
+  return cut->is_wanted || sluice__preimages_count(&cut->store) > 0;
+}
+
+/* One unit. SLUICE_DONE: there was none left; SLUICE_MORE, or an error. */
+static int cut_turn(sluice_ram_t *ram, sluice_writer_t *w,
+                    sluice_error_t *err) {
+  sluice__ram_cut_t *cut = &ram->cut;
+  int r;
+
+  (void)pthread_mutex_lock(&cut->lock);
+  if (cut->code != 0) {
+    r = fail_lost(ram, err);
+  } else if (sluice__preimages_count(&cut->store) > 0) {
+    r = send_preimage(ram, w);
+    return r < 0 ? r : SLUICE_MORE;
+  } else if (cut->is_wanted) {
+    r = send_wanted(ram, w);
+    return r < 0 ? r : SLUICE_MORE;
+  } else if (ram->save.known > 0) {
+    r = send_next(ram, w);
+    return r < 0 ? r : SLUICE_MORE;
+  } else {
+    r = SLUICE_DONE;
+  }
+  (void)pthread_mutex_unlock(&cut->lock);
+  return r;
+}
+
+int sluice__ram_cut_step(sluice_ram_t *ram, sluice_writer_t *w,
+                         sluice_error_t *err) {
+  int is_urgent;
+
+  do {
+    int r = cut_turn(ram, w, err);
+
+    if (r != SLUICE_MORE) {
+      return r;
+    }
+  } while (!sluice_writer_should_yield(w));
+  (void)pthread_mutex_lock(&ram->cut.lock);
+  is_urgent = is_waited_for(&ram->cut);
+  (void)pthread_mutex_unlock(&ram->cut.lock);
+  if (is_urgent) {
+    sluice_section_urgent(ram->save.section);
+  }
+  return SLUICE_MORE;
+}
+
+uint64_t sluice__ram_cut_pending(sluice_ram_t *ram) {
+  uint64_t pages = ram->pages;
+
+  (void)pthread_mutex_lock(&ram->cut.lock);
+  if (ram->state == SLUICE__RAM_CUT) {
+    pages = ram->save.known + sluice__preimages_count(&ram->cut.store);
+  }
+  (void)pthread_mutex_unlock(&ram->cut.lock);
+  return pages;
+}
+
+void sluice__ram_cut_end(sluice_ram_t *ram) {
+  close_parts(ram);
+  ram->stats.preimage_peak = ram->cut.store.peak;
+}
+
+/* To look is not to change: the lock is no part of what `ram` says. */
+void sluice__ram_cut_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out) {
+  pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&ram->cut.lock;
+
+  (void)pthread_mutex_lock(lock);
+  *out = ram->stats;
+  out->preimage_peak = ram->cut.store.peak;
+  (void)pthread_mutex_unlock(lock);
+}
