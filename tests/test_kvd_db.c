@@ -40,15 +40,14 @@ static int set(const char *key, const char *value, uint64_t expires) {
                 expires);
 }
 
-/* --- the model -------------------------------------------------------------
- */
+/* --- the model --- */
 
 /* A value is its length and the byte it repeats; appending repeats it. */
 typedef struct model_s {
-  bool exists;
   size_t len;
-  char byte;
   uint64_t expires;
+  bool exists;
+  char byte;
 } model_t;
 
 static model_t model[KEYS];
@@ -112,7 +111,7 @@ static void random_set(slot_t s, bytes_t key, model_t *m, uint64_t *rng) {
   char byte = (char)('a' + kvd_random(rng) % 26);
 
   ck_assert_int_eq(db_set(&db, s, key, make_value(len, byte), 0, expires), 0);
-  *m = (model_t){true, len, byte, expires};
+  *m = (model_t){len, expires, true, byte};
 }
 
 static void random_append(slot_t s, bytes_t key, model_t *m, uint64_t *rng) {
@@ -122,7 +121,7 @@ static void random_append(slot_t s, bytes_t key, model_t *m, uint64_t *rng) {
     return;
   }
   if (!m->exists) {
-    *m = (model_t){true, 0, 'z', 0};
+    *m = (model_t){0, 0, true, 'z'};
   }
   ck_assert_int_eq(db_append(&db, s, key, make_value(len, m->byte)), 0);
   m->len += len;
@@ -200,8 +199,7 @@ START_TEST(keys_and_values_are_those_of_the_model) {
 }
 END_TEST
 
-/* --- every change is announced ---------------------------------------------
- */
+/* --- every change is announced --- */
 
 /* What a save does: keeps each page as it was before its first change. */
 typedef struct shadow_s {
@@ -271,8 +269,7 @@ START_TEST(reading_changes_nothing) {
 }
 END_TEST
 
-/* --- large values ----------------------------------------------------------
- */
+/* --- large values --- */
 
 static ref_t big(const char *key, char byte) {
   ck_assert_int_eq(db_set(&db, db_find(&db, text(key)), text(key),
@@ -328,8 +325,7 @@ START_TEST(values_without_a_key_are_gone_after_a_restore) {
 }
 END_TEST
 
-/* --- expiry, limits --------------------------------------------------------
- */
+/* --- expiry, limits --- */
 
 START_TEST(sweeping_finds_expired_keys_that_nobody_asks_for) {
   char key[32];
@@ -407,8 +403,7 @@ START_TEST(max_memory_counts_what_is_to_come) {
 }
 END_TEST
 
-/* --- damage ----------------------------------------------------------------
- */
+/* --- damage --- */
 
 /* Whatever word is wrong: the check says so or all is in order (a word of free
  * memory, or of a value), and it never crashes. */

@@ -17,10 +17,9 @@ static const uint64_t grow_step = (uint64_t)1 << 20;
 
 /* From here on blocks keep their exact size: rounding costs up to a 32nd, and
  * that of 512 MiB is much. */
-static const uint64_t exact_min = 64 * 1024;
+static const uint64_t exact_min = 65536;
 
-/* --- free lists ------------------------------------------------------------
- */
+/* --- free lists --- */
 
 static void set_head(heap_t *h, alloc_place_t at, ref_t b) {
   alloc_state_t *s;
@@ -97,14 +96,13 @@ static ref_t list_try(const heap_t *h, uint64_t size) {
   return 0;
 }
 
-/* --- blocks ----------------------------------------------------------------
- */
+/* --- blocks --- */
 
 /* The smallest size, not below `size`, of which a whole list fits. */
 static uint64_t round_to_list(uint64_t size) {
   uint64_t step;
 
-  if (size < UNIT * COLUMNS) {
+  if (size < (uint64_t)UNIT * COLUMNS) {
     return size;
   }
   step = (uint64_t)1 << (63 - __builtin_clzll(size) - 5);
@@ -204,8 +202,7 @@ static ref_t find(const heap_t *h, uint64_t size) {
                 : list_first(alloc_state(h), alloc_place(round_to_list(size)));
 }
 
-/* --- what others call ------------------------------------------------------
- */
+/* --- what others call --- */
 
 int alloc_init(heap_t *h) {
   int r = heap_grow(h, ARENA_AT - 8);

@@ -37,7 +37,7 @@ static inline alloc_place_t alloc_place(uint64_t size) {
   alloc_place_t p = {0, (unsigned)(size / UNIT)};
   unsigned log;
 
-  if (size >= UNIT * COLUMNS) {
+  if (size >= (uint64_t)UNIT * COLUMNS) {
     log = 63u - (unsigned)__builtin_clzll(size);
     p.row = log - 8;
     p.column = (unsigned)(size >> (log - 5)) - COLUMNS;

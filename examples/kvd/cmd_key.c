@@ -25,8 +25,7 @@ void cmd_exists(call_t *c) {
   reply_integer(c->out, n);
 }
 
-/* --- expiry ----------------------------------------------------------------
- */
+/* --- expiry --- */
 
 enum { EXPIRE_NX = 1, EXPIRE_XX = 2, EXPIRE_GT = 4, EXPIRE_LT = 8 };
 
@@ -140,8 +139,7 @@ void cmd_pttl(call_t *c) {
   reply_integer(c->out, time_left(c));
 }
 
-/* --- all keys --------------------------------------------------------------
- */
+/* --- all keys --- */
 
 void cmd_dbsize(call_t *c) {
   reply_integer(c->out, (int64_t)db_count(c->db));

@@ -46,8 +46,7 @@ void cmd_quit(call_t *c) {
   conn_end(c->conn);
 }
 
-/* --- saving ----------------------------------------------------------------
- */
+/* --- saving --- */
 
 static void reply_saving(call_t *c, int r, const char *good) {
   if (r == 0) {
@@ -91,8 +90,7 @@ void cmd_shutdown(call_t *c) {
   server_stop(c->server);
 }
 
-/* --- COMMAND ---------------------------------------------------------------
- */
+/* --- COMMAND --- */
 
 /* Ten fields in Redis 7; clients look at the first three. */
 static void reply_command(call_t *c, const command_t *command) {

@@ -47,20 +47,20 @@ const command_t *commands_all(size_t *out_count) {
   return table;
 }
 
-/* --- finding ---------------------------------------------------------------
- */
+/* --- finding --- */
 
-static char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+static int lower(char c) {
+  return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : (unsigned char)c;
 }
 
 /* -1, 0, 1 as strcmp(); `word` is in lower case and ends with a NUL. */
 static int compare(bytes_t b, const char *word) {
   for (size_t i = 0; i < b.n; i++) {
-    char c = lower(b.p[i]);
+    int c = lower(b.p[i]);
+    int w = (unsigned char)word[i];
 
-    if (c != word[i] || c == '\0') {
-      return (unsigned char)c < (unsigned char)word[i] ? -1 : 1;
+    if (c != w || c == '\0') {
+      return c < w ? -1 : 1;
     }
   }
   return word[b.n] == '\0' ? 0 : -1;
@@ -87,8 +87,7 @@ static const command_t *find(bytes_t name) {
   return NULL;
 }
 
-/* --- running ---------------------------------------------------------------
- */
+/* --- running --- */
 
 /* A few of the arguments, as Redis does; only what is no NUL is shown. */
 static void reply_unknown(call_t *c) {
@@ -139,8 +138,7 @@ void commands_refuse(out_t *o) {
   reply_error(o, "OOM command not allowed when used memory > 'maxmemory'.");
 }
 
-/* --- for the commands ------------------------------------------------------
- */
+/* --- for the commands --- */
 
 bytes_t call_arg(const call_t *c, size_t i) {
   const resp_arg_t *arg = &c->req->args[i];

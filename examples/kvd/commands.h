@@ -40,8 +40,7 @@ void commands_refuse(out_t *o);
 /* All of them, for COMMAND. */
 const command_t *commands_all(size_t *out_count);
 
-/* --- for the commands ------------------------------------------------------
- */
+/* --- for the commands --- */
 
 bytes_t call_arg(const call_t *c, size_t i);
 

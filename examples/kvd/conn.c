@@ -1,37 +1,34 @@
 /* conn.c - the life of one client.
  *
- * Invariants: while output is unsent a write is under way, so that its end goes
- * on with everything that waits for it; `own` holds bytes exactly when a
- * request has begun and not ended, or is paused before one. Nothing touches the
- * client after conn_close() but libuv's own callbacks. */
+ * Invariants: while output is unsent a write is under way or the next turn is
+ * asked for, and that goes on with everything that waits for it; `own` holds
+ * bytes exactly when a request has begun and not ended, or is paused before
+ * one. Nothing touches the client after conn_close() but libuv's own callbacks.
+ */
 #include "conn.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "conn_private.h"
 #include "reply.h"
 #include "server.h"
 
 enum {
   /* A large argument is read in pieces of this: about 50 us of copying. */
   READ_BIG = 128 * 1024,
-  WRITE_PIECES = 4,         /* more would make uv_write() allocate */
-  WRITE_SLICE = 256 * 1024, /* bytes sent in one turn */
   OWN_MIN = 16 * 1024
 };
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf);
-static void flush(conn_t *c);
-static void go_on(conn_t *c);
 
 static db_t *db_of(conn_t *c) {
   return &c->server->db;
 }
 
-/* --- beginning and end -----------------------------------------------------
- */
+/* --- beginning and end --- */
 
 static void free_conn(conn_t *c) {
   resp_done(&c->resp);
@@ -124,79 +121,14 @@ int conn_accept(server_t *s, uv_stream_t *listener) {
   if (s->conn_count > SERVER_CLIENTS_MAX) {
     reply_error(&c->out, "ERR max number of clients reached");
     conn_end(c);
-    flush(c);
+    conn_flush(c);
     return 0;
   }
   start_reading(c);
   return 0;
 }
 
-/* --- bytes out -------------------------------------------------------------
- */
-
-static void on_write(uv_write_t *req, int status) {
-  conn_t *c = req->data;
-
-  c->is_writing = false;
-  if (c->is_closing) {
-    return;
-  }
-  if (status != 0) {
-    conn_close(c);
-    return;
-  }
-  out_sent(&c->out, c->write_bytes);
-  go_on(c);
-}
-
-static void write_later(conn_t *c) {
-  uv_buf_t bufs[WRITE_PIECES];
-  unsigned n = out_gather(&c->out, bufs, WRITE_PIECES, WRITE_SLICE);
-
-  c->write_bytes = 0;
-  for (unsigned i = 0; i < n; i++) {
-    c->write_bytes += bufs[i].len;
-  }
-  c->write.data = c;
-  c->is_writing = true;
-  if (uv_write(&c->write, &c->h.stream, bufs, n, on_write) != 0) {
-    c->is_writing = false;
-    conn_close(c);
-  }
-}
-
-/* Sends at once what the kernel takes, and leaves the rest to a write whose end
- * is told. One system call for all replies of a pipeline. */
-static void flush(conn_t *c) {
-  uv_buf_t bufs[WRITE_PIECES];
-  int r = 0;
-
-  if (c->out.failed) {
-    conn_close(c);
-  }
-  if (c->is_closing || c->is_writing) {
-    return;
-  }
-  if (c->out.bytes > 0) {
-    r = uv_try_write(&c->h.stream, bufs,
-                     out_gather(&c->out, bufs, WRITE_PIECES, WRITE_SLICE));
-  }
-  if (r < 0 && r != UV_EAGAIN) {
-    conn_close(c);
-    return;
-  }
-  if (r > 0) {
-    out_sent(&c->out, (size_t)r);
-  }
-  if (c->out.bytes > 0) {
-    write_later(c);
-  } else if (c->is_ending) {
-    conn_close(c);
-  }
-}
-
-/* --- large arguments -------------------------------------------------------
- */
+/* --- large arguments --- */
 
 static void start_big(conn_t *c) {
   db_t *db = db_of(c);
@@ -242,8 +174,7 @@ static size_t take_big(conn_t *c, char *buf, size_t len) {
   return len - n;
 }
 
-/* --- bytes in --------------------------------------------------------------
- */
+/* --- bytes in --- */
 
 static bool has_own_room(conn_t *c, size_t need) {
   size_t cap = c->own_cap;
@@ -263,13 +194,13 @@ static bool has_own_room(conn_t *c, size_t need) {
   return true;
 }
 
-/* Keeps the rest of a buffer for the next time. */
-static void keep(conn_t *c, const char *buf, size_t len) {
+/* Keeps the rest of a buffer, which may be `own`, for the next time. */
+static void keep(conn_t *c, const char *buf, size_t len, bool is_own) {
   if (len == 0) {
     free(c->own);
     c->own = NULL;
     c->own_cap = 0;
-  } else if (buf >= c->own && c->own != NULL && buf < c->own + c->own_cap) {
+  } else if (is_own) {
     memmove(c->own, buf, len);
   } else if (has_own_room(c, len)) {
     memcpy(c->own, buf, len);
@@ -297,6 +228,7 @@ static void say_bad(conn_t *c) {
 
 /* Runs the requests in a buffer, as long as the client takes the replies. */
 static void process(conn_t *c, char *buf, size_t len) {
+  bool is_own = buf == c->own;
   resp_result_t r = RESP_COMMAND;
 
   while (r == RESP_COMMAND && !c->is_ending && !c->is_closing) {
@@ -323,17 +255,17 @@ static void process(conn_t *c, char *buf, size_t len) {
     }
   }
   if (!c->is_closing) {
-    keep(c, buf, len);
+    keep(c, buf, len, is_own);
   }
 }
 
 /* Sends, and runs what waited for the output to become less. */
-static void go_on(conn_t *c) {
-  flush(c);
+void conn_go_on(conn_t *c) {
+  conn_flush(c);
   while (c->is_paused && !c->is_closing && c->out.bytes <= CONN_OUT_LOW) {
     c->is_paused = false;
     process(c, c->own, c->own_len);
-    flush(c);
+    conn_flush(c);
   }
   if (c->is_closing || c->is_yielded) {
     return;
@@ -347,13 +279,10 @@ static void go_on(conn_t *c) {
 
 void conn_resume(conn_t *c) {
   c->is_yielded = false;
-  if (!c->is_paused && !c->is_ending) {
-    start_reading(c);
-  }
+  conn_go_on(c);
 }
 
-/* A full buffer: there may be more at once, but the others come first. */
-static void yield(conn_t *c) {
+void conn_yield(conn_t *c) {
   if (!c->is_closing && !c->is_yielded) {
     stop_reading(c);
     c->is_yielded = true;
@@ -414,9 +343,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
   server_tick(c->server);
   take(c, buf->base, (size_t)n);
   if ((size_t)n == buf->len) {
-    yield(c);
+    conn_yield(c); /* there may be more at once */
   }
   if (!c->is_closing) {
-    go_on(c);
+    conn_go_on(c);
   }
 }

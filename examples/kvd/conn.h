@@ -58,7 +58,7 @@ struct conn_s {
  * itself. Errors of uv_accept(), UV_ENOMEM. */
 int conn_accept(struct server_s *server, uv_stream_t *listener);
 
-/* Goes on reading after the turn for which it yielded. */
+/* Goes on in the turn after the one in which it yielded. */
 void conn_resume(conn_t *c);
 
 /* What a command may ask for: close when all replies are out. */

@@ -12,8 +12,7 @@
 #include "db_private.h"
 #include "entry.h"
 
-/* --- lookup ----------------------------------------------------------------
- */
+/* --- lookup --- */
 
 slot_t db_find(db_t *db, bytes_t key) {
   slot_t s = table_find(&db->heap, db_root(&db->heap)->table, key);
@@ -58,8 +57,7 @@ uint64_t db_expiring(const db_t *db) {
   return db_root(&db->heap)->expiring;
 }
 
-/* --- change ----------------------------------------------------------------
- */
+/* --- change --- */
 
 static entry_t *edit(db_t *db, ref_t e) {
   return heap_edit(&db->heap, e, sizeof(entry_t));
@@ -186,8 +184,7 @@ int db_set(db_t *db, slot_t s, bytes_t key, bytes_t value, ref_t blob,
   return 0;
 }
 
-/* --- append ----------------------------------------------------------------
- */
+/* --- append --- */
 
 /* Into a new blob with room for as much again, so that appending bit by bit
  * copies each byte a bounded number of times. */

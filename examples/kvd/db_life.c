@@ -11,8 +11,7 @@
 #include "entry.h"
 #include "verify.h"
 
-/* --- beginning and end -----------------------------------------------------
- */
+/* --- beginning and end --- */
 
 /* The parts that are not in the heap and have to know where it is. */
 static void connect_heap(db_t *db) {
@@ -72,8 +71,7 @@ void db_close(db_t *db) {
   heap_release(&db->heap);
 }
 
-/* --- memory ----------------------------------------------------------------
- */
+/* --- memory --- */
 
 uint64_t db_used(const db_t *db) {
   return alloc_used(&db->heap);
@@ -126,8 +124,7 @@ bool db_reap(db_t *db, unsigned n) {
   return table != 0;
 }
 
-/* --- expiry ----------------------------------------------------------------
- */
+/* --- expiry --- */
 
 /* Deletes the first expired entry of a bucket. The deletion may move entries
  * between buckets, so whoever wants the next begins again. */

@@ -33,14 +33,9 @@ static bool parse_bytes(const char *text, uint64_t *out) {
   static const struct {
     const char *name;
     uint64_t bytes;
-  } units[] = {{"", 1},
-               {"b", 1},
-               {"k", 1000},
-               {"kb", 1024},
-               {"m", 1000 * 1000},
-               {"mb", 1024 * 1024},
-               {"g", 1000 * 1000 * 1000},
-               {"gb", 1024 * 1024 * 1024}};
+  } units[] = {{"", 1},           {"b", 1},          {"k", 1000},
+               {"kb", 1024},      {"m", 1000000},    {"mb", 1048576},
+               {"g", 1000000000}, {"gb", 1073741824}};
   char *rest;
 
   if (!parse_unsigned(text, (uint64_t)1 << 62, out, &rest)) {
@@ -77,7 +72,7 @@ static bool parse_port(const char *text, int *out) {
 static bool parse_seconds(const char *text, unsigned *out) {
   uint64_t n;
 
-  if (!parse_count(text, 1000 * 1000, &n)) {
+  if (!parse_count(text, 1000000, &n)) {
     return false;
   }
   *out = (unsigned)n;

@@ -163,7 +163,10 @@ void out_sent(out_t *o, size_t n) {
   o->bytes -= n;
   while (n > 0 || (o->first != NULL && o->first->at == o->first->len)) {
     chunk_t *c = o->first;
-    size_t left = c->len - c->at;
+    size_t left;
+
+    assert(c != NULL); /* nobody sends more than there is */
+    left = c->len - c->at;
 
     if (n < left) {
       c->at += n;

@@ -17,8 +17,7 @@ enum {
   BACKLOG = 511
 };
 
-/* --- clients ---------------------------------------------------------------
- */
+/* --- clients --- */
 
 void server_add(server_t *s, conn_t *c) {
   c->prev = NULL;
@@ -79,8 +78,7 @@ static void on_connection(uv_stream_t *listener, int status) {
   }
 }
 
-/* --- the clock -------------------------------------------------------------
- */
+/* --- the clock --- */
 
 void server_tick(server_t *s) {
   struct timespec t;
@@ -117,8 +115,7 @@ static void on_signal(uv_signal_t *signal, int number) {
   server_stop(signal->data);
 }
 
-/* --- beginning -------------------------------------------------------------
- */
+/* --- beginning --- */
 
 static int listen_tcp(server_t *s) {
   struct sockaddr_storage address;
@@ -214,8 +211,7 @@ int server_init(server_t *s, uv_loop_t *loop, const options_t *options) {
   return 0;
 }
 
-/* --- end -------------------------------------------------------------------
- */
+/* --- end --- */
 
 void server_stop(server_t *s) {
   uv_handle_t *handles[] = {

@@ -88,8 +88,7 @@ slot_t table_find(const heap_t *h, ref_t table, bytes_t key) {
   return s;
 }
 
-/* --- one bucket more, one bucket less --------------------------------------
- */
+/* --- one bucket more, one bucket less --- */
 
 /* Makes room for bucket `i`. Says whether there is. */
 static bool has_segment(heap_t *h, ref_t table, uint64_t i) {
@@ -165,8 +164,7 @@ static void merge(heap_t *h, ref_t table) {
   }
 }
 
-/* --- what others call ------------------------------------------------------
- */
+/* --- what others call --- */
 
 void table_insert(heap_t *h, ref_t table, ref_t entry) {
   const table_t *t = table_get(h, table);

@@ -81,8 +81,7 @@ static void expect(int fd, const char *text) {
   }
 }
 
-/* --- raw -------------------------------------------------------------------
- */
+/* --- raw --- */
 
 static void copy_stdin(int fd) {
   char buf[65536];
@@ -119,8 +118,7 @@ static void raw(void) {
   waitpid(child, NULL, 0);
 }
 
-/* --- garbage ---------------------------------------------------------------
- */
+/* --- garbage --- */
 
 static uint64_t rng;
 
@@ -217,8 +215,7 @@ static void garbage(uint64_t seed, unsigned count) {
   must_answer();
 }
 
-/* --- large -----------------------------------------------------------------
- */
+/* --- large --- */
 
 enum { SLICE = 1 << 20 };
 
@@ -301,8 +298,7 @@ static void large(uint64_t len) {
   close(one);
 }
 
-/* --- greedy ----------------------------------------------------------------
- */
+/* --- greedy --- */
 
 enum {
   GREEDY_VALUE = 20000,       /* small enough to be copied for each reply */
