@@ -138,7 +138,7 @@ static void fill_sections(size_t count) {
   for (size_t i = 0; i < count; i++) {
     small_t *s = &sections.all[i];
 
-    (void)snprintf(s->name, sizeof(s->name), "device-%zu", i);
+    (void)snprintf(s->name, sizeof(s->name), "device-%u", (unsigned)i);
     if (sluice_registry_add(sections.host.registry, s->name, &handler, s, NULL,
                             NULL, NULL) < 0) {
       abort();

@@ -23,19 +23,24 @@ static sluice_fields_t *saved[DEVICES], *restored[DEVICES];
 static void *image;
 static size_t image_len;
 
-static void add(sluice_registry_t *registry, sluice_fields_t **out,
-                sample_t *structures) {
+static void add_like(sluice_registry_t *registry, sluice_fields_t **out,
+                     sample_t *structures, const sluice_table_t *table) {
   sluice_error_t err = {0};
 
   for (uint32_t i = 0; i < DEVICES; i++) {
     const sluice_section_options_t o = {.instance = i};
-    int r = i == 0 ? sluice_fields_new(&out[i], registry, "sample", &o,
-                                       &sample_table, &structures[i], &err)
+    int r = i == 0 ? sluice_fields_new(&out[i], registry, "sample", &o, table,
+                                       &structures[i], &err)
                    : sluice_fields_new_like(&out[i], out[0], registry, "sample",
                                             &o, &structures[i], &err);
 
     ck_assert_msg(r == 0, "%s", err.message);
   }
+}
+
+static void add(sluice_registry_t *registry, sluice_fields_t **out,
+                sample_t *structures) {
+  add_like(registry, out, structures, &sample_table);
 }
 
 static void setup(void) {
@@ -78,6 +83,29 @@ START_TEST(devices_come_back) {
   for (int i = 0; i < DEVICES; i++) {
     ck_assert(sample_equal(&from[i], &to[i]));
     ck_assert_uint_eq(to[i].loaded, 1);
+  }
+}
+END_TEST
+
+/* An older program's schema is the same in all of its sections. */
+START_TEST(devices_of_an_older_table_come_back) {
+  sluice_table_t newer = sample_table;
+  sluice_fields_t *grown[DEVICES];
+  sluice_registry_t *third = rig_registry(&rig);
+
+  newer.version++;
+  add_like(third, grown, to, &newer);
+  save(SLUICE_FORMAT_NATIVE);
+  ck_assert_msg(rig_restore_memory(&rig, third, image, image_len) == 0,
+                "%s: %s", rig.error.section, rig.error.message);
+  for (int i = 0; i < DEVICES; i++) {
+    ck_assert(sample_equal(&from[i], &to[i]));
+  }
+  ck_assert_int_lt(rig_restore_memory(&rig, third, image, image_len - 1), 0);
+  ck_assert_int_eq(rig_restore_memory(&rig, third, image, image_len), 0);
+  ck_assert_int_eq(sluice_registry_free(third), 0);
+  for (int i = 0; i < DEVICES; i++) {
+    sluice_fields_free(grown[i]);
   }
 }
 END_TEST
@@ -219,6 +247,7 @@ Suite *fields_sections_suite(void) {
 
   tcase_add_checked_fixture(t, setup, teardown);
   tcase_add_loop_test(t, devices_come_back, 0, 2);
+  tcase_add_test(t, devices_of_an_older_table_come_back);
   tcase_add_loop_test(t, a_bad_last_device_leaves_all_as_they_were, 0, 2);
   tcase_add_test(t, a_stream_that_is_cut_anywhere_restores_nothing);
   tcase_add_loop_test(t, a_payload_of_megabytes_goes_in_slices, 0, 2);

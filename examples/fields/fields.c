@@ -3,7 +3,10 @@
  *
  * Version 2 added a field, `hysteresis`, and a subsection, written only while
  * somebody is on holiday. Images of version 1 lack both; images of version 2
- * without a holiday say nothing of holidays. */
+ * without a holiday say nothing of holidays.
+ *
+ *   fields [V1 V2]    writes the images to files: for sluice inspect --fields,
+ *                     sluice diff, sluice compat */
 #include <sluice/fields.h>
 #include <sluice/sluice.h>
 
@@ -90,9 +93,10 @@ static sluice_registry_t *host(const sluice_table_t *table,
 }
 
 static void save(uv_loop_t *loop, sluice_engine_t *engine,
-                 struct thermostat *old, void **image, size_t *len) {
+                 const sluice_table_t *table, struct thermostat *t,
+                 void **image, size_t *len) {
   sluice_fields_t *fields = NULL;
-  sluice_registry_t *registry = host(&thermostat_v1, old, &fields);
+  sluice_registry_t *registry = host(table, t, &fields);
   sluice_sink_t *sink = NULL;
   sluice_save_t *saving;
 
@@ -119,7 +123,28 @@ static void restore(uv_loop_t *loop, sluice_engine_t *engine, const void *image,
   sluice_fields_free(fields);
 }
 
-int main(void) {
+static void write_file(const char *path, const void *image, size_t len) {
+  FILE *f = fopen(path, "wb");
+
+  failed |= f == NULL || fwrite(image, 1, len, f) != len || fclose(f) != 0;
+}
+
+/* The new program's own image: one more reading, and a holiday. */
+static void save_new(uv_loop_t *loop, sluice_engine_t *engine,
+                     struct thermostat now, const char *path) {
+  void *image = NULL;
+  size_t len = 0;
+
+  now.reading[now.count++] = 209;
+  now.back_on = 42;
+  save(loop, engine, &thermostat_v2, &now, &image, &len);
+  if (!failed) {
+    write_file(path, image, len);
+  }
+  free(image);
+}
+
+int main(int argc, char **argv) {
   struct thermostat old = {
       .target = 210, .count = 3, .reading = {205, 208, 211}};
   struct thermostat now = {.back_on = 77};
@@ -131,7 +156,7 @@ int main(void) {
   failed |=
       uv_loop_init(&loop) != 0 || sluice_engine_new(&engine, &loop, NULL) != 0;
   if (!failed) {
-    save(&loop, engine, &old, &image, &len);
+    save(&loop, engine, &thermostat_v1, &old, &image, &len);
   }
   if (!failed) {
     restore(&loop, engine, image, len, &now);
@@ -139,6 +164,10 @@ int main(void) {
   printf("target %d, hysteresis %d, %d readings, the last %d, holiday %u\n",
          now.target, now.hysteresis, now.count, now.reading[2],
          (unsigned)now.back_on);
+  if (!failed && argc == 3) {
+    write_file(argv[1], image, len);
+    save_new(&loop, engine, now, argv[2]);
+  }
   free(image);
   (void)sluice_engine_close(engine, NULL, NULL);
   (void)uv_run(&loop, UV_RUN_DEFAULT);

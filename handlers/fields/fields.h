@@ -2,10 +2,10 @@
 #ifndef SLUICE_FIELDS_FIELDS_H
 #define SLUICE_FIELDS_FIELDS_H
 
-#include "fields/kind.h"
+#include "fields/foreign.h"
 #include "fields/load.h"
 
-enum { SLUICE__FIELDS_LOCAL = 1024 /* bytes of a payload without malloc() */ };
+enum { SLUICE__FIELDS_LOCAL = 192 /* bytes of a payload without malloc() */ };
 
 /* A payload too large for one slice, while the host is paused. */
 typedef struct sluice__fields_save_s {
@@ -16,9 +16,9 @@ typedef struct sluice__fields_save_s {
 
 /* From restore_begin to restore_end. */
 typedef struct sluice__fields_restore_s {
-  sluice_schema_t *schema;   /* the stream's, when it is not the table's own */
-  sluice__plan_t plan;       /* of it */
-  const sluice__plan_t *use; /* this plan or the kind's; NULL: no schema came */
+  sluice__foreign_t
+      *foreign;              /* the stream's schema, when not the table's own */
+  const sluice__plan_t *use; /* its plan or the kind's; NULL: no schema came */
   uint32_t version;
   size_t max_bytes;
   sluice__out_t bytes;     /* of the payload, as they arrive */

@@ -11,8 +11,7 @@
 
 static void free_restore(sluice__fields_restore_t *re) {
   sluice__load_discard(&re->load);
-  sluice__plan_done(&re->plan);
-  sluice_schema_free(re->schema);
+  sluice__foreign_drop(re->foreign);
   sluice__out_done(&re->bytes);
   free(re);
 }
@@ -44,7 +43,7 @@ static sluice__fields_restore_t *new_restore(sluice_fields_t *fields,
 /* A schema equal to ours needs no plan of its own: most of the time it is. */
 static int take_schema(sluice_fields_t *fields, const void *schema, size_t len,
                        sluice_error_t *err) {
-  const sluice__kind_t *kind = fields->kind;
+  sluice__kind_t *kind = fields->kind;
   sluice__fields_restore_t *re = fields->restore;
   int r;
 
@@ -53,10 +52,9 @@ static int take_schema(sluice_fields_t *fields, const void *schema, size_t len,
     re->use = &kind->plan;
     return 0;
   }
-  r = sluice_schema_parse(&re->schema, schema, len, err);
+  r = sluice__foreign_take(&re->foreign, kind, schema, len, re->version, err);
   if (r == 0) {
-    r = sluice__plan_make(&re->plan, re->schema, kind->table, re->version, err);
-    re->use = &re->plan;
+    re->use = &re->foreign->plan;
   }
   return r;
 }

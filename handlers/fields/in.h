@@ -47,6 +47,11 @@ static inline int sluice__in_take(sluice__in_t *in, size_t n,
   return 0;
 }
 
+/* Gets the next `n` bytes, which will be taken one by one, in one go. */
+static inline int sluice__in_want(sluice__in_t *in, size_t n) {
+  return in->more == NULL || sluice__in_left(in) >= n ? 0 : in->more(in, n);
+}
+
 /* As `peek`. */
 static inline int sluice__in_peek(sluice__in_t *in, uint8_t *out, size_t need) {
   if (in->peek != NULL && sluice__in_left(in) < need) {

@@ -9,6 +9,8 @@
 
 #include "fields/plan.h"
 
+typedef struct sluice__foreign_s sluice__foreign_t;
+
 typedef struct sluice__kind_s {
   unsigned refs;
   const sluice_table_t *table;
@@ -16,7 +18,8 @@ typedef struct sluice__kind_s {
   size_t schema_len;
   sluice_schema_t *schema;
   sluice__plan_t plan;
-  size_t max_bytes; /* a payload of any version may have */
+  sluice__foreign_t *foreign; /* the latest one in use, or NULL; foreign.h */
+  size_t max_bytes;           /* a payload of any version may have */
   sluice_handler_t handler;
 } sluice__kind_t;
 

@@ -12,19 +12,13 @@
 
 #include "fields/own.h"
 
-#define QEMU_SUBSECTION 0x05
-
-static int load_table(sluice__load_t *l, unsigned plan,
-                      const sluice_table_t *table, uint32_t version, void *to,
-                      void *live);
-
 int sluice__load_nested(sluice__load_t *l, const sluice__step_t *step, void *to,
                         void *live) {
   int r = sluice__path_enter(&l->path);
 
   if (r == 0) {
-    r = load_table(l, step->plan, step->to->table, step->to->table->version, to,
-                   live);
+    r = sluice__load_table(l, step->plan, step->to->table,
+                           step->to->table->version, to, live);
     sluice__path_leave(&l->path);
   }
   return r;
@@ -168,8 +162,8 @@ static int load_shape(sluice__load_t *l, const sluice__step_t *step, void *to,
   return UV_EINVAL;
 }
 
-static int load_value(sluice__load_t *l, const sluice__step_t *step, void *to,
-                      void *live) {
+int sluice__load_value(sluice__load_t *l, const sluice__step_t *step, void *to,
+                       void *live) {
   const uint8_t *padding;
 
   switch (step->to->type) {
@@ -201,7 +195,7 @@ static int load_step(sluice__load_t *l, const sluice__step_t *step, void *to,
   if ((step->from->flags & SLUICE__SCHEMA_PRESENCE) != 0) {
     r = sluice__load_flag(l, &is_there);
   }
-  return r != 0 || !is_there ? r : load_value(l, step, to, live);
+  return r != 0 || !is_there ? r : sluice__load_value(l, step, to, live);
 }
 
 static int load_steps(sluice__load_t *l, const sluice__plan_table_t *pair,
@@ -236,7 +230,7 @@ static int load_sub(sluice__load_t *l, const sluice__plan_table_t *pair,
   if (plan == SLUICE__PLAN_SKIP) {
     return sluice__walk_table(&w, pair->from->subs[i]);
   }
-  return load_table(l, plan, NULL, 0, to, live);
+  return sluice__load_table(l, plan, NULL, 0, to, live);
 }
 
 static int enter_sub(sluice__load_t *l, const sluice__plan_table_t *pair,
@@ -264,91 +258,6 @@ static int load_subs(sluice__load_t *l, const sluice__plan_table_t *pair,
     }
   }
   return r;
-}
-
-/* ---- QEMU ---- */
-
-static int load_qemu_fields(sluice__load_t *l, const sluice_table_t *table,
-                            uint32_t version, void *to, void *live) {
-  sluice__step_t step = {0};
-  int r = 0;
-
-  for (const sluice_field_t *f = table->fields; f->name != NULL && r == 0;
-       f++) {
-    sluice__path_at(&l->path, f->name);
-    if (sluice__field_is_there(f, to, version)) {
-      step.to = f;
-      r = load_value(l, &step, to, live);
-    }
-  }
-  return r;
-}
-
-/* Is this subsection next? 1, 0, SLUICE_WAIT or an error. Bytes are looked at
- * one step at a time: there may be few of them left in the stream. */
-static int is_sub_next(sluice__load_t *l, const sluice_table_t *sub) {
-  uint8_t head[2 + SLUICE_NAME_MAX];
-  size_t len = strlen(sub->name);
-  int r = sluice__in_peek(&l->in, head, 1);
-
-  if (r == 1 && head[0] == QEMU_SUBSECTION) {
-    r = sluice__in_peek(&l->in, head, 2);
-    if (r == 1 && head[1] == len) {
-      r = sluice__in_peek(&l->in, head, 2 + len);
-      return r == 1 ? memcmp(head + 2, sub->name, len) == 0 : r;
-    }
-    return r == 1 ? 0 : r;
-  }
-  return r == 1 ? 0 : r;
-}
-
-static int load_qemu_sub(sluice__load_t *l, const sluice_table_t *sub, void *to,
-                         void *live) {
-  const uint8_t *head;
-  uint32_t version = 0;
-  int r = sluice__load_bytes(l, 2 + strlen(sub->name), &head);
-
-  r = r == 0 ? sluice__load_u32(l, &version) : r;
-  if (r != 0) {
-    return r;
-  }
-  if (version > sub->version || version < sub->min_version) {
-    return sluice__path_fail(
-        &l->path, version > sub->version ? SLUICE_EVERSION : SLUICE_EOLDVERSION,
-        "has version %" PRIu32 ", expected %" PRIu32 " to %" PRIu32, version,
-        sub->min_version, sub->version);
-  }
-  r = sluice__path_enter(&l->path);
-  if (r == 0) {
-    r = load_table(l, 0, sub, version, to, live);
-    sluice__path_leave(&l->path);
-  }
-  return r;
-}
-
-/* Only the outermost structure knows that nothing else can begin with 05. */
-static int refuse_unknown_sub(sluice__load_t *l) {
-  uint8_t byte = 0;
-  int r = l->path.depth > 0 ? 0 : sluice__in_peek(&l->in, &byte, 1);
-
-  sluice__path_at(&l->path, NULL);
-  return r == 1 && byte == QEMU_SUBSECTION
-             ? sluice__path_fail(&l->path, SLUICE_EUNKNOWN,
-                                 "has a subsection that is not known")
-             : (r == 1 ? 0 : r);
-}
-
-static int load_qemu_subs(sluice__load_t *l, const sluice_table_t *table,
-                          void *to, void *live) {
-  const sluice_table_t *const *sub = table->subsections;
-  int r = 0;
-
-  for (; sub != NULL && *sub != NULL && r == 0; sub++) {
-    sluice__path_at(&l->path, (*sub)->name);
-    r = is_sub_next(l, *sub);
-    r = r == 1 ? load_qemu_sub(l, *sub, to, live) : r;
-  }
-  return r == 0 ? refuse_unknown_sub(l) : r;
 }
 
 /* ---- a structure ---- */
@@ -399,9 +308,9 @@ static int begin_table(sluice__load_t *l, const sluice_table_t *table,
                : 0;
 }
 
-static int load_table(sluice__load_t *l, unsigned plan,
-                      const sluice_table_t *table, uint32_t version, void *to,
-                      void *live) {
+int sluice__load_table(sluice__load_t *l, unsigned plan,
+                       const sluice_table_t *table, uint32_t version, void *to,
+                       void *live) {
   const sluice__plan_table_t *pair =
       l->plan == NULL ? NULL : &l->plan->tables[plan];
   int r;
@@ -413,11 +322,11 @@ static int load_table(sluice__load_t *l, unsigned plan,
   r = begin_table(l, table, to);
   if (r == 0) {
     r = pair != NULL ? load_steps(l, pair, to, live)
-                     : load_qemu_fields(l, table, version, to, live);
+                     : sluice__load_qemu_fields(l, table, version, to, live);
   }
   if (r == 0) {
     r = pair != NULL ? load_subs(l, pair, to, live)
-                     : load_qemu_subs(l, table, to, live);
+                     : sluice__load_qemu_subs(l, table, to, live);
   }
   return r == 0 ? finish_table(l, table, version, to, live) : r;
 }
@@ -425,7 +334,7 @@ static int load_table(sluice__load_t *l, unsigned plan,
 /* ---- the whole ---- */
 
 static int run(sluice__load_t *l) {
-  int r = load_table(l, 0, l->table, l->version, l->shadow, l->live);
+  int r = sluice__load_table(l, 0, l->table, l->version, l->shadow, l->live);
 
   l->path.depth = 0; /* failing left it where that was */
   return r;

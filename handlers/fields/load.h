@@ -55,7 +55,19 @@ int sluice__load_list(sluice__load_t *l, const sluice__step_t *step, void *to,
 void sluice__load_drop_lists(sluice__load_t *l);
 void sluice__load_put_lists(sluice__load_t *l);
 
-/* load.c: the structure that `step` is of, one deeper. */
+/* load_qemu.c. What a structure consists of, in QEMU's streams. */
+int sluice__load_qemu_fields(sluice__load_t *l, const sluice_table_t *table,
+                             uint32_t version, void *to, void *live);
+int sluice__load_qemu_subs(sluice__load_t *l, const sluice_table_t *table,
+                           void *to, void *live);
+
+/* load.c. One field; a structure, by its plan or (QEMU) its table; the
+ * structure that `step` is of, one deeper. */
+int sluice__load_value(sluice__load_t *l, const sluice__step_t *step, void *to,
+                       void *live);
+int sluice__load_table(sluice__load_t *l, unsigned plan,
+                       const sluice_table_t *table, uint32_t version, void *to,
+                       void *live);
 int sluice__load_nested(sluice__load_t *l, const sluice__step_t *step, void *to,
                         void *live);
 

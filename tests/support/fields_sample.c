@@ -1,9 +1,10 @@
 /* fields_sample.c - see fields_sample.h. */
 #include "fields_sample.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "require.h"
 
 /* ---- the table ---- */
 
@@ -121,7 +122,7 @@ const sluice_table_t sample_table = {
 static void *take(size_t size) {
   void *p = calloc(1, size == 0 ? 1 : size);
 
-  ck_assert_ptr_nonnull(p);
+  REQUIRE(p != NULL);
   return p;
 }
 
