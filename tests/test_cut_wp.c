@@ -169,6 +169,7 @@ static void begin_and_cut(void) {
   }
 }
 
+/* A bare call: the thread sanitizer takes read() for a write of the caller. */
 START_TEST(what_the_kernel_writes_for_the_host_is_saved_first) {
   int fds[2];
 
@@ -176,7 +177,8 @@ START_TEST(what_the_kernel_writes_for_the_host_is_saved_first) {
   ck_assert_int_eq(pipe(fds), 0);
   begin_and_cut();
   ck_assert_int_eq((int)write(fds[1], "written by the kernel", 21), 21);
-  ck_assert_int_eq((int)read(fds[0], box.memory + BYTES - PAGE - 10, 21), 21);
+  ck_assert_int_eq(
+      (int)syscall(SYS_read, fds[0], box.memory + BYTES - PAGE - 10, 21), 21);
   ck_assert_mem_eq(box.memory + BYTES - PAGE - 10, "written by the kernel", 21);
   rig_run(&box.rig);
   ck_assert_int_eq(box.rig.status, 0);
