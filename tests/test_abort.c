@@ -71,9 +71,8 @@ START_TEST(after_an_error_every_end_hook_runs_once_and_nothing_else) {
   toy_fail(toy, failures[_i].hook, failures[_i].call, UV_EIO);
   (void)rig_save_memory(&rig, NULL, &image, &image_len);
   for (int i = 0; i < TOYS; i++) {
-    int begun =
-        toys[i].calls[TOY_SAVE_BEGIN] > 0 &&
-        !(i == failures[_i].toy && failures[_i].hook == TOY_SAVE_BEGIN);
+    int begun = toys[i].calls[TOY_SAVE_BEGIN] > 0 &&
+                !(i == failures[_i].toy && failures[_i].hook == TOY_SAVE_BEGIN);
 
     ck_assert_uint_eq(toys[i].save_ends, begun ? 1 : 0);
     ck_assert_int_eq(toys[i].end_status, begun ? UV_EIO : 0);

@@ -1,8 +1,8 @@
 /* test_native_format.c - the bytes of the native stream, version 1.
  *
- * NOTES.md is the norm. The array below was put together from it by a separate
- * program, not by the encoder; the golden file is what the first encoder wrote
- * and is never made again (see golden/write_native_v1.c). */
+ * NOTES.md is the norm. golden/native_tiny.h was put together from it by a
+ * separate program, not by the encoder; the golden file is what the first
+ * encoder wrote and is never made again (see golden/write_native_v1.c). */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include <sluice/handler.h>
 
 #include "decode_all.h"
+#include "golden/native_tiny.h"
 #include "memory_output.h"
 #include "native_forge.h"
 #include "native_sample.h"
@@ -21,294 +22,6 @@
 #ifndef SLUICE_TESTS_DIR
 #define SLUICE_TESTS_DIR "."
 #endif
-
-static const uint8_t tiny[] = {
-    /* File header: 88 bytes, version 1, an index, host "host" "1.0". */
-    0x89,
-    0x53,
-    0x4c,
-    0x43,
-    0x0d,
-    0x0a,
-    0x1a,
-    0x0a,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    0x58,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x10,
-    0x00,
-    0x00,
-    0x04,
-    0x00,
-    0x03,
-    0x00,
-    0x68,
-    0x6f,
-    0x73,
-    0x74,
-    0x31,
-    0x2e,
-    0x30,
-    0x00,
-    0x0f,
-    0x7c,
-    0xce,
-    0x7d,
-    0xce,
-    0x36,
-    0x0d,
-    0x2d,
-    /* FULL, section id 5, record 0: instance 2, version 3, bytes, "a", "blob".
-     */
-    0x02,
-    0x00,
-    0x00,
-    0x00,
-    0x05,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x1d,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x10,
-    0x62,
-    0x08,
-    0xfe,
-    0xb3,
-    0x4e,
-    0xd1,
-    0x2d,
-    0x02,
-    0x00,
-    0x00,
-    0x00,
-    0x03,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x01,
-    0x00,
-    0x04,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x61,
-    0x62,
-    0x6c,
-    0x6f,
-    0x62,
-    0x00,
-    0x00,
-    0x00,
-    /* DATA, record 1: "hello" and three bytes of padding. */
-    0x03,
-    0x00,
-    0x00,
-    0x00,
-    0x05,
-    0x00,
-    0x00,
-    0x00,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x05,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0xd0,
-    0xee,
-    0x88,
-    0x33,
-    0xa2,
-    0x76,
-    0x70,
-    0xad,
-    0x68,
-    0x65,
-    0x6c,
-    0x6c,
-    0x6f,
-    0x00,
-    0x00,
-    0x00,
-    /* TRAILER, record 2: 280 bytes, 3 records, no index, no pages. */
-    0x0c,
-    0x00,
-    0x00,
-    0x00,
-    0xff,
-    0xff,
-    0xff,
-    0xff,
-    0x02,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x38,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0xbb,
-    0x09,
-    0x37,
-    0x14,
-    0x8c,
-    0xa4,
-    0x7b,
-    0x99,
-    0x18,
-    0x01,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x03,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x00,
-    0x2b,
-    0xa3,
-    0x7e,
-    0x8f,
-    0x13,
-    0x94,
-    0x54,
-    0x92,
-    0x89,
-    0x45,
-    0x4e,
-    0x44,
-    0x0d,
-    0x0a,
-    0x1a,
-    0x0a,
-};
 
 static void write_tiny(memory_output_t *m) {
   sluice_encoder_options_t options = {.host = "host", .host_version = "1.0"};
@@ -579,6 +292,27 @@ START_TEST(abort_without_a_reason_is_readable_too) {
 }
 END_TEST
 
+START_TEST(abort_works_after_any_other_error) {
+  sluice_error_t reason = {.code = UV_EINVAL, .message = "misuse"};
+  memory_output_t m;
+  sluice_output_t output;
+  sluice_encoder_t *e;
+  sluice_error_t err;
+
+  memory_output_init(&m);
+  output = memory_output_of(&m);
+  ck_assert_int_eq(sluice_encoder_new(&e, NULL, &output, NULL), 0);
+  ck_assert_int_eq(sluice_encoder_header(e), 0);
+  ck_assert_int_eq(sluice_encoder_bytes(e, "x", 1), SLUICE_ESTATE);
+  ck_assert_int_eq(sluice_encoder_finish(e), SLUICE_ESTATE);
+  ck_assert_int_eq(sluice_encoder_abort(e, &reason), 0);
+  sluice_encoder_free(e);
+  ck_assert_int_eq(decode(m.data, m.len, NULL, &err), SLUICE_EABORTED);
+  ck_assert_str_eq(err.message, "misuse");
+  memory_output_done(&m);
+}
+END_TEST
+
 START_TEST(abort_after_the_trailer_writes_nothing) {
   memory_output_t m;
   sluice_output_t output;
@@ -613,6 +347,7 @@ Suite *native_format_suite(void) {
   tcase_add_test(core, unknown_optional_features_are_ignored);
   tcase_add_test(core, abort_ends_the_stream_with_the_reason);
   tcase_add_test(core, abort_without_a_reason_is_readable_too);
+  tcase_add_test(core, abort_works_after_any_other_error);
   tcase_add_test(core, abort_after_the_trailer_writes_nothing);
   suite_add_tcase(s, core);
   return s;

@@ -1,9 +1,9 @@
 /* test_native_roundtrip.c - what is encoded is what is decoded.
  *
- * Random streams are written from a plan and described twice in the same words:
- * once as the calls are made, once as the items come back. Contents of regions
- * are compared at every close, as order within a payload is the encoder's. */
+ * Random streams are viewed twice in the same words: once as the calls are
+ * made, once as the items come back. */
 #include <check.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -16,137 +16,10 @@
 #include "decode_all.h"
 #include "memory_output.h"
 #include "random.h"
+#include "stream_view.h"
 #include "suite.h"
 
-enum { SECTIONS = 6, REGIONS = 4, PAGES = 300, TEXT = 1 << 20 };
-
-/* A stream as it looks from outside, on either side of the wire. */
-typedef struct view_s {
-  char text[TEXT];
-  size_t len;
-  uint8_t *regions[SECTIONS * REGIONS];
-  size_t region_bytes[SECTIONS * REGIONS];
-  uint32_t region_section[SECTIONS * REGIONS];
-  uint32_t region_count;
-  uint64_t digest; /* of the open payload's bytes */
-  uint32_t section;
-  int is_part;
-  int is_empty;
-} view_t;
-
-static void say(view_t *v, const char *what, uint64_t a, uint64_t b) {
-  int n = snprintf(v->text + v->len, TEXT - v->len,
-                   "%s %" PRIu64 " %" PRIx64 "\n", what, a, b);
-
-  ck_assert_int_gt(n, 0);
-  v->len += (size_t)n;
-  ck_assert_uint_lt(v->len, TEXT);
-}
-
-static uint64_t digest(uint64_t h, const uint8_t *data, size_t len) {
-  for (size_t i = 0; i < len; i++) {
-    h = (h ^ data[i]) * UINT64_C(0x100000001b3);
-  }
-  return h;
-}
-
-static view_t *view_new(void) {
-  return calloc(1, sizeof(view_t));
-}
-
-static void view_free(view_t *v) {
-  for (uint32_t i = 0; i < v->region_count; i++) {
-    free(v->regions[i]);
-  }
-  free(v);
-}
-
-static void view_region(view_t *v, uint32_t index, size_t bytes) {
-  ck_assert_uint_eq(index, v->region_count);
-  v->regions[index] = calloc(1, bytes);
-  memset(v->regions[index], 0xee, bytes);
-  v->region_bytes[index] = bytes;
-  v->region_section[index] = v->section;
-  v->region_count++;
-  say(v, "region", index, bytes);
-}
-
-static void view_open(view_t *v, uint32_t section, int is_part) {
-  v->section = section;
-  v->is_part = is_part;
-  v->is_empty = 1;
-  v->digest = 0;
-}
-
-/* A part of nothing leaves nothing in the stream. */
-static void view_close(view_t *v) {
-  uint64_t h = 0;
-
-  for (uint32_t i = 0; i < v->region_count; i++) {
-    if (v->region_section[i] == v->section) {
-      h = digest(h, v->regions[i], v->region_bytes[i]);
-    }
-  }
-  if (!v->is_part || !v->is_empty) {
-    say(v, v->is_part ? "close part" : "close", v->section, h ^ v->digest);
-  }
-}
-
-static void view_pages(view_t *v, uint32_t region, uint64_t offset,
-                       const uint8_t *data, size_t len) {
-  ck_assert_uint_le(offset + len, v->region_bytes[region]);
-  v->is_empty = 0;
-  if (data != NULL) {
-    memcpy(v->regions[region] + offset, data, len);
-  } else {
-    memset(v->regions[region] + offset, 0, len);
-  }
-}
-
-static void view_bytes(view_t *v, const uint8_t *data, size_t len) {
-  v->is_empty = v->is_empty && len == 0;
-  v->digest = digest(v->digest, data, len);
-}
-
-static void on_run(view_t *v, const sluice_run_t *run) {
-  view_pages(v, run->region, run->offset, run->data,
-             (size_t)(run->count * run->page_size));
-}
-
-static void on_item(void *ctx, const sluice_item_t *item) {
-  view_t *v = ctx;
-
-  switch (item->kind) {
-  case SLUICE_ITEM_NOTE:
-    say(v, item->u.note.name, item->u.note.len,
-        digest(0, item->u.note.data, item->u.note.len));
-    return;
-  case SLUICE_ITEM_SECTION:
-    say(v, item->u.decl.name, item->u.decl.flags, item->u.decl.id);
-    say(v, item->u.decl.type, item->u.decl.instance, item->u.decl.version);
-    view_open(v, item->u.decl.id, 0);
-    return;
-  case SLUICE_ITEM_PART: view_open(v, item->u.decl.id, 1); return;
-  case SLUICE_ITEM_END:
-    say(v, "end", item->u.decl.id, 0);
-    view_open(v, item->u.decl.id, 0);
-    return;
-  case SLUICE_ITEM_CLOSE: view_close(v); return;
-  case SLUICE_ITEM_REGION:
-    view_region(v, item->u.region.index, (size_t)item->u.region.bytes);
-    return;
-  case SLUICE_ITEM_PAGES:
-  case SLUICE_ITEM_ZEROS: on_run(v, &item->u.run); return;
-  case SLUICE_ITEM_BYTES:
-    view_bytes(v, item->u.bytes.data, item->u.bytes.len);
-    return;
-  case SLUICE_ITEM_HEADER:
-  case SLUICE_ITEM_TRAILER: return;
-  case SLUICE_ITEM_DELTA:
-  case SLUICE_ITEM_COMMAND:
-  case SLUICE_ITEM_ABORT: ck_abort_msg("unexpected item");
-  }
-}
+enum { SECTIONS = 6, REGIONS = 4, PAGES = 300 };
 
 /* The writing side: a random stream. */
 typedef struct plan_s {
@@ -175,7 +48,7 @@ static void plan_note(plan_t *p) {
 
   random_fill(p, p->scratch, len);
   ck_assert_int_eq(sluice_encoder_note(p->e, "note", p->scratch, len), 0);
-  say(p->v, "note", len, digest(0, p->scratch, len));
+  view_say(p->v, "note", len, view_digest(0, p->scratch, len));
 }
 
 static void plan_bytes(plan_t *p) {
@@ -263,8 +136,8 @@ static void plan_section(plan_t *p, uint32_t i) {
   decl->name = p->names[i];
   decl->type = "type";
   ck_assert_int_eq(sluice_encoder_open(p->e, SLUICE_ITEM_SECTION, decl), 0);
-  say(p->v, decl->name, decl->flags, decl->id);
-  say(p->v, decl->type, decl->instance, decl->version);
+  view_say(p->v, decl->name, decl->flags, decl->id);
+  view_say(p->v, decl->type, decl->instance, decl->version);
   view_open(p->v, decl->id, 0);
   if (decl->payload == SLUICE_PAYLOAD_PAGES) {
     plan_regions(p);
@@ -278,7 +151,7 @@ static void plan_more(plan_t *p, sluice_item_kind_t kind, uint32_t i) {
   }
   ck_assert_int_eq(sluice_encoder_open(p->e, kind, &p->decls[i]), 0);
   if (kind == SLUICE_ITEM_END) {
-    say(p->v, "end", p->decls[i].id, 0);
+    view_say(p->v, "end", p->decls[i].id, 0);
   }
   view_open(p->v, p->decls[i].id, kind == SLUICE_ITEM_PART);
   plan_payload(p, i);
@@ -329,7 +202,7 @@ static void check_decodes(const memory_output_t *m, const view_t *expected,
 
   counting_alloc_init(&count);
   alloc = counting_alloc_of(&count);
-  r = decode_all(m->data, m->len, step, NULL, &alloc, on_item, v, &err, NULL);
+  r = decode_all(m->data, m->len, step, NULL, &alloc, view_item, v, &err, NULL);
   ck_assert_msg(r == SLUICE_DONE, "%d at %" PRIu64 ": %s", r, err.offset,
                 err.message);
   ck_assert_str_eq(v->text, expected->text);
@@ -463,7 +336,7 @@ START_TEST(the_last_word_on_a_page_wins) {
   ck_assert_int_eq(sluice_encoder_finish(e), 0);
   sluice_encoder_free(e);
   ck_assert_int_eq(
-      decode_all(m.data, m.len, 0, NULL, NULL, on_item, v, &err, NULL),
+      decode_all(m.data, m.len, 0, NULL, NULL, view_item, v, &err, NULL),
       SLUICE_DONE);
   ck_assert_uint_eq(v->regions[0][0], 0);
   ck_assert_uint_eq(v->regions[0][256], 2);

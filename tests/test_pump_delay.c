@@ -19,12 +19,16 @@ typedef struct paced_s {
 static uv_loop_t loop;
 static sluice__pump_t pump;
 static uint64_t now_ns;
+static uint64_t ns_a_look; /* that pass whenever the clock is read */
 static paced_t a, b, c;
 static char ran[NAMES];
 static bool is_closed;
 
 static uint64_t read_now(void *ctx) {
-  return *(uint64_t *)ctx;
+  uint64_t now = *(uint64_t *)ctx;
+
+  *(uint64_t *)ctx = now + ns_a_look;
+  return now;
 }
 
 static int write_name(sluice__cont_t *cont, sluice__budget_t *budget) {
@@ -160,6 +164,16 @@ START_TEST(the_timer_rounds_up_and_is_never_zero) {
 }
 END_TEST
 
+/* A timer of 0 would do no harm here, but would from its own callback. */
+START_TEST(the_timer_is_not_zero_when_the_time_comes_while_it_is_set) {
+  ns_a_look = 2;
+  delay_by(&a, 1);
+  ck_assert(a.delay.armed);
+  ck_assert_uint_eq(uv_timer_get_due_in(&pump.timer), 1);
+  run_until("a");
+}
+END_TEST
+
 START_TEST(close_forgets_the_delays) {
   delay_by(&a, MS);
   sluice__pump_close(&pump, on_closed);
@@ -188,6 +202,7 @@ Suite *pump_delay_suite(void) {
   tcase_add_test(tc, a_delay_takes_the_place_of_the_one_before);
   tcase_add_test(tc, an_undelayed_one_is_not_woken);
   tcase_add_test(tc, the_timer_rounds_up_and_is_never_zero);
+  tcase_add_test(tc, the_timer_is_not_zero_when_the_time_comes_while_it_is_set);
   tcase_add_test(tc, close_forgets_the_delays);
   tcase_add_test(tc, delays_alone_do_not_keep_the_loop);
   suite_add_tcase(s, tc);

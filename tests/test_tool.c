@@ -32,7 +32,7 @@ static const struct {
     {{NULL}, "expected a command"},
     {{"frobnicate"}, "no command 'frobnicate'"},
     {{"--frobnicate"}, "no option '--frobnicate'"},
-    {{"inspect"}, "expected 1 operand, found 0"},
+    {{"inspect"}, "expected at least 1 operand"},
     {{"inspect", "a", "b"}, "'b' is one operand too many"},
     {{"inspect", "--frobnicate", "a"}, "usage: sluice inspect"},
     {{"inspect", "--page-size=5000", "a"}, "'5000' is no page size"},

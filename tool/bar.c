@@ -2,6 +2,7 @@
 #include "bar.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
@@ -19,6 +20,7 @@ static struct {
   uint64_t total;
   uint64_t begun_ms;
   uint64_t drawn_ms;
+  char said[80];
 } bar;
 
 static uint64_t now_ms(void) {
@@ -34,6 +36,15 @@ void bar_begin(uint64_t total) {
   bar.total = total;
   bar.begun_ms = bar.is_on ? now_ms() : 0;
   bar.drawn_ms = 0;
+  bar.said[0] = '\0';
+}
+
+void bar_say(const char *format, ...) {
+  va_list ap;
+
+  va_start(ap, format);
+  (void)vsnprintf(bar.said, sizeof(bar.said), format, ap);
+  va_end(ap);
 }
 
 static void draw_gauge(uint64_t done) {
@@ -56,8 +67,9 @@ static void draw(uint64_t done, uint64_t elapsed_ms) {
   } else {
     (void)fputc('\r', stderr);
   }
-  (void)fprintf(stderr, "  %.0f MiB, %.0f MiB/s\033[K", mib,
-                mib * 1000 / (double)elapsed_ms);
+  (void)fprintf(stderr, "  %.0f MiB, %.0f MiB/s%s%s\033[K", mib,
+                mib * 1000 / (double)elapsed_ms,
+                bar.said[0] != '\0' ? ", " : "", bar.said);
   (void)fflush(stderr);
 }
 

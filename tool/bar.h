@@ -12,6 +12,8 @@
 void bar_begin(uint64_t total);
 /* `done` bytes of them are. Cheap: may be called for every block. */
 void bar_move(uint64_t done);
+/* What is said behind the numbers from now on. */
+void bar_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Takes the bar off the screen, so that something else can be printed. */
 void bar_clear(void);
 void bar_end(void);

@@ -48,7 +48,7 @@ static const args_spec_t spec = {
 struct conversion {
   const char *from;
   const char *to;
-  uint32_t page_size;
+  input_options_t input;
   transcode_t work;
   failure_t failure;
 };
@@ -174,7 +174,7 @@ static int choose_way(struct conversion *c, input_t *in,
 static int convert(struct conversion *c) {
   sluice_item_t item;
   input_t in;
-  int r = input_open(&in, c->from, c->page_size, &c->failure);
+  int r = input_open(&in, c->from, &c->input, &c->failure);
 
   if (r == 0) {
     r = read_header(&in, &item, &c->failure);
@@ -208,14 +208,14 @@ static int take_option(struct conversion *c, const args_t *args, int letter) {
   case 't': return take_format(c, args);
   case 'v': c->work.is_verbose = true; return TOOL_OK;
   default:
-    return args_page_size(args->value, &c->page_size) < 0
+    return args_page_size(args->value, &c->input.page_size) < 0
                ? args_refuse(args, "'%s' is no page size", args->value)
                : TOOL_OK;
   }
 }
 
 static int run_convert(int argc, char **argv) {
-  struct conversion c = {.page_size = 0};
+  struct conversion c = {.from = NULL};
   args_t args;
   int letter;
 

@@ -166,7 +166,8 @@ static int check_found(struct extraction *x) {
 
 static int extract(struct extraction *x, const char *from, const char *to,
                    uint32_t page_size) {
-  int r = input_open(&x->in, from, page_size, &x->failure);
+  const input_options_t how = {.page_size = page_size};
+  int r = input_open(&x->in, from, &how, &x->failure);
 
   /* Nothing of a damaged stream goes out, be it into a pipe. */
   if (r == 0) {

@@ -12,28 +12,32 @@
 #include "args.h"
 #include "command.h"
 #include "input.h"
+#include "inspect_fields.h"
 #include "inspect_view.h"
 
 enum { OPTION_PAGE_SIZE = 256 };
 
 static const args_option_t options[] = {
     {'j', "json", NULL, "print one JSON object"},
+    {'f', "fields", NULL,
+     "print values by name, of all sections or of SECTION"},
     {OPTION_PAGE_SIZE, "page-size", "SIZE",
      "of a QEMU stream that does not say it (4096)"},
 };
 
 static const args_spec_t spec = {
     .command = "inspect",
-    .usage = "[--json] FILE|-",
+    .usage = "[--json] [--fields] FILE|- [SECTION]",
     .about = "Shows what is in a stream: its sections, regions and devices. Of "
              "a stream that is\ndamaged or cut off, what comes before that.\n",
     .examples = "  sluice inspect vm.qevm\n"
                 "  sluice inspect --json vm.sluice | jq .devices\n"
+                "  sluice inspect --fields vm.qevm mc146818rtc\n"
                 "  ssh host cat vm.qevm | sluice inspect -\n",
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .min_operands = 1,
-    .max_operands = 1,
+    .max_operands = 2,
 };
 
 struct inspection {
@@ -58,7 +62,7 @@ bool inspect_id_text(char out[33], const uint8_t id[16]) {
   bool is_set = false;
 
   for (int i = 0; i < 16; i++) {
-    (void)snprintf(out + 2 * i, 3, "%02x", id[i]);
+    (void)snprintf(out + 2 * (size_t)i, 3, "%02x", id[i]);
     is_set = is_set || id[i] != 0;
   }
   return is_set;
@@ -145,7 +149,9 @@ static void show_end(struct inspection *s) {
 }
 
 static int inspect(struct inspection *s, const char *path, uint32_t page_size) {
-  if (input_open(&s->in, path, page_size, &s->failure) == 0) {
+  const input_options_t how = {.page_size = page_size};
+
+  if (input_open(&s->in, path, &how, &s->failure) == 0) {
     run(s);
     show_end(s);
   }
@@ -158,6 +164,7 @@ static int inspect(struct inspection *s, const char *path, uint32_t page_size) {
 static int run_inspect(int argc, char **argv) {
   struct inspection s = {.view = &inspect_text};
   uint32_t page_size = 0;
+  bool has_fields = false;
   args_t args;
   int letter;
 
@@ -165,12 +172,22 @@ static int run_inspect(int argc, char **argv) {
   while ((letter = args_next(&args)) > 0) {
     if (letter == 'j') {
       s.view = &inspect_json;
+    } else if (letter == 'f') {
+      has_fields = true;
     } else if (args_page_size(args.value, &page_size) < 0) {
       return args_refuse(&args, "'%s' is no page size", args.value);
     }
   }
   if (letter < 0) {
     return args.exit_code;
+  }
+  if (has_fields) {
+    return inspect_fields(args.operands[0],
+                          args.operand_count > 1 ? args.operands[1] : NULL,
+                          s.view == &inspect_json);
+  }
+  if (args.operand_count > 1) {
+    return args_refuse(&args, "'%s' is one operand too many", args.operands[1]);
   }
   return inspect(&s, args.operands[0], page_size);
 }

@@ -134,7 +134,8 @@ static void print_summary(struct verification *v) {
 
 static int verify(struct verification *v, const char *path,
                   uint32_t page_size) {
-  int r = input_open(&v->in, path, page_size, &v->failure);
+  const input_options_t how = {.page_size = page_size, .check_index = true};
+  int r = input_open(&v->in, path, &how, &v->failure);
   sluice_item_t item;
 
   while (r >= 0 &&

@@ -19,5 +19,11 @@ extern const command_t command_inspect;
 extern const command_t command_verify;
 extern const command_t command_convert;
 extern const command_t command_extract;
+extern const command_t command_receive;
+extern const command_t command_send;
+extern const command_t command_checkpoint;
+extern const command_t command_restore;
+extern const command_t command_diff;
+extern const command_t command_compat;
 
 #endif

@@ -14,6 +14,9 @@
 /* What a pipe may hold: four times as fast as the 64 KiB they are born with. */
 enum { PIPE_BYTES = 1024 * 1024 };
 
+/* Room for the places of all pages of a machine of 480 GiB. */
+#define CHECK_MEMORY ((size_t)1024 * 1024 * 1024)
+
 static void prepare(input_t *in, const struct stat *st) {
   if (S_ISREG(st->st_mode)) {
     in->size = (uint64_t)st->st_size;
@@ -23,9 +26,11 @@ static void prepare(input_t *in, const struct stat *st) {
   }
 }
 
-static int make_decoder(input_t *in, uint32_t page_size, failure_t *f) {
+static int make_decoder(input_t *in, const input_options_t *given,
+                        failure_t *f) {
   sluice_decoder_options_t options = {.cut = SLUICE_CUT_BY_DESCRIPTION,
-                                      .page_size = page_size};
+                                      .page_size = given->page_size,
+                                      .check_index = given->check_index};
   struct stat st;
   int r;
 
@@ -33,6 +38,10 @@ static int make_decoder(input_t *in, uint32_t page_size, failure_t *f) {
     return fail_system(f, in->name, errno, "read");
   }
   prepare(in, &st);
+  options.may_stay_open = S_ISSOCK(st.st_mode);
+  if (given->check_index) {
+    options.max_memory = CHECK_MEMORY;
+  }
   r = sluice_decoder_new(&in->decoder, &options, NULL);
   if (r < 0) {
     return fail_with(f, in->name, r, "cannot begin to read: %s",
@@ -42,7 +51,9 @@ static int make_decoder(input_t *in, uint32_t page_size, failure_t *f) {
   return 0;
 }
 
-int input_open(input_t *in, const char *path, uint32_t page_size,
+static const input_options_t usual = {.page_size = 0};
+
+int input_open(input_t *in, const char *path, const input_options_t *options,
                failure_t *f) {
   *in = (input_t){.name = input_name(path), .fd = STDIN_FILENO};
   if (strcmp(path, "-") != 0) {
@@ -52,22 +63,44 @@ int input_open(input_t *in, const char *path, uint32_t page_size,
     }
     in->is_ours = true;
   }
-  return make_decoder(in, page_size, f);
+  return make_decoder(in, options, f);
 }
 
 int input_open_fd(input_t *in, int fd, const char *name, failure_t *f) {
+
   *in = (input_t){.name = name, .fd = fd};
   if (lseek(fd, 0, SEEK_SET) < 0) {
     return fail_system(f, name, errno, "read again");
   }
-  return make_decoder(in, 0, f);
+  return make_decoder(in, &usual, f);
+}
+
+int input_open_live(input_t *in, int fd, const char *name, failure_t *f) {
+  *in = (input_t){.name = name, .fd = fd};
+  return make_decoder(in, &usual, f);
+}
+
+static int wait(input_t *in, failure_t *f) {
+  return in->hooks == NULL || in->hooks->wait == NULL
+             ? 0
+             : in->hooks->wait(in->ctx, in->fd, f);
+}
+
+static int copy(input_t *in, const void *data, size_t len, failure_t *f) {
+  return in->hooks == NULL || in->hooks->copy == NULL
+             ? 0
+             : in->hooks->copy(in->ctx, data, len, f);
 }
 
 static int fill(input_t *in, failure_t *f) {
   void *space;
   size_t len;
   ssize_t n;
+  int r = wait(in, f);
 
+  if (r < 0) {
+    return r;
+  }
   sluice_decoder_space(in->decoder, &space, &len);
   do {
     n = read(in->fd, space, len);
@@ -82,7 +115,7 @@ static int fill(input_t *in, failure_t *f) {
   sluice_decoder_fill(in->decoder, (size_t)n);
   in->fetched += (uint64_t)n;
   bar_move(in->fetched);
-  return 0;
+  return copy(in, space, (size_t)n, f);
 }
 
 static int fail_aborted(const input_t *in, const sluice_item_t *item,

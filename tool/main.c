@@ -12,10 +12,9 @@
 #include "command.h"
 
 static const command_t *const commands[] = {
-    &command_inspect,
-    &command_verify,
-    &command_convert,
-    &command_extract,
+    &command_inspect,    &command_verify,  &command_convert, &command_extract,
+    &command_diff,       &command_compat,  &command_receive, &command_send,
+    &command_checkpoint, &command_restore,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -28,12 +27,12 @@ static void print_usage(FILE *to) {
 }
 
 static int print_help(void) {
-  (void)puts("sluice shows, checks and converts saved machines: QEMU's "
-             "migration streams and\nsluice's own images.\n");
+  (void)puts("sluice keeps, shows, checks and converts machines of QEMU: its "
+             "migration streams\nand sluice's own images.\n");
   print_usage(stdout);
   (void)puts("\ncommands:");
   for (size_t i = 0; i < COMMAND_COUNT; i++) {
-    (void)printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    (void)printf("  %-11s %s\n", commands[i]->name, commands[i]->summary);
   }
   (void)puts("\nA FILE of `-` is standard input, an OUT of `-` standard output."
              "\n\nexit status: 0 it worked; 1 it did not, and standard error "

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ static char *folder_of(const char *path) {
   return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
+/* Ends with six X. */
 static char *temp_name(const char *folder) {
   char *name;
 
@@ -50,6 +52,16 @@ static mode_t mode_for(const struct stat *former) {
   return 0666 & ~mask;
 }
 
+/* A file without a name leaves nothing behind even when we are killed. Not
+ * every file system has them, and they are named through /proc. */
+static int open_nameless(target_t *t, const char *folder) {
+  t->fd = access("/proc/self/fd", X_OK) < 0
+              ? -1
+              : open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  t->is_nameless = t->fd >= 0;
+  return t->fd;
+}
+
 static int open_file(target_t *t, const char *path, const struct stat *former,
                      failure_t *f) {
   char *folder;
@@ -58,18 +70,16 @@ static int open_file(target_t *t, const char *path, const struct stat *former,
   t->final = former != NULL ? realpath(path, NULL) : strdup(path);
   folder = t->final == NULL ? NULL : folder_of(t->final);
   t->temp = folder == NULL ? NULL : temp_name(folder);
-  free(folder);
-  if (t->temp == NULL) {
-    return fail_system(f, t->name, errno, "create");
-  }
-  t->fd = tidy_create(t->temp);
-  if (t->fd < 0) {
+  if (t->temp == NULL ||
+      (open_nameless(t, folder) < 0 && (t->fd = tidy_create(t->temp)) < 0)) {
     int r = fail_system(f, t->name, errno, "create");
 
+    free(folder);
     free(t->temp);
     t->temp = NULL;
     return r;
   }
+  free(folder);
   (void)fchmod(t->fd, mode_for(former));
   return 0;
 }
@@ -131,6 +141,11 @@ int target_open(target_t *t, const char *path, bool must_seek, failure_t *f) {
   }
   t->owns_stream = true;
   return open_stream(t, fd, must_seek, f);
+}
+
+void target_open_fd(target_t *t, int fd, const char *name) {
+  (void)signal(SIGPIPE, SIG_IGN);
+  *t = (target_t){.name = name, .fd = fd, .is_stream = true, .stream = -1};
 }
 
 int target_open_scratch(target_t *t, const char *path, failure_t *f) {
@@ -219,14 +234,62 @@ static int sync_folder(const char *path) {
   return r;
 }
 
+static int link_as(const target_t *t, const char *path) {
+  char from[64];
+
+  (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", t->fd);
+  return linkat(AT_FDCWD, from, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+}
+
+/* In place of the six X. */
+static int make_random(char *temp) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
+  unsigned char bytes[6];
+  char *to = temp + strlen(temp) - sizeof(bytes);
+
+  if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+    return -1;
+  }
+  for (size_t i = 0; i < sizeof(bytes); i++) {
+    to[i] = letters[bytes[i] % 32];
+  }
+  return 0;
+}
+
+/* A link cannot replace a file, only rename() can: that takes a name between.
+ */
+static int name_and_rename(target_t *t) {
+  int r = -1;
+
+  tidy_watch(t->temp);
+  do {
+    if (make_random(t->temp) < 0) {
+      return -1;
+    }
+    r = link_as(t, t->temp);
+  } while (r < 0 && errno == EEXIST);
+  t->is_nameless = r < 0;
+  return r < 0 ? -1 : rename(t->temp, t->final);
+}
+
+static int show_file(target_t *t) {
+  if (!t->is_nameless) {
+    return rename(t->temp, t->final);
+  }
+  if (link_as(t, t->final) == 0) {
+    return 0;
+  }
+  return errno == EEXIST ? name_and_rename(t) : -1;
+}
+
 static int commit_file(target_t *t, failure_t *f) {
   if (sync_fd(t->fd) < 0) {
     return fail_system(f, t->name, errno, "write");
   }
-  if (rename(t->temp, t->final) < 0) {
+  if (show_file(t) < 0) {
     return fail_system(f, t->name, errno, "replace");
   }
-  tidy_forget();
+  tidy_forget(t->temp);
   free(t->temp);
   t->temp = NULL;
   return sync_folder(t->final) < 0
@@ -248,8 +311,10 @@ void target_close(target_t *t) {
   int stream = t->is_stream ? t->fd : t->stream;
 
   if (t->temp != NULL) {
-    (void)unlink(t->temp);
-    tidy_forget();
+    if (!t->is_nameless) {
+      (void)unlink(t->temp);
+    }
+    tidy_forget(t->temp);
     free(t->temp);
   }
   if (!t->is_stream && t->fd >= 0) {

@@ -11,6 +11,7 @@
 #include <sluice/handler.h>
 
 #include "image_output.h"
+#include "run_state.h"
 
 struct work {
   transcode_t *t;
@@ -24,6 +25,7 @@ struct work {
   sluice_encoder_t *encoder; /* NULL until the item after the header */
   bool has_configuration;
   uint32_t page_sections;
+  bool is_run_state; /* the open section says whether the machine runs */
   uint8_t page[SLUICE_PAGE_MAX];
 };
 
@@ -164,7 +166,18 @@ static int take_command(struct work *w, const sluice_command_t *command) {
 static int take_section(struct work *w, const sluice_item_t *item) {
   w->page_sections += item->kind == SLUICE_ITEM_SECTION &&
                       item->u.decl.payload == SLUICE_PAYLOAD_PAGES;
+  w->is_run_state = run_state_is(&item->u.decl);
   return sluice_encoder_open(w->encoder, item->kind, &item->u.decl);
+}
+
+static int take_bytes(struct work *w, const sluice_bytes_t *bytes) {
+  uint8_t running[RUN_STATE_BYTES];
+
+  if (w->is_run_state && w->t->was_running &&
+      run_state_resume(bytes->data, bytes->len, running)) {
+    return sluice_encoder_bytes(w->encoder, running, sizeof(running));
+  }
+  return sluice_encoder_bytes(w->encoder, bytes->data, bytes->len);
 }
 
 static int take(struct work *w, const sluice_item_t *item) {
@@ -182,9 +195,7 @@ static int take(struct work *w, const sluice_item_t *item) {
                                 run->count);
   case SLUICE_ITEM_ZEROS: return take_zeros(w, run);
   case SLUICE_ITEM_DELTA: return take_delta(w, run);
-  case SLUICE_ITEM_BYTES:
-    return sluice_encoder_bytes(w->encoder, item->u.bytes.data,
-                                item->u.bytes.len);
+  case SLUICE_ITEM_BYTES: return take_bytes(w, &item->u.bytes);
   case SLUICE_ITEM_COMMAND: return take_command(w, &item->u.command);
   case SLUICE_ITEM_HEADER:
   case SLUICE_ITEM_ABORT: /* a failure by now */
@@ -225,6 +236,9 @@ static int copy_items(struct work *w) {
           item.kind == SLUICE_ITEM_NOTE &&
           strcmp(item.u.note.name, SLUICE_NOTE_QEMU_CONFIGURATION) == 0;
       r = begin(w);
+    }
+    if (r >= 0 && w->t->watch != NULL) {
+      r = w->t->watch(w->t->ctx, &item, w->failure);
     }
     r = r < 0 ? r : take(w, &item);
     if (r < 0) {

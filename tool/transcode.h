@@ -28,7 +28,12 @@ typedef struct transcode_s {
   footers_t footers;       /* to QEMU3: in what is written */
   footers_t footers_found; /* set: what the input said */
   bool is_verbose;         /* tells what is left out */
-  sluice_totals_t totals;  /* set: of what was written */
+  bool was_running;        /* was stopped only for this: shall run again */
+  /* Optional: sees every item before it is written. 0, or the failure's code.
+   */
+  int (*watch)(void *ctx, const sluice_item_t *item, failure_t *f);
+  void *ctx;
+  sluice_totals_t totals; /* set: of what was written */
 } transcode_t;
 
 /* Reads `in`, of which `header` is the first item and was taken already, to its

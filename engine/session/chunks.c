@@ -65,6 +65,7 @@ static int lend(void *ctx, uint8_t **out) {
   if (r < 0) {
     return r;
   }
+  assert(c->idle != NULL);
   chunk = c->idle;
   c->idle = chunk->next;
   *out = chunk->base;

@@ -178,6 +178,36 @@ int sluice_reader_exact(sluice_reader_t *r, void *buf, size_t len) {
   return got;
 }
 
+/* Gives back what is at hand and asks for more of it in one piece. */
+static int lend_more(sluice_reader_t *r) {
+  size_t used = r->lent_used;
+
+  r->lent_len = 0;
+  r->lent_used = 0;
+  sluice_decoder_consume(r->decoder, used);
+  return lend_bytes(r);
+}
+
+int sluice_reader_peek(sluice_reader_t *r, void *buf, size_t len, size_t *got) {
+  int result;
+
+  *got = 0;
+  assert(r->section->stash.len == 0); /* an exact that waits is not abandoned */
+  result = lend_bytes(r);
+  while (result == 0 && r->lent_len - r->lent_used < len) {
+    result = lend_more(r);
+  }
+  if (result == 0) {
+    memcpy(buf, r->lent + r->lent_used, len);
+    *got = len;
+  }
+  return result == SLUICE_WAIT && r->is_closed ? 0 : result;
+}
+
+sluice_format_t sluice_reader_format(const sluice_reader_t *r) {
+  return sluice_decoder_format(r->decoder);
+}
+
 int sluice_reader_some(sluice_reader_t *r, void *buf, size_t len, size_t *got) {
   int result;
 

@@ -9,6 +9,10 @@
 
 #include "session/session.h"
 
+#ifdef __clang__ /* does not read uthash's comments on falling through */
+#pragma clang diagnostic ignored "-Wimplicit-fallthrough"
+#endif
+
 enum { WEIGHT_DEFAULT = 100, WEIGHT_MAX = 1000, TYPE_MAX = 31 };
 
 void *sluice__registry_hash_alloc(sluice_registry_t *registry, size_t size) {
@@ -165,6 +169,7 @@ int sluice_registry_add(sluice_registry_t *registry, const char *name,
   }
   insert_by_priority(registry, section);
   registry->count++;
+  registry->aliased += section->options.aliases != NULL ? 1 : 0;
   if (out_section != NULL) {
     *out_section = section;
   }
@@ -180,10 +185,36 @@ sluice_section_t *sluice__registry_find(sluice_registry_t *registry,
   if (len > SLUICE_NAME_MAX) {
     return NULL;
   }
+  memset(&probe.key, 0, sizeof(probe.key));
   probe.key.instance = instance;
   memcpy(probe.key.name, name, len);
   HASH_FIND(hh, registry->by_key, &probe.key, key_len(name), found);
   return found;
+}
+
+static bool has_alias(const sluice_section_t *section, const char *name) {
+  const char *const *at = section->options.aliases;
+
+  while (at != NULL && *at != NULL && strcmp(*at, name) != 0) {
+    at++;
+  }
+  return at != NULL && *at != NULL;
+}
+
+sluice_section_t *sluice__registry_resolve(sluice_registry_t *registry,
+                                           const char *name,
+                                           uint32_t instance) {
+  sluice_section_t *found = sluice__registry_find(registry, name, instance);
+
+  if (found != NULL || registry->aliased == 0) {
+    return found;
+  }
+  for (sluice_section_t *at = registry->first; at != NULL; at = at->next) {
+    if (at->options.instance == instance && has_alias(at, name)) {
+      return at;
+    }
+  }
+  return NULL;
 }
 
 static void unlink_section(sluice_registry_t *registry,
@@ -214,6 +245,7 @@ int sluice_registry_remove(sluice_registry_t *registry, const char *name,
   HASH_DELETE(hh, registry->by_key, section);
   unlink_section(registry, section);
   registry->count--;
+  registry->aliased -= section->options.aliases != NULL ? 1 : 0;
   sluice__registry_hash_free(registry, section, sizeof(*section));
   return 0;
 }
@@ -266,6 +298,12 @@ void sluice_section_wake(sluice_section_t *section) {
 
 void sluice_section_wake_async(sluice_section_t *section) {
   sluice__queue_post(&section->cont);
+}
+
+const void *sluice_section_stream_schema(const sluice_section_t *section,
+                                         size_t *out_len) {
+  *out_len = section->stream_schema_len;
+  return section->stream_schema;
 }
 
 void sluice_section_urgent(sluice_section_t *section) {

@@ -62,6 +62,8 @@ struct sluice_section_s {
   uint32_t id; /* in the stream */
   bool is_end; /* restore: the payload at hand is the last */
   sluice__stash_t stash;
+  const void *stream_schema; /* inside restore_begin only */
+  size_t stream_schema_len;
 };
 
 struct sluice_registry_s {
@@ -70,7 +72,8 @@ struct sluice_registry_s {
   sluice_section_t *first;  /* list by priority */
   sluice_section_t *last;
   uint32_t count;
-  void *user; /* the operation that uses it */
+  uint32_t aliased; /* sections with former names */
+  void *user;       /* the operation that uses it */
 };
 
 void *sluice__registry_hash_alloc(sluice_registry_t *registry, size_t size);
@@ -80,6 +83,10 @@ void sluice__registry_hash_free(sluice_registry_t *registry, void *p,
 /* NULL when there is none. */
 sluice_section_t *sluice__registry_find(sluice_registry_t *registry,
                                         const char *name, uint32_t instance);
+
+/* As a stream names it: by name, or by a former one. */
+sluice_section_t *sluice__registry_resolve(sluice_registry_t *registry,
+                                           const char *name, uint32_t instance);
 
 /* Takes the registry for `session`, all sections IDLE; UV_EBUSY, UV_EINVAL
  * (empty). */

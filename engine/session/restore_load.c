@@ -134,7 +134,7 @@ static int check_version(sluice_restore_t *restore, const sluice_decl_t *decl,
 
 static int check_kind(sluice_restore_t *restore, const sluice_decl_t *decl,
                       const sluice_handler_t *h) {
-  char text[160];
+  char text[192];
 
   if (decl->payload == h->payload &&
       (decl->type == NULL || decl->type[0] == '\0' ||
@@ -142,7 +142,7 @@ static int check_kind(sluice_restore_t *restore, const sluice_decl_t *decl,
     return 0;
   }
   (void)snprintf(text, sizeof(text),
-                 "stream has kind '%.40s' of %s, the handler is '%s' of %s",
+                 "stream has kind '%.31s' of %s, the handler is '%.31s' of %s",
                  decl->type == NULL ? "" : decl->type,
                  decl->payload == SLUICE_PAYLOAD_PAGES ? "pages" : "bytes",
                  h->type,
@@ -166,7 +166,11 @@ static int begin_section(sluice_restore_t *restore, sluice_section_t *section,
   if (is_qemu(restore) && decl->payload == SLUICE_PAYLOAD_PAGES) {
     version = h->version;
   }
+  section->stream_schema = decl->schema_len > 0 ? decl->schema : NULL;
+  section->stream_schema_len = decl->schema_len;
   r = h->restore_begin(section->self, section, version, &err);
+  section->stream_schema = NULL; /* the decoder's: gone with its next item */
+  section->stream_schema_len = 0;
   if (r < 0) {
     return fail(restore, r, section, &err);
   }
@@ -187,8 +191,8 @@ static int hand_over(sluice_restore_t *restore, sluice_section_t *section,
 /* A payload of a section begins: whose, and is it its turn? */
 static int open_payload(sluice_restore_t *restore, const sluice_item_t *item) {
   const sluice_decl_t *decl = &item->u.decl;
-  sluice_section_t *section = sluice__registry_find(restore->session.registry,
-                                                    decl->name, decl->instance);
+  sluice_section_t *section = sluice__registry_resolve(
+      restore->session.registry, decl->name, decl->instance);
   bool is_first = item->kind == SLUICE_ITEM_SECTION;
   int r = 0;
 

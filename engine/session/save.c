@@ -10,7 +10,9 @@
 #include "io/sink.h"
 
 enum {
-  STAGING_DEFAULT = 4 * SLUICE_CHUNK_BYTES,
+  /* Four requests of what a sink joins to one (1 MiB): it always has the next.
+   * With one, a file sink and the encoder took turns instead of overlapping. */
+  STAGING_DEFAULT = 16 * SLUICE_CHUNK_BYTES,
   DOWNTIME_DEFAULT_US = 50 * 1000,
   ROUNDS_DEFAULT = 30,
   WEIGHT_MAX = 1000

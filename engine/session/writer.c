@@ -74,6 +74,20 @@ int sluice_writer_status(const sluice_writer_t *w) {
   return w->status;
 }
 
+sluice_format_t sluice_writer_format(const sluice_writer_t *w) {
+  return w->is_big_endian ? SLUICE_FORMAT_QEMU3 : SLUICE_FORMAT_NATIVE;
+}
+
+int sluice_writer_describe(sluice_writer_t *w, const char *json, size_t len) {
+  if (w->kept != NULL) {
+    return w->status; /* written out later: shown as plain bytes */
+  }
+  if (ensure_open(w) == 0) {
+    w->status = sluice_encoder_describe(w->encoder, json, len);
+  }
+  return w->status;
+}
+
 static int grow_kept(sluice_writer_t *w, size_t len) {
   sluice__stash_t *kept = w->kept;
   size_t cap = kept->cap == 0 ? (size_t)KEPT_FIRST : kept->cap;

@@ -16,10 +16,9 @@ struct sluice__arena_chunk_s {
   size_t used;
 };
 
-_Static_assert(sizeof(sluice__arena_chunk_t) <= 2 * ARENA_ALIGN,
-               "the header takes two units");
+enum { HEADER = 2 * ARENA_ALIGN }; /* bytes */
 
-enum { HEADER = 2 * ARENA_ALIGN };
+_Static_assert(sizeof(sluice__arena_chunk_t) <= HEADER, "the header fits");
 
 void sluice__arena_init(sluice__arena_t *a, const sluice_alloc_t *alloc,
                         size_t max) {

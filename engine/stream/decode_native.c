@@ -2,6 +2,7 @@
  * records; what a record means is in decode_native_*.c. */
 #include "stream/decode_native.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdalign.h>
 #include <string.h>
@@ -35,6 +36,7 @@ static int native_open(sluice_decoder_t *d) {
   d->state = n;
   d->window.limit = window < d->window.cap ? d->window.cap : window;
   n->keep_limit = tables_limit(limit, d->window.limit);
+  sluice__native_seen_begin(d);
   return 0;
 }
 
@@ -44,6 +46,7 @@ static void native_close(sluice_decoder_t *d) {
   if (n == NULL) {
     return;
   }
+  sluice__native_seen_done(d);
   sluice__native_free_sections(d);
   sluice__native_release(d, n->regions, n->region_cap * sizeof(*n->regions));
   sluice__native_release(d, n->pages.table, n->pages.table_cap);
@@ -89,10 +92,12 @@ int sluice__native_reserve(sluice_decoder_t *d, void **array, size_t *cap,
   while (more < need) {
     more *= 2; /* `need` is bounded: far from overflow */
   }
-  r = sluice__native_keep(d, &fresh, more * size, what);
+  r = sluice__native_keep(
+      d, &fresh, more > SIZE_MAX / size ? SIZE_MAX : more * size, what);
   if (r < 0) {
     return r;
   }
+  assert(fresh != NULL);
   if (*array != NULL) {
     memcpy(fresh, *array, *cap * size);
     sluice__native_release(d, *array, *cap * size);

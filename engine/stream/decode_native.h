@@ -12,6 +12,7 @@
 
 #include "stream/decoder.h"
 #include "stream/native_record.h"
+#include "stream/page_map.h"
 
 /* A step that made no item and wants to be called again; beside
  * SLUICE__WHOLE, _ITEM and _STARVED. */
@@ -70,6 +71,22 @@ typedef struct sluice__decode_index_s {
   uint64_t end; /* of the last run, in the region */
 } sluice__decode_index_t;
 
+typedef struct sluice__index_entry_s {
+  uint32_t region;
+  uint64_t count;
+  uint64_t offset; /* in the region */
+  uint64_t data;   /* stream offsets; 0: zeros */
+  uint64_t hashes;
+} sluice__index_entry_t;
+
+/* With option check_index: where the pages are, to compare with the index. */
+typedef struct sluice__decode_seen_s {
+  sluice__page_map_t map;
+  uint32_t region; /* the first page that the index has not named yet */
+  uint64_t page;
+  bool is_over_limit;
+} sluice__decode_seen_t;
+
 typedef struct sluice__decode_native_s {
   sluice__decode_step_t step;
   uint64_t sequence; /* of the next record */
@@ -99,6 +116,7 @@ typedef struct sluice__decode_native_s {
   sluice__decode_pages_t pages;
   sluice__decode_note_t note;
   sluice__decode_index_t index;
+  sluice__decode_seen_t seen;
   sluice_totals_t totals;
 
   size_t kept; /* bytes of the tables */
@@ -176,6 +194,20 @@ int sluice__native_step_zeros(sluice_decoder_t *d, sluice_item_t *item);
 /* `count` pages from byte `offset` of region `index` exist? */
 int sluice__native_check_run(sluice_decoder_t *d, uint32_t index,
                              uint64_t offset, uint64_t count);
+
+/* decode_native_index.c: all do nothing without option check_index. */
+void sluice__native_seen_begin(sluice_decoder_t *d);
+void sluice__native_seen_done(sluice_decoder_t *d);
+int sluice__native_seen_region(sluice_decoder_t *d,
+                               const sluice__decode_region_t *region);
+/* A PAGES record has its data and its hashes at these stream offsets. */
+int sluice__native_seen_record(sluice_decoder_t *d, uint64_t data,
+                               uint64_t hashes);
+int sluice__native_seen_pages(sluice_decoder_t *d, const sluice_item_t *item);
+int sluice__native_seen_zeros(sluice_decoder_t *d, const sluice_run_t *run);
+int sluice__native_compare_entry(sluice_decoder_t *d,
+                                 const sluice__index_entry_t *entry);
+int sluice__native_compare_end(sluice_decoder_t *d);
 
 /* decode_native_stream.c */
 int sluice__native_on_note(sluice_decoder_t *d, sluice_item_t *item);

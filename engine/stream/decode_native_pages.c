@@ -4,6 +4,7 @@
  * window: as many pages as are there, each verified just before. */
 #include "stream/decode_native.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -99,9 +100,13 @@ int sluice__native_on_region(sluice_decoder_t *d, sluice_item_t *item) {
   if (r == 0) {
     r = keep_region(d, &region);
   }
+  if (r == 0) {
+    r = sluice__native_seen_region(d, region);
+  }
   if (r < 0) {
     return r;
   }
+  assert(region != NULL);
   item->kind = SLUICE_ITEM_REGION;
   item->u.region.index = n->region_count++;
   item->u.region.section_id = region->section_id;
@@ -247,6 +252,12 @@ int sluice__native_on_pages(sluice_decoder_t *d) {
   if (r == 0) {
     r = keep_table(d, record);
   }
+  if (r == 0) {
+    r = sluice__native_seen_record(
+        d, n->at + sluice__get_le32(record + SLUICE__PAGES_DATA),
+        n->at + SLUICE__PAGES_TABLE +
+            (uint64_t)n->pages.run_count * SLUICE__PAGES_RUN_BYTES);
+  }
   if (r < 0) {
     return r;
   }
@@ -319,6 +330,7 @@ int sluice__native_step_pages(sluice_decoder_t *d, sluice_item_t *item) {
   const uint8_t *data;
   size_t at_hand;
   uint32_t count;
+  int r;
 
   if (p->in_data == p->page_count) {
     n->step = SLUICE__DECODE_RECORDS;
@@ -339,7 +351,8 @@ int sluice__native_step_pages(sluice_decoder_t *d, sluice_item_t *item) {
   make_pages(p, &run, data, count, item);
   n->lent = item->u.run.len;
   n->totals.pages_data += count;
-  return SLUICE__ITEM;
+  r = sluice__native_seen_pages(d, item);
+  return r < 0 ? r : SLUICE__ITEM;
 }
 
 int sluice__native_on_zeros(sluice_decoder_t *d) {
@@ -389,5 +402,6 @@ int sluice__native_step_zeros(sluice_decoder_t *d, sluice_item_t *item) {
   item->offset = n->at + SLUICE__RECORD_BYTES + n->position;
   n->position += SLUICE__ZEROS_RUN_BYTES;
   n->totals.pages_zero += run->count;
-  return SLUICE__ITEM;
+  r = sluice__native_seen_zeros(d, run);
+  return r < 0 ? r : SLUICE__ITEM;
 }

@@ -6,6 +6,7 @@
  * be made in which all ids collide. */
 #include "stream/decode_native.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -226,6 +227,7 @@ int sluice__native_on_section(sluice_decoder_t *d, sluice_item_t *item) {
   if (r < 0) {
     return r;
   }
+  assert(s != NULL);
   n->sections[probe(n->sections, n->section_cap, s->decl.id)] = s;
   n->section_count++;
   if ((s->decl.flags & SLUICE_SECTION_LIVE) != 0) {

@@ -105,34 +105,38 @@ static bool is_before(const sluice__decode_native_t *n, uint64_t offset,
 
 static int check_entry(sluice_decoder_t *d, const uint8_t *at) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
-  uint32_t region = sluice__get_le32(at);
-  uint64_t count = sluice__get_le32(at + 4);
-  uint64_t offset = sluice__get_le64(at + 8);
-  uint64_t data = sluice__get_le64(at + 16);
-  uint64_t hashes = sluice__get_le64(at + 24);
-  int r = sluice__native_check_run(d, region, offset, count);
+  const sluice__index_entry_t entry = {
+      .region = sluice__get_le32(at),
+      .count = sluice__get_le32(at + 4),
+      .offset = sluice__get_le64(at + 8),
+      .data = sluice__get_le64(at + 16),
+      .hashes = sluice__get_le64(at + 24),
+  };
+  int r = sluice__native_check_run(d, entry.region, entry.offset, entry.count);
   uint64_t bytes;
 
   if (r < 0) {
     return r;
   }
-  bytes = count * n->regions[region].page_size;
-  if (region < n->index.region ||
-      (region == n->index.region && offset < n->index.end)) {
+  bytes = entry.count * n->regions[entry.region].page_size;
+  if (entry.region < n->index.region ||
+      (entry.region == n->index.region && entry.offset < n->index.end)) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
                                  "the index is not in ascending order");
   }
-  if (data == 0 ? hashes != 0
-                : !is_before(n, data, bytes) ||
-                      !is_before(n, hashes, count * SLUICE__PAGES_HASH_BYTES)) {
+  if (entry.data == 0
+          ? entry.hashes != 0
+          : !is_before(n, entry.data, bytes) ||
+                !is_before(n, entry.hashes,
+                           entry.count * SLUICE__PAGES_HASH_BYTES)) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
                                  "the index points to %" PRIu64 " and %" PRIu64
                                  ", outside of the pages",
-                                 data, hashes);
+                                 entry.data, entry.hashes);
   }
-  n->index.region = region;
-  n->index.end = offset + bytes;
-  return 0;
+  n->index.region = entry.region;
+  n->index.end = entry.offset + bytes;
+  return sluice__native_compare_entry(d, &entry);
 }
 
 int sluice__native_on_index(sluice_decoder_t *d) {
@@ -264,6 +268,9 @@ int sluice__native_on_trailer(sluice_decoder_t *d, sluice_item_t *item) {
   }
   n->totals.bytes = n->at + SLUICE__RECORD_BYTES + SLUICE__TRAILER_BYTES;
   r = check_trailer(d);
+  if (r == 0) {
+    r = sluice__native_compare_end(d);
+  }
   if (r < 0) {
     return r;
   }

@@ -34,18 +34,22 @@ static void close_decoder(sluice_decoder_t *d) {
   }
 }
 
-int sluice__qemu2_peek(sluice_decoder_t *d, size_t len, const uint8_t **out) {
+const uint8_t *sluice__qemu2_peek(sluice_decoder_t *d, size_t len, int *r) {
   const qemu2_t *q = d->state;
+  const uint8_t *p;
 
   if (len > sluice__qemu2_left(d)) {
-    return sluice__decoder_fail(
+    *r = sluice__decoder_fail(
         d, SLUICE_ECORRUPT, d->window.offset, q->name,
         "expected %zu more bytes, found the record's end after %llu", len,
         (unsigned long long)sluice__qemu2_left(d));
+    return NULL;
   }
-  *out = sluice__window_peek(&d->window, len);
-  return *out == NULL ? sluice__decoder_starve(d, q->name, "the record")
-                      : SLUICE__QEMU2_AGAIN;
+  p = sluice__window_peek(&d->window, len);
+  if (p == NULL) {
+    *r = sluice__decoder_starve(d, q->name, "the record");
+  }
+  return p;
 }
 
 static int read_header(sluice_decoder_t *d, sluice_item_t *item) {
@@ -73,16 +77,20 @@ static int read_header(sluice_decoder_t *d, sluice_item_t *item) {
 }
 
 /* A record's header, as far as the stream's length lets it reach. */
-static int peek_record(sluice_decoder_t *d, size_t len, const uint8_t **out) {
+static const uint8_t *peek_record(sluice_decoder_t *d, size_t len, int *r) {
   const qemu2_t *q = d->state;
+  const uint8_t *p;
 
   if (len > q->end - d->window.offset) {
-    return sluice__decoder_fail(d, SLUICE_ECORRUPT, d->window.offset, "",
-                                "a record goes over the stream's length");
+    *r = sluice__decoder_fail(d, SLUICE_ECORRUPT, d->window.offset, "",
+                              "a record goes over the stream's length");
+    return NULL;
   }
-  *out = sluice__window_peek(&d->window, len);
-  return *out == NULL ? sluice__decoder_starve(d, "", "a record's header")
-                      : SLUICE__QEMU2_AGAIN;
+  p = sluice__window_peek(&d->window, len);
+  if (p == NULL) {
+    *r = sluice__decoder_starve(d, "", "a record's header");
+  }
+  return p;
 }
 
 static void make_section(sluice_decoder_t *d, sluice_item_t *item,
@@ -139,16 +147,19 @@ static int read_record(sluice_decoder_t *d, sluice_item_t *item) {
   qemu2_t *q = d->state;
   const uint8_t *p;
   size_t len;
-  int r;
+  int r = 0;
 
   if (d->window.offset == q->end) {
     q->phase = QEMU2_TRAILER;
     return SLUICE__QEMU2_AGAIN;
   }
-  r = peek_record(d, 1, &p);
-  len = r == SLUICE__QEMU2_AGAIN ? *p : 0;
-  r = r == SLUICE__QEMU2_AGAIN ? peek_record(d, 1 + len + RECORD_TAIL, &p) : r;
-  if (r != SLUICE__QEMU2_AGAIN) {
+  p = peek_record(d, 1, &r);
+  if (p == NULL) {
+    return r;
+  }
+  len = *p;
+  p = peek_record(d, 1 + len + RECORD_TAIL, &r);
+  if (p == NULL) {
     return r;
   }
   if (!sluice__qemu_is_name(p + 1, len)) {
@@ -166,14 +177,14 @@ static int read_bytes(sluice_decoder_t *d, sluice_item_t *item) {
   qemu2_t *q = d->state;
   uint64_t left = sluice__qemu2_left(d);
   const uint8_t *p;
-  int r;
+  int r = 0;
 
   if (left == 0 && q->min == 1) {
     q->phase = QEMU2_SKIP;
     return SLUICE__QEMU2_AGAIN;
   }
-  r = sluice__qemu2_peek(d, q->min, &p);
-  if (r != SLUICE__QEMU2_AGAIN) {
+  p = sluice__qemu2_peek(d, q->min, &r);
+  if (p == NULL) {
     return r;
   }
   item->kind = SLUICE_ITEM_BYTES;

@@ -54,8 +54,8 @@ static inline uint64_t sluice__qemu2_left(const sluice_decoder_t *d) {
   return q->record_end - d->window.offset;
 }
 
-/* `len` bytes of the record in `*out`; AGAIN: they are there. */
-int sluice__qemu2_peek(sluice_decoder_t *d, size_t len, const uint8_t **out);
+/* `len` bytes of the record, or NULL and in `*r` why they are not there. */
+const uint8_t *sluice__qemu2_peek(sluice_decoder_t *d, size_t len, int *r);
 
 int sluice__qemu2_ram_begin(sluice_decoder_t *d);
 int sluice__qemu2_ram(sluice_decoder_t *d, sluice_item_t *item);

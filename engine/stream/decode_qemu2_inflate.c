@@ -90,23 +90,23 @@ void sluice__qemu2_inflate_free(sluice_decoder_t *d) {
   }
 }
 
-/* A whole chunk of input, which is small, at `*out`. */
-static int peek_chunk(sluice_decoder_t *d, const uint8_t **out, size_t *len) {
+/* A whole chunk of input, which is small; or NULL and in `*r` why not. */
+static const uint8_t *peek_chunk(sluice_decoder_t *d, size_t *len, int *r) {
   const qemu2_t *q = d->state;
-  int r = sluice__qemu2_peek(d, CHUNK_HEAD, out);
+  const uint8_t *p = sluice__qemu2_peek(d, CHUNK_HEAD, r);
 
-  if (r != SLUICE__QEMU2_AGAIN) {
-    return r;
+  if (p == NULL) {
+    return NULL;
   }
-  *len = sluice__get_be16(*out + 2);
-  if (sluice__get_be16(*out) != CHUNK_MAGIC || *len > CHUNK_MAX) {
-    return sluice__decoder_fail(d, SLUICE_ECORRUPT, d->window.offset, q->name,
-                                "expected a compressed chunk of up to %d "
-                                "bytes, found %04x %04x",
-                                CHUNK_MAX, sluice__get_be16(*out),
-                                (unsigned)*len);
+  *len = sluice__get_be16(p + 2);
+  if (sluice__get_be16(p) != CHUNK_MAGIC || *len > CHUNK_MAX) {
+    *r = sluice__decoder_fail(d, SLUICE_ECORRUPT, d->window.offset, q->name,
+                              "expected a compressed chunk of up to %d "
+                              "bytes, found %04x %04x",
+                              CHUNK_MAX, sluice__get_be16(p), (unsigned)*len);
+    return NULL;
   }
-  return sluice__qemu2_peek(d, CHUNK_HEAD + *len, out);
+  return sluice__qemu2_peek(d, CHUNK_HEAD + *len, r);
 }
 
 /* Inflates what is pending, as far as one block goes. */
@@ -151,11 +151,11 @@ static int deliver_block(sluice_decoder_t *d, sluice_item_t *item) {
  * in the block. So the window may move in between. */
 static int inflate_chunk(sluice_decoder_t *d, sluice_item_t *item) {
   qemu2_inflate_t *f = ((qemu2_t *)d->state)->inflate;
-  const uint8_t *p = NULL;
   size_t len = 0;
-  int r = peek_chunk(d, &p, &len);
+  int r = 0;
+  const uint8_t *p = peek_chunk(d, &len, &r);
 
-  if (r != SLUICE__QEMU2_AGAIN) {
+  if (p == NULL) {
     return r;
   }
   f->z.next_in = p + CHUNK_HEAD + f->used;

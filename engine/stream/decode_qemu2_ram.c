@@ -80,10 +80,10 @@ void sluice__qemu2_ram_run(sluice_decoder_t *d, sluice_item_t *item,
 /* `head` bytes, then a fill byte. */
 static int deliver_fill(sluice_decoder_t *d, sluice_item_t *item, size_t head,
                         uint64_t offset) {
-  const uint8_t *p;
-  int r = sluice__qemu2_peek(d, head + 1, &p);
+  int r = 0;
+  const uint8_t *p = sluice__qemu2_peek(d, head + 1, &r);
 
-  if (r != SLUICE__QEMU2_AGAIN) {
+  if (p == NULL) {
     return r;
   }
   sluice__qemu2_ram_run(d, item, SLUICE_ITEM_ZEROS, offset);
@@ -95,10 +95,10 @@ static int deliver_fill(sluice_decoder_t *d, sluice_item_t *item, size_t head,
 static int deliver_page(sluice_decoder_t *d, sluice_item_t *item, size_t head,
                         uint64_t offset) {
   qemu2_t *q = d->state;
-  const uint8_t *p;
-  int r = sluice__qemu2_peek(d, head + q->page_size, &p);
+  int r = 0;
+  const uint8_t *p = sluice__qemu2_peek(d, head + q->page_size, &r);
 
-  if (r != SLUICE__QEMU2_AGAIN) {
+  if (p == NULL) {
     return r;
   }
   sluice__qemu2_ram_run(d, item, SLUICE_ITEM_PAGES, offset);
@@ -109,10 +109,10 @@ static int deliver_page(sluice_decoder_t *d, sluice_item_t *item, size_t head,
 
 static int read_size(sluice_decoder_t *d, sluice_item_t *item) {
   qemu2_t *q = d->state;
-  const uint8_t *p;
-  int r = sluice__qemu2_peek(d, 4, &p);
+  int r = 0;
+  const uint8_t *p = sluice__qemu2_peek(d, 4, &r);
 
-  if (r != SLUICE__QEMU2_AGAIN) {
+  if (p == NULL) {
     return r;
   }
   q->phase = q->version == 1 ? QEMU2_RAM_PLAIN : QEMU2_RAM_INFLATE;
@@ -122,14 +122,14 @@ static int read_size(sluice_decoder_t *d, sluice_item_t *item) {
 static int read_plain(sluice_decoder_t *d, sluice_item_t *item) {
   qemu2_t *q = d->state;
   const uint8_t *p;
-  int r;
+  int r = 0;
 
   if (q->ram_at == q->ram_bytes) {
     q->phase = QEMU2_SKIP;
     return SLUICE__QEMU2_AGAIN;
   }
-  r = sluice__qemu2_peek(d, 1, &p);
-  if (r != SLUICE__QEMU2_AGAIN) {
+  p = sluice__qemu2_peek(d, 1, &r);
+  if (p == NULL) {
     return r;
   }
   if (*p > 1) {
@@ -166,10 +166,10 @@ static int read_item(sluice_decoder_t *d, sluice_item_t *item, uint64_t word) {
 }
 
 static int read_items(sluice_decoder_t *d, sluice_item_t *item) {
-  const uint8_t *p;
-  int r = sluice__qemu2_peek(d, WORD, &p);
+  int r = 0;
+  const uint8_t *p = sluice__qemu2_peek(d, WORD, &r);
 
-  return r == SLUICE__QEMU2_AGAIN ? read_item(d, item, sluice__get_be64(p)) : r;
+  return p == NULL ? r : read_item(d, item, sluice__get_be64(p));
 }
 
 int sluice__qemu2_ram(sluice_decoder_t *d, sluice_item_t *item) {

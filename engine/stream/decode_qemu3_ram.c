@@ -52,56 +52,56 @@ static int fail_region(sluice_decoder_t *d, const struct head *h,
                               (int)len, (const char *)name);
 }
 
-static int name_region(sluice_decoder_t *d, struct head *h) {
+/* Both answer whether the page is known; else why not is in `*r`. */
+static bool name_region(sluice_decoder_t *d, struct head *h, int *r) {
   qemu3_t *q = d->state;
   const uint8_t *p = sluice__window_peek(&d->window, WORD + 1);
-  size_t len;
+  size_t len = p == NULL ? 0 : p[WORD];
   int index;
 
-  if (p == NULL) {
-    return sluice__qemu3_starve_ram(d);
+  if (p != NULL) {
+    p = sluice__window_peek(&d->window, WORD + 1 + len);
   }
-  len = p[WORD];
-  p = sluice__window_peek(&d->window, WORD + 1 + len);
   if (p == NULL) {
-    return sluice__qemu3_starve_ram(d);
+    *r = sluice__qemu3_starve_ram(d);
+    return false;
   }
   index = sluice__qemu3_find_region(&q->regions, p + WORD + 1, len);
   if (index < 0) {
-    return fail_region(d, h, p + WORD + 1, len);
+    *r = fail_region(d, h, p + WORD + 1, len);
+    return false;
   }
   h->index = (uint32_t)index;
   h->region = q->regions.list[index];
   h->len = WORD + 1 + len;
-  return SLUICE__AGAIN;
+  return true;
 }
 
-static int find_page(sluice_decoder_t *d, struct head *h) {
+static bool find_page(sluice_decoder_t *d, struct head *h, int *r) {
   qemu3_t *q = d->state;
-  int r;
 
-  if ((h->word & SLUICE__RAM_CONTINUE) != 0) {
-    if (q->regions.last == NULL) {
-      return sluice__qemu3_fail_ram(d, SLUICE_ECORRUPT,
-                                    "the first page names no region", h->word);
+  if ((h->word & SLUICE__RAM_CONTINUE) == 0) {
+    if (!name_region(d, h, r)) {
+      return false;
     }
+  } else if (q->regions.last == NULL) {
+    *r = sluice__qemu3_fail_ram(d, SLUICE_ECORRUPT,
+                                "the first page names no region", h->word);
+    return false;
+  } else {
     h->region = q->regions.last;
     h->index = q->regions.last_index;
     h->len = WORD;
-  } else {
-    r = name_region(d, h);
-    if (r != SLUICE__AGAIN) {
-      return r;
-    }
   }
   if (h->at >= h->region->bytes) {
-    return sluice__decoder_fail(
+    *r = sluice__decoder_fail(
         d, SLUICE_ECORRUPT, d->window.offset, sluice__qemu3_name(q),
         "page at 0x%llx is outside of region '%s' of 0x%llx bytes",
         (unsigned long long)h->at, h->region->name,
         (unsigned long long)h->region->bytes);
+    return false;
   }
-  return SLUICE__AGAIN;
+  return true;
 }
 
 static void make_run(sluice_decoder_t *d, sluice_item_t *item,
@@ -120,10 +120,10 @@ static void make_run(sluice_decoder_t *d, sluice_item_t *item,
 
 static int read_page(sluice_decoder_t *d, sluice_item_t *item, struct head *h) {
   qemu3_t *q = d->state;
-  int r = find_page(d, h);
+  int r = 0;
   const uint8_t *p;
 
-  if (r != SLUICE__AGAIN) {
+  if (!find_page(d, h, &r)) {
     return r;
   }
   p = sluice__window_peek(&d->window, h->len + q->page_size);
@@ -160,10 +160,10 @@ static void merge_zeros(sluice_decoder_t *d, sluice_run_t *run,
 
 static int read_zero(sluice_decoder_t *d, sluice_item_t *item, struct head *h) {
   qemu3_t *q = d->state;
-  int r = find_page(d, h);
+  int r = 0;
   const uint8_t *p;
 
-  if (r != SLUICE__AGAIN) {
+  if (!find_page(d, h, &r)) {
     return r;
   }
   p = sluice__window_peek(&d->window, h->len + 1);
@@ -182,11 +182,11 @@ static int read_zero(sluice_decoder_t *d, sluice_item_t *item, struct head *h) {
 static int read_delta(sluice_decoder_t *d, sluice_item_t *item,
                       struct head *h) {
   qemu3_t *q = d->state;
-  int r = find_page(d, h);
+  int r = 0;
   const uint8_t *p;
   size_t len;
 
-  if (r != SLUICE__AGAIN) {
+  if (!find_page(d, h, &r)) {
     return r;
   }
   p = sluice__window_peek(&d->window, h->len + 3);
@@ -250,7 +250,7 @@ static int read_item(sluice_decoder_t *d, sluice_item_t *item, struct head *h) {
 
 int sluice__qemu3_ram(sluice_decoder_t *d, sluice_item_t *item) {
   const uint8_t *p = sluice__window_peek(&d->window, WORD);
-  struct head h;
+  struct head h = {0};
 
   if (p == NULL) {
     return sluice__qemu3_starve_ram(d);

@@ -34,12 +34,12 @@ static int grow_list(sluice_decoder_t *d) {
   if (t->count < t->cap) {
     return 0;
   }
-  list = sluice__arena_alloc(&q->arena, cap * sizeof(*list), &code);
+  list = sluice__arena_alloc(&q->arena, cap * sizeof(void *), &code);
   if (list == NULL) {
     return code;
   }
   if (t->count > 0) {
-    memcpy(list, t->list, t->count * sizeof(*list));
+    memcpy(list, t->list, t->count * sizeof(void *));
   }
   t->list = list;
   t->cap = cap;

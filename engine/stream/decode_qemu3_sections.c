@@ -39,7 +39,6 @@ static int parse_header(sluice_decoder_t *d, sluice_decl_t *decl,
   decl->id = sluice__get_be32(p + 1);
   decl->instance = sluice__get_be32(p + STRING_AT + 1 + len);
   decl->version = sluice__get_be32(p + STRING_AT + 1 + len + 4);
-  decl->name = name;
   return SLUICE__AGAIN;
 }
 
@@ -108,8 +107,8 @@ static void begin_payload(sluice_decoder_t *d, sluice_item_t *item,
 static int declare_section(sluice_decoder_t *d, sluice_item_t *item,
                            uint32_t flags) {
   qemu3_t *q = d->state;
-  char name[SLUICE_NAME_MAX + 1];
-  sluice_decl_t decl = {.flags = flags};
+  char name[SLUICE_NAME_MAX + 1] = "";
+  sluice_decl_t decl = {.flags = flags, .name = name};
   size_t len = 0;
   int code = 0;
   int r = parse_header(d, &decl, name, &len);

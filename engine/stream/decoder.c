@@ -24,7 +24,7 @@ static const sluice_decoder_options_t decoder_defaults = {
     .page_size = 4096,
     .max_sections = 1000 * 1000,
     .max_regions = 4096,
-    .max_memory = 256u * 1024 * 1024,
+    .max_memory = (size_t)256 * 1024 * 1024,
     .max_region_bytes = UINT64_C(1) << 46,
 };
 

@@ -360,6 +360,7 @@ const sluice__encode_ops_t sluice__encode_qemu3 = {
     .pages = sluice__encode_qemu3_pages,
     .zeros = sluice__encode_qemu3_zeros,
     .bytes = write_bytes,
+    .describe = sluice__encode_qemu3_section_describe,
     .close = close_payload,
     .finish = finish,
 };

@@ -37,5 +37,8 @@ int sluice__encode_qemu3_zeros(sluice_encoder_t *e, uint32_t region,
 int sluice__encode_qemu3_eos(sluice_encoder_t *e);
 
 int sluice__encode_qemu3_describe(sluice_encoder_t *e);
+/* Of the open section, in the words of its handler. */
+int sluice__encode_qemu3_section_describe(sluice_encoder_t *e, const char *json,
+                                          size_t len);
 
 #endif

@@ -259,6 +259,13 @@ int sluice_encoder_bytes(sluice_encoder_t *e, const void *data, size_t len) {
   return r < 0 || len == 0 ? r : e->ops->bytes(e, data, len);
 }
 
+int sluice_encoder_describe(sluice_encoder_t *e, const char *json, size_t len) {
+  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "describe");
+
+  return r == 0 && e->ops->describe != NULL ? e->ops->describe(e, json, len)
+                                            : r;
+}
+
 int sluice_encoder_close(sluice_encoder_t *e) {
   int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "close");
 

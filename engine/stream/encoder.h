@@ -34,6 +34,7 @@ typedef struct sluice__encode_ops_s {
   int (*zeros)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                uint64_t count);
   int (*bytes)(sluice_encoder_t *e, const void *data, size_t len);
+  int (*describe)(sluice_encoder_t *e, const char *json, size_t len); /* opt. */
   int (*close)(sluice_encoder_t *e);
   int (*finish)(sluice_encoder_t *e);
   int (*flush)(sluice_encoder_t *e); /* completes what is held back */

@@ -74,7 +74,7 @@ static int grow(sluice__qemu_sections_t *t) {
   if (t->count < t->slots / 2) {
     return 0;
   }
-  tables = sluice__arena_alloc(t->arena, 2 * slots * sizeof(*tables), &code);
+  tables = sluice__arena_alloc(t->arena, 2 * slots * sizeof(void *), &code);
   if (tables == NULL) {
     return code;
   }

@@ -15,9 +15,11 @@
 #include "stream/arena.h"
 
 typedef struct sluice__qemu_section_s {
-  sluice_decl_t decl;                  /* its strings are in the arena */
-  bool is_ended;                       /* live ones: END was seen */
-  uint64_t bytes;                      /* of payload */
+  sluice_decl_t decl;      /* its strings are in the arena */
+  bool is_ended;           /* live ones: END was seen */
+  uint64_t bytes;          /* of payload */
+  const char *description; /* writer: what its handler says, JSON */
+  size_t description_len;
   struct sluice__qemu_section_s *next; /* in order of declaration */
 } sluice__qemu_section_t;
 

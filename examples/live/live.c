@@ -3,11 +3,8 @@
  *   live save FILE      256 MiB that a timer keeps writing to, saved meanwhile
  *   live restore FILE   the same state in a new process
  *
- * Both print a checksum of the state: of the instant that the image holds, and
- * of what was restored. Whoever runs it compares the two. */
-#include <stdint.h>
+ * Both print a checksum of the state, which whoever runs it compares. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <uv.h>
@@ -27,16 +24,13 @@ static struct {
   int is_paused, status;
 } host;
 
-static uint64_t next_random(void) { /* xorshift64 */
-  host.seed ^= host.seed << 13;
-  host.seed ^= host.seed >> 7;
-  host.seed ^= host.seed << 17;
-  return host.seed;
+static uint64_t next_random(void) { /* Knuth's MMIX, the upper bits */
+  host.seed = host.seed * 6364136223846793005u + 1442695040888963407u;
+  return host.seed >> 16;
 }
 
 static uint64_t checksum(void) {
   uint64_t sum = 0;
-
   for (size_t i = 0; i < STATE_BYTES / 8; i++) {
     sum = sum * 31 + host.words[i];
   }
@@ -67,46 +61,44 @@ static void on_pause(sluice_save_t *save) {
   sluice_save_paused(save);
 }
 
-static void stop(int status) {
-  host.status = status;
+/* An operation is over: says what went wrong, if anything did, and stops. */
+static void stop(const sluice_error_t *e) {
+  host.status = e->code;
+  if (e->code < 0) {
+    fprintf(stderr, "live: %s (section '%s', byte %llu): %s\n",
+            sluice_err_name(e->code), e->section, (unsigned long long)e->offset,
+            e->message);
+  }
   uv_close((uv_handle_t *)&host.timer, NULL);
   (void)sluice_engine_close(host.engine, NULL, NULL);
-}
-
-static void fail(const char *what, const sluice_error_t *e) {
-  fprintf(stderr, "%s: %s (section '%s', byte %llu): %s\n", what,
-          sluice_err_name(e->code), e->section, (unsigned long long)e->offset,
-          e->message);
 }
 
 static void on_saved(sluice_save_t *save, int status) {
   sluice_progress_t p;
 
   sluice_save_progress(save, &p);
-  if (status < 0) {
-    fail("save", sluice_save_error(save));
-  } else {
+  if (status == 0) {
     printf("saved    %016llx  %.1f MiB in %llu ms, paused for %.2f ms\n",
            (unsigned long long)checksum(), (double)p.bytes_done / (1 << 20),
            (unsigned long long)p.elapsed_ms, (double)p.paused_us / 1000);
   }
+  stop(sluice_save_error(save));
   (void)sluice_save_free(save);
-  stop(status);
 }
 
 static void on_restored(sluice_restore_t *restore, int status) {
-  if (status < 0) {
-    fail("restore", sluice_restore_error(restore));
-  } else {
+  if (status == 0) {
     printf("restored %016llx\n", (unsigned long long)checksum());
   }
+  stop(sluice_restore_error(restore));
   (void)sluice_restore_free(restore);
-  stop(status);
 }
 
+/* Each call is made only if all before it went well. */
+#define THEN(r, call) ((r) < 0 ? (r) : (call))
+
 static int begin(const char *verb, const char *path) {
-  const sluice_save_options_t options = {
-      .host = "live", .pause = on_pause, .progress = on_progress};
+  const sluice_save_options_t o = {.pause = on_pause, .progress = on_progress};
   sluice_source_t *source;
   sluice_restore_t *restore;
   sluice_sink_t *sink;
@@ -118,44 +110,40 @@ static int begin(const char *verb, const char *path) {
       host.words[i] = next_random();
     }
     r = sluice_sink_file(&sink, path, NULL);
-    return r < 0 ? r
-                 : sluice_save_begin(&save, host.engine, host.registry, sink,
-                                     &options, on_saved);
+    return THEN(r, sluice_save_begin(&save, host.engine, host.registry, sink,
+                                     &o, on_saved));
   }
   host.is_paused = 1; /* nothing runs before the state is here */
   r = sluice_source_file(&source, path);
-  return r < 0 ? r
-               : sluice_restore_begin(&restore, host.engine, host.registry,
-                                      source, NULL, on_restored);
+  return THEN(r, sluice_restore_begin(&restore, host.engine, host.registry,
+                                      source, NULL, on_restored));
 }
 
 int main(int argc, char **argv) {
+  uv_loop_t *loop = uv_default_loop();
   int r;
 
   if (argc != 3) {
     fprintf(stderr, "usage: live save|restore FILE\n");
     return 2;
   }
-  host.seed = 88172645463325252u;
   host.words = mmap(NULL, STATE_BYTES, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  r = uv_timer_init(uv_default_loop(), &host.timer);
-  r = r < 0 ? r : uv_timer_start(&host.timer, on_tick, 1, 1);
-  r = r < 0 ? r : sluice_engine_new(&host.engine, uv_default_loop(), NULL);
-  r = r < 0 ? r : sluice_registry_new(&host.registry, NULL);
-  r = r < 0
-          ? r
-          : sluice_ram_new(&host.ram, host.registry, "state", NULL, NULL, NULL);
-  r = r < 0 ? r
-            : sluice_ram_add_region(host.ram, "words", host.words, STATE_BYTES,
-                                    SLUICE_RAM_IN_PLACE, NULL);
-  r = r < 0 ? r : begin(argv[1], argv[2]);
+  r = uv_timer_init(loop, &host.timer);
+  r = THEN(r, uv_timer_start(&host.timer, on_tick, 1, 1));
+  r = THEN(r, sluice_engine_new(&host.engine, loop, NULL));
+  r = THEN(r, sluice_registry_new(&host.registry, NULL));
+  r = THEN(r,
+           sluice_ram_new(&host.ram, host.registry, "state", NULL, NULL, NULL));
+  r = THEN(r, sluice_ram_add_region(host.ram, "words", host.words, STATE_BYTES,
+                                    SLUICE_RAM_IN_PLACE, NULL));
+  r = THEN(r, begin(argv[1], argv[2]));
   if (r < 0) {
     fprintf(stderr, "live: %s\n", sluice_strerror(r));
     return 1;
   }
-  (void)uv_run(uv_default_loop(), UV_RUN_DEFAULT);
-  sluice_ram_free(host.ram);
+  (void)uv_run(loop, UV_RUN_DEFAULT);
   (void)sluice_registry_free(host.registry);
+  sluice_ram_free(host.ram);
   return host.status == 0 ? 0 : 1;
 }

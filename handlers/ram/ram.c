@@ -3,6 +3,7 @@
  * ram_restore.c.
  *
  * Invariant: regions come and go only while the section is idle. */
+#include <assert.h>
 #include <sluice/ram.h>
 
 #include <stdlib.h>
@@ -130,6 +131,7 @@ static int open_ram(sluice_ram_t *ram, const sluice_ram_options_t *options,
                     sluice_error_t *err) {
   int r = set_options(ram, options, err);
 
+  assert(r < 0 || ram->tracker != NULL);
   if (r == 0 && ram->tracker->open != NULL) {
     r = ram->tracker->open(&ram->tracker_state, err);
   }

@@ -181,9 +181,9 @@ char *qemu_info(qemu_t *q, const char *line) {
   return text;
 }
 
-/* Events end with one of these two. */
-static const char *wait_for_migration(qemu_t *q) {
-  static const char *const ends[] = {"completed", "failed"};
+/* Events end with one of these. */
+const char *qemu_await(qemu_t *q) {
+  static const char *const ends[] = {"completed", "failed", "cancelled"};
 
   for (;;) {
     json_t *event = read_line(q);
@@ -191,7 +191,7 @@ static const char *wait_for_migration(qemu_t *q) {
     const char *status = json_string_value(
         json_object_get(json_object_get(event, "data"), "status"));
 
-    for (size_t i = 0; i < 2 && name != NULL && status != NULL; i++) {
+    for (size_t i = 0; i < 3 && name != NULL && status != NULL; i++) {
       if (strcmp(name, "MIGRATION") == 0 && strcmp(status, ends[i]) == 0) {
         json_decref(event);
         return ends[i];
@@ -225,7 +225,12 @@ const char *qemu_save(qemu_t *q, const char *dir, build_t *out) {
                          "uri", uri));
   read_fifo(path, out);
   (void)unlink(path);
-  return wait_for_migration(q);
+  return qemu_await(q);
+}
+
+void qemu_migrate(qemu_t *q, const char *uri) {
+  send_json(q, json_pack("{s:s, s:{s:s}}", "execute", "migrate", "arguments",
+                         "uri", uri));
 }
 
 const char *qemu_load(qemu_t *q, const char *path) {
@@ -234,7 +239,7 @@ const char *qemu_load(qemu_t *q, const char *path) {
   (void)snprintf(uri, sizeof(uri), "exec:cat %s", path);
   send_json(q, json_pack("{s:s, s:{s:s}}", "execute", "migrate-incoming",
                          "arguments", "uri", uri));
-  return wait_for_migration(q);
+  return qemu_await(q);
 }
 
 uint8_t *qemu_memory(qemu_t *q, const char *dir, size_t size) {

@@ -36,6 +36,13 @@ void qemu_do(qemu_t *q, const char *name, const char *format, ...);
 /* What `info ...` of the human monitor says; to be freed. */
 char *qemu_info(qemu_t *q, const char *line);
 
+/* Begins to migrate; what it answers comes with the events. */
+void qemu_migrate(qemu_t *q, const char *uri);
+
+/* Waits until a migration, in or out, has come to its end: "completed",
+ * "failed" or "cancelled". */
+const char *qemu_await(qemu_t *q);
+
 /* Both wait for the end: "completed" or "failed". The machine is sent through
  * a FIFO made in folder `dir`, because QEMU says "completed" before the command
  * it feeds has written everything; it is taken from file `path` ("-incoming

@@ -104,13 +104,30 @@ static int must_open(const char *path, int flags) {
   return fd;
 }
 
+/* Check's own handlers, which a child has until it is another program, would
+ * end the whole test. */
+static void drop_handlers(const sigset_t *former) {
+  (void)signal(SIGINT, SIG_DFL);
+  (void)signal(SIGTERM, SIG_DFL);
+  (void)sigprocmask(SIG_SETMASK, former, NULL);
+}
+
 /* exec() takes arguments that it could write to, and does not. */
 static pid_t start(int in, int out, int err, const char *program,
                    const char *const argv[]) {
-  pid_t pid = fork();
+  sigset_t all;
+  sigset_t former;
+  pid_t pid;
 
+  (void)sigfillset(&all);
+  (void)sigprocmask(SIG_BLOCK, &all, &former);
+  pid = fork();
+  if (pid != 0) {
+    (void)sigprocmask(SIG_SETMASK, &former, NULL);
+  }
   ck_assert_int_ge(pid, 0);
   if (pid == 0) {
+    drop_handlers(&former);
     (void)dup2(in, STDIN_FILENO);
     (void)dup2(out, STDOUT_FILENO);
     (void)dup2(err, STDERR_FILENO);
@@ -198,6 +215,49 @@ pid_t rig_start(int in, const char *argument, ...) {
   pid = start(in, null, null, SLUICE_TOOL, argv);
   (void)close(null);
   return pid;
+}
+
+job_t rig_begin(const char *argument, ...) {
+  const char *argv[ARGUMENTS_MAX + 1];
+  int null = must_open("/dev/null", O_RDWR);
+  job_t job;
+  int ends[2];
+  va_list ap;
+
+  va_start(ap, argument);
+  collect(argv, argument, ap);
+  va_end(ap);
+  ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+  job.pid = start(null, null, ends[1], SLUICE_TOOL, argv);
+  job.err = ends[0];
+  (void)close(ends[1]);
+  (void)close(null);
+  return job;
+}
+
+void rig_line(job_t *job, char *out, size_t size) {
+  size_t len = 0;
+
+  while (len + 1 < size && read(job->err, out + len, 1) == 1 &&
+         out[len] != '\n') {
+    len++;
+  }
+  out[len] = '\0';
+}
+
+ran_t rig_await(job_t *job) {
+  enum { SAID_MAX = 65536 };
+  ran_t r = {.out = strdup(""), .err = calloc(1, SAID_MAX + 1)};
+  size_t len = 0;
+  ssize_t n;
+
+  while (len < SAID_MAX &&
+         (n = read(job->err, r.err + len, SAID_MAX - len)) > 0) {
+    len += (size_t)n;
+  }
+  (void)close(job->err);
+  await(job->pid, &r);
+  return r;
 }
 
 void ran_done(ran_t *r) {

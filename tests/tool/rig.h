@@ -40,6 +40,20 @@ void rig_expect(ran_t *r, int exit_code, const char *said);
 /* Starts the tool with standard input from the file descriptor `in`. */
 pid_t rig_start(int in, const char *argument, ...);
 
+/* The tool in the background, what it says on a pipe. */
+typedef struct job_s {
+  pid_t pid;
+  int err;
+} job_t;
+
+job_t rig_begin(const char *argument, ...);
+
+/* Reads what it says up to a newline, into `out`. */
+void rig_line(job_t *job, char *out, size_t size);
+
+/* Waits for its end; `out` of the result is empty. */
+ran_t rig_await(job_t *job);
+
 /* Names that begin with ".sluice-" in the current folder. */
 int rig_leftovers(void);
 

@@ -47,6 +47,9 @@ typedef struct sluice_decoder_options_s {
   /* The end of the stream need not be the end of input (a connection that
    * stays open); else anything that follows is an error. */
   int may_stay_open;
+  /* Native: compare the index with the pages that came, which takes 8 bytes of
+   * memory for each. */
+  int check_index;
 } sluice_decoder_options_t;
 
 /* Makes a decoder; `options` may be NULL, `alloc` NULL means the C library's.

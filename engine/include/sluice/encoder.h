@@ -106,6 +106,12 @@ SLUICE_EXTERN int sluice_encoder_zeros(sluice_encoder_t *e, uint32_t region,
 SLUICE_EXTERN int sluice_encoder_bytes(sluice_encoder_t *e, const void *data,
                                        size_t len);
 
+/* What the description that follows a QEMU stream says of the open section: a
+ * JSON object with "vmsd_name", "version" and "fields", copied. Native:
+ * nothing. UV_EINVAL: it is none. */
+SLUICE_EXTERN int sluice_encoder_describe(sluice_encoder_t *e, const char *json,
+                                          size_t len);
+
 /* The open payload is over. */
 SLUICE_EXTERN int sluice_encoder_close(sluice_encoder_t *e);
 

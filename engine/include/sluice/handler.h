@@ -35,6 +35,7 @@
 #ifndef SLUICE_HANDLER_H
 #define SLUICE_HANDLER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sluice/error.h>
@@ -117,6 +118,12 @@ SLUICE_EXTERN void sluice_section_wake(sluice_section_t *section);
 
 /* The same from any thread, between save_begin and save_end. */
 SLUICE_EXTERN void sluice_section_wake_async(sluice_section_t *section);
+
+/* The schema that the stream's declaration of `section` carries: NULL when
+ * there is none, as in QEMU's streams. Untrusted. Only inside restore_begin,
+ * which copies what it needs later. */
+SLUICE_EXTERN const void *
+sluice_section_stream_schema(const sluice_section_t *section, size_t *out_len);
 
 /* As wake, and the next step comes before those of sections that are not
  * urgent; then it is one of them again. For what somebody or some memory waits

@@ -62,7 +62,7 @@ enum {
 
 /* How a section presents itself in the stream. */
 typedef struct sluice_decl_s {
-  uint32_t id; /* unique in the stream */
+  uint32_t id; /* unique in the stream; UINT32_MAX is no section */
   uint32_t instance;
   uint32_t version;
   uint32_t flags; /* SLUICE_SECTION_* */
@@ -119,9 +119,10 @@ typedef struct sluice_note_s {
 
 /* What a QEMU stream says of itself beside its sections, verbatim, so that it
  * survives a conversion there and back. */
-#define SLUICE_NOTE_QEMU_CONFIGURATION "qemu.configuration" /* after the 0x07  \
-                                                             */
-#define SLUICE_NOTE_QEMU_DESCRIPTION "qemu.description"     /* the JSON */
+#define SLUICE_NOTE_QEMU_CONFIGURATION                                         \
+  "qemu.configuration"                                  /* after the 0x07      \
+                                                         */
+#define SLUICE_NOTE_QEMU_DESCRIPTION "qemu.description" /* the JSON */
 /* One byte each: 1 or 0. */
 #define SLUICE_NOTE_QEMU_FOOTERS "qemu.footers"
 

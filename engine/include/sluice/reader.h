@@ -35,6 +35,16 @@ SLUICE_EXTERN int sluice_reader_exact(sluice_reader_t *r, void *buf,
 SLUICE_EXTERN int sluice_reader_some(sluice_reader_t *r, void *buf, size_t len,
                                      size_t *got);
 
+/* Byte sections. Copies the next `len` bytes without taking them: 0, and `*got`
+ * of them are in `buf`, fewer than `len` only where the format says that the
+ * payload ends there. SLUICE_WAIT and errors as above. For formats that do not
+ * say where a payload ends (QEMU's); not after an _exact that waits. */
+SLUICE_EXTERN int sluice_reader_peek(sluice_reader_t *r, void *buf, size_t len,
+                                     size_t *got);
+
+/* Of the stream. */
+SLUICE_EXTERN sluice_format_t sluice_reader_format(const sluice_reader_t *r);
+
 /* In the byte order of the stream; as _exact. */
 SLUICE_EXTERN int sluice_reader_u8(sluice_reader_t *r, uint8_t *out);
 SLUICE_EXTERN int sluice_reader_u16(sluice_reader_t *r, uint16_t *out);

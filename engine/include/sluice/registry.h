@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <sluice/alloc.h>
+#include <sluice/encoder.h>
 #include <sluice/error.h>
 #include <sluice/export.h>
 #include <sluice/handler.h>
@@ -26,6 +27,9 @@ typedef struct sluice_section_options_s {
   uint32_t flags;     /* SLUICE_SECTION_OPTIONAL: may be absent from a stream */
   const void *schema; /* borrowed; travels in the declaration (native) */
   size_t schema_len;
+  /* Former names, ended by NULL; borrowed. A section of such a name and this
+   * instance is restored here, unless one of that very name is registered. */
+  const char *const *aliases;
 } sluice_section_options_t;
 
 /* `alloc` NULL: the C library's; copied. UV_ENOMEM. */
@@ -54,6 +58,15 @@ SLUICE_EXTERN int sluice_registry_remove(sluice_registry_t *registry,
                                          const char *name, uint32_t instance);
 
 SLUICE_EXTERN uint32_t sluice_registry_count(const sluice_registry_t *registry);
+
+/* Writes what the registered sections would declare (names, versions, schemas)
+ * as a stream without payloads, at once, calling no handler: for comparing this
+ * program with others. `options` and `output` as for an encoder (encoder.h);
+ * native streams only carry schemas. Errors of the encoder. */
+SLUICE_EXTERN int
+sluice_registry_schema(const sluice_registry_t *registry,
+                       const sluice_encoder_options_t *options,
+                       const sluice_output_t *output, sluice_error_t *err);
 
 #ifdef __cplusplus
 }

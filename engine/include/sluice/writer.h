@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <sluice/export.h>
+#include <sluice/item.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -37,6 +38,14 @@ SLUICE_EXTERN int sluice_writer_u64(sluice_writer_t *w, uint64_t v);
 /* `data` is copied. UV_EINVAL in a section of pages. */
 SLUICE_EXTERN int sluice_writer_bytes(sluice_writer_t *w, const void *data,
                                       size_t len);
+
+/* For the few handlers whose state looks different from format to format. */
+SLUICE_EXTERN sluice_format_t sluice_writer_format(const sluice_writer_t *w);
+
+/* How a QEMU stream's description shows this section's payload: a JSON object
+ * with "vmsd_name", "version" and "fields"; copied. Nothing elsewhere. */
+SLUICE_EXTERN int sluice_writer_describe(sluice_writer_t *w, const char *json,
+                                         size_t len);
 
 /* Sections of pages only; see encoder.h. Regions are declared in save_start.
  * Errors: UV_EINVAL (a range outside its region, a size that is no power of two

@@ -1,0 +1,49 @@
+/* host.h - a program that embeds Sluice: a loop, an engine, memory of pages.
+ *
+ * The smallest host there can be, so that what is measured is the library. */
+#ifndef SLUICE_BENCH_HOST_H
+#define SLUICE_BENCH_HOST_H
+
+#include <uv.h>
+
+#include <sluice/ram.h>
+#include <sluice/sluice.h>
+
+#include "bench.h"
+
+typedef struct host_s {
+  uv_loop_t loop;
+  sluice_engine_t *engine;
+  sluice_registry_t *registry;
+  sluice_ram_t *ram;
+  int status; /* of the last operation */
+  bool is_over;
+  uint64_t bytes;    /* of the last stream */
+  char message[256]; /* of the last error */
+} host_t;
+
+typedef struct host_config_s {
+  void *base; /* NULL: no memory, the registry stays empty */
+  uint64_t bytes;
+  uint32_t page_size; /* 0: 4096 */
+  uint32_t region_flags;
+  sluice_ram_tracker_t tracker;
+} host_config_t;
+
+/* Exits when the library cannot even begin. */
+void host_open(host_t *h, const host_config_t *config);
+void host_close(host_t *h);
+
+/* Runs the loop until the operation is over: NULL, or what went wrong. `sink`
+ * and `source` are taken. */
+const char *host_save(host_t *h, sluice_sink_t *sink,
+                      const sluice_save_options_t *options);
+const char *host_restore(host_t *h, sluice_source_t *source);
+
+/* A sink that takes everything and keeps nothing. */
+sluice_sink_t *host_null_sink(void);
+
+/* How long the loop was held at most, since the host was opened. */
+uint64_t host_longest_turn(host_t *h);
+
+#endif

@@ -1,0 +1,351 @@
+/* conn.c - the life of one client.
+ *
+ * Invariants: while output is unsent a write is under way or the next turn is
+ * asked for, and that goes on with everything that waits for it; `own` holds
+ * bytes exactly when a request has begun and not ended, or is paused before
+ * one. Nothing touches the client after conn_close() but libuv's own callbacks.
+ */
+#include "conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "conn_private.h"
+#include "reply.h"
+#include "server.h"
+
+enum {
+  /* A large argument is read in pieces of this: about 50 us of copying. */
+  READ_BIG = 128 * 1024,
+  OWN_MIN = 16 * 1024
+};
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf);
+
+static db_t *db_of(conn_t *c) {
+  return &c->server->db;
+}
+
+/* --- beginning and end --- */
+
+static void free_conn(conn_t *c) {
+  resp_done(&c->resp);
+  out_done(&c->out);
+  free(c->own);
+  free(c);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  free_conn(handle->data);
+}
+
+/* What has arrived for arguments of a request that is over, or never will be
+ * complete; a command that keeps one sets its place to 0. */
+static void drop_places(conn_t *c) {
+  for (size_t i = 0; c->resp.has_places && i < c->resp.argc; i++) {
+    if (c->resp.args[i].place != 0) {
+      blob_drop(&db_of(c)->blobs, c->resp.args[i].place);
+      c->resp.args[i].place = 0;
+    }
+  }
+}
+
+void conn_close(conn_t *c) {
+  if (c->is_closing) {
+    return;
+  }
+  c->is_closing = true;
+  if (c->is_yielded) {
+    server_unyield(c->server, c);
+  }
+  drop_places(c);
+  if (c->resp.state == RESP_AT_BIG && c->resp.big_place != 0) {
+    blob_drop(&db_of(c)->blobs, c->resp.big_place);
+  }
+  server_remove(c->server, c);
+  uv_close(&c->h.handle, on_closed);
+}
+
+void conn_end(conn_t *c) {
+  c->is_ending = true;
+}
+
+static void start_reading(conn_t *c) {
+  if (c->is_reading) {
+    return;
+  }
+  c->is_reading = true;
+  if (uv_read_start(&c->h.stream, on_alloc, on_read) != 0) {
+    conn_close(c);
+  }
+}
+
+static void stop_reading(conn_t *c) {
+  if (c->is_reading) {
+    c->is_reading = false;
+    uv_read_stop(&c->h.stream);
+  }
+}
+
+static void init_stream(conn_t *c, uv_stream_t *listener) {
+  if (listener->type == UV_TCP) {
+    uv_tcp_init(listener->loop, &c->h.tcp);
+  } else {
+    uv_pipe_init(listener->loop, &c->h.pipe, 0);
+  }
+  c->h.handle.data = c;
+}
+
+int conn_accept(server_t *s, uv_stream_t *listener) {
+  conn_t *c = calloc(1, sizeof(*c));
+  int r;
+
+  if (c == NULL) {
+    return UV_ENOMEM;
+  }
+  c->server = s;
+  resp_init(&c->resp);
+  out_init(&c->out, &s->pool, &s->db.blobs);
+  init_stream(c, listener);
+  server_add(s, c);
+  r = uv_accept(listener, &c->h.stream);
+  if (r != 0) {
+    conn_close(c);
+    return r;
+  }
+  if (listener->type == UV_TCP) {
+    uv_tcp_nodelay(&c->h.tcp, 1);
+  }
+  if (s->conn_count > SERVER_CLIENTS_MAX) {
+    reply_error(&c->out, "ERR max number of clients reached");
+    conn_end(c);
+    conn_flush(c);
+    return 0;
+  }
+  start_reading(c);
+  return 0;
+}
+
+/* --- large arguments --- */
+
+static void start_big(conn_t *c) {
+  db_t *db = db_of(c);
+
+  c->in_big = true;
+  if (!db_is_full(db, c->resp.bulk_len)) {
+    c->resp.big_place =
+        blob_new(&db->blobs, c->resp.bulk_len, c->resp.bulk_len);
+  }
+  if (c->resp.big_place == 0) {
+    c->is_refused = true;
+  }
+}
+
+static void count_big(conn_t *c, size_t n) {
+  c->resp.big_left -= n;
+  c->in_big = c->resp.big_left > 0;
+}
+
+/* Where the next `n` bytes of the argument go. */
+static char *big_room(conn_t *c, size_t n) {
+  return blob_edit(&db_of(c)->heap, c->resp.big_place,
+                   c->resp.bulk_len - c->resp.big_left, n);
+}
+
+/* Takes what has arrived of it out of the buffer; returns the buffer's new
+ * length. */
+static size_t take_big(conn_t *c, char *buf, size_t len) {
+  char *from = buf + c->resp.pos;
+  size_t n = len - c->resp.pos;
+
+  if (!c->in_big) {
+    start_big(c);
+  }
+  if (n > c->resp.big_left) {
+    n = c->resp.big_left;
+  }
+  if (c->resp.big_place != 0 && n > 0) {
+    memcpy(big_room(c, n), from, n);
+  }
+  memmove(from, from + n, len - c->resp.pos - n);
+  count_big(c, n);
+  return len - n;
+}
+
+/* --- bytes in --- */
+
+static bool has_own_room(conn_t *c, size_t need) {
+  size_t cap = c->own_cap;
+  char *own;
+
+  if (need <= cap) {
+    return true;
+  }
+  cap = 2 * cap > OWN_MIN ? 2 * cap : OWN_MIN;
+  cap = need > cap ? need : cap;
+  own = realloc(c->own, cap);
+  if (own == NULL) {
+    return false;
+  }
+  c->own = own;
+  c->own_cap = cap;
+  return true;
+}
+
+/* Keeps the rest of a buffer, which may be `own`, for the next time. */
+static void keep(conn_t *c, const char *buf, size_t len, bool is_own) {
+  if (len == 0) {
+    free(c->own);
+    c->own = NULL;
+    c->own_cap = 0;
+  } else if (is_own) {
+    memmove(c->own, buf, len);
+  } else if (has_own_room(c, len)) {
+    memcpy(c->own, buf, len);
+  } else {
+    conn_close(c);
+  }
+  c->own_len = len;
+}
+
+static void run_request(conn_t *c, const char *buf) {
+  if (c->is_refused) {
+    commands_refuse(&c->out);
+  } else if (c->resp.argc > 0) {
+    commands_run(c, buf);
+  }
+  c->is_refused = false;
+  drop_places(c);
+  resp_next(&c->resp);
+}
+
+static void say_bad(conn_t *c) {
+  reply_error(&c->out, "ERR %s", c->resp.error);
+  conn_end(c);
+}
+
+/* Runs the requests in a buffer, as long as the client takes the replies. */
+static void process(conn_t *c, char *buf, size_t len) {
+  bool is_own = buf == c->own;
+  resp_result_t r = RESP_COMMAND;
+
+  while (r == RESP_COMMAND && !c->is_ending && !c->is_closing) {
+    size_t used;
+
+    if (c->out.bytes >= CONN_OUT_HIGH) {
+      c->is_paused = true;
+      break;
+    }
+    r = resp_parse(&c->resp, buf, len);
+    used = c->resp.pos;
+    switch (r) {
+    case RESP_MORE: break;
+    case RESP_COMMAND:
+      run_request(c, buf);
+      buf += used;
+      len -= used;
+      break;
+    case RESP_BIG:
+      len = take_big(c, buf, len);
+      r = c->in_big ? RESP_MORE : RESP_COMMAND; /* all there: parse on */
+      break;
+    case RESP_BAD: say_bad(c); break;
+    }
+  }
+  if (!c->is_closing) {
+    keep(c, buf, len, is_own);
+  }
+}
+
+/* Sends, and runs what waited for the output to become less. */
+void conn_go_on(conn_t *c) {
+  conn_flush(c);
+  while (c->is_paused && !c->is_closing && c->out.bytes <= CONN_OUT_LOW) {
+    c->is_paused = false;
+    process(c, c->own, c->own_len);
+    conn_flush(c);
+  }
+  if (c->is_closing || c->is_yielded) {
+    return;
+  }
+  if (c->is_paused || c->is_ending) {
+    stop_reading(c);
+  } else {
+    start_reading(c);
+  }
+}
+
+void conn_resume(conn_t *c) {
+  c->is_yielded = false;
+  conn_go_on(c);
+}
+
+void conn_yield(conn_t *c) {
+  if (!c->is_closing && !c->is_yielded) {
+    stop_reading(c);
+    c->is_yielded = true;
+    server_yield(c->server, c);
+  }
+}
+
+/* To its place; or, when there is none, to where it will be forgotten. */
+static uv_buf_t big_buffer(conn_t *c) {
+  size_t max = c->resp.big_place != 0 ? READ_BIG : SERVER_READ;
+  size_t n = c->resp.big_left < max ? c->resp.big_left : max;
+
+  return uv_buf_init(c->resp.big_place != 0 ? big_room(c, n)
+                                            : c->server->read_buffer,
+                     (unsigned)n);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
+  conn_t *c = handle->data;
+  size_t room;
+
+  (void)hint;
+  if (c->in_big) {
+    *buf = big_buffer(c);
+  } else if (c->own_len == 0) {
+    *buf = uv_buf_init(c->server->read_buffer, SERVER_READ);
+  } else if (has_own_room(c, c->own_len + OWN_MIN / 2)) {
+    room = c->own_cap - c->own_len;
+    *buf = uv_buf_init(c->own + c->own_len,
+                       (unsigned)(room < SERVER_READ ? room : SERVER_READ));
+  } else {
+    *buf = uv_buf_init(NULL, 0); /* comes back as UV_ENOBUFS */
+  }
+}
+
+/* Sorts what was read by where on_alloc() has let it go. */
+static void take(conn_t *c, char *p, size_t n) {
+  if (!c->in_big) {
+    process(c, c->own_len > 0 ? c->own : p, c->own_len + n);
+    return;
+  }
+  count_big(c, n);
+  if (!c->in_big) {
+    process(c, c->own, c->own_len);
+  }
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
+  conn_t *c = stream->data;
+
+  if (n < 0) {
+    conn_close(c);
+    return;
+  }
+  if (n == 0) {
+    return;
+  }
+  server_tick(c->server);
+  take(c, buf->base, (size_t)n);
+  if ((size_t)n == buf->len) {
+    conn_yield(c); /* there may be more at once */
+  }
+  if (!c->is_closing) {
+    conn_go_on(c);
+  }
+}

@@ -1,0 +1,68 @@
+/* conn.h - one client: its bytes in, its bytes out.
+ *
+ *            +---------- too much output: paused -----------+
+ *            v                                              |
+ *   read --> parse --> run a command --> out --> one write for all replies
+ *            |
+ *            +--> a large argument: read into its place in the heap
+ *
+ * Reading stops while a client does not take its replies, and for one turn of
+ * the loop whenever it has sent a full buffer, so that no client holds the
+ * loop. Knows the parser and the commands, not what they do. */
+#ifndef KVD_CONN_H
+#define KVD_CONN_H
+
+#include <uv.h>
+
+#include "out.h"
+#include "resp.h"
+
+enum {
+  CONN_OUT_HIGH = 1024 * 1024, /* unsent bytes from where it pauses ... */
+  CONN_OUT_LOW = 256 * 1024    /* ... to where it goes on */
+};
+
+struct server_s;
+
+typedef struct conn_s conn_t;
+
+struct conn_s {
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  } h;
+  struct server_s *server;
+  conn_t *next; /* of all clients */
+  conn_t *prev;
+  conn_t *next_yielded;
+  resp_t resp;
+  out_t out;
+  uv_write_t write;
+  size_t write_bytes;
+  char *own; /* the beginning of a request whose end has not arrived */
+  size_t own_len;
+  size_t own_cap;
+  bool in_big;     /* a large argument is arriving */
+  bool is_refused; /* there was no room for it: its bytes are dropped */
+  bool is_reading;
+  bool is_paused;
+  bool is_yielded;
+  bool is_writing;
+  bool is_ending; /* close when the replies are out */
+  bool is_closing;
+};
+
+/* Takes a client from a listening stream. The server owns it until it closes
+ * itself. Errors of uv_accept(), UV_ENOMEM. */
+int conn_accept(struct server_s *server, uv_stream_t *listener);
+
+/* Goes on in the turn after the one in which it yielded. */
+void conn_resume(conn_t *c);
+
+/* What a command may ask for: close when all replies are out. */
+void conn_end(conn_t *c);
+void conn_close(conn_t *c);
+
+#endif

@@ -1,0 +1,21 @@
+/* options.h - the command line. */
+#ifndef KVD_OPTIONS_H
+#define KVD_OPTIONS_H
+
+#include <stdint.h>
+
+typedef struct options_s {
+  const char *bind;
+  int port;                /* 0: any; -1: none, only the unix socket */
+  const char *unix_socket; /* NULL: none */
+  const char *dir;
+  const char *file_name;
+  uint64_t max_memory; /* bytes; 0: no limit but the reservation */
+  uint64_t reserve;    /* bytes of address space for the data */
+  unsigned save_every; /* seconds; 0: never by itself */
+} options_t;
+
+/* 0; or 1 when --help was answered, or 2: what is wrong was said. */
+int options_parse(options_t *o, int argc, char **argv);
+
+#endif

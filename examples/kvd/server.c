@@ -1,0 +1,239 @@
+/* server.c - what runs beside the clients: listening, the timer, signals.
+ *
+ * Invariant: every handle is closed by server_stop() and nothing else is
+ * started after it, so the loop ends by itself. */
+#include "server.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  CRON_MS = 100,
+  CRON_BUSY_MS = 5,        /* while there is something to free */
+  CRON_BUDGET_NS = 500000, /* how long one turn of it may hold the loop */
+  BACKLOG = 511
+};
+
+/* --- clients --- */
+
+void server_add(server_t *s, conn_t *c) {
+  c->prev = NULL;
+  c->next = s->conns;
+  if (c->next != NULL) {
+    c->next->prev = c;
+  }
+  s->conns = c;
+  s->conn_count++;
+  s->conn_total++;
+}
+
+void server_remove(server_t *s, conn_t *c) {
+  if (c->next != NULL) {
+    c->next->prev = c->prev;
+  }
+  if (c->prev != NULL) {
+    c->prev->next = c->next;
+  } else {
+    s->conns = c->next;
+  }
+  s->conn_count--;
+}
+
+static void on_idle(uv_idle_t *idle) {
+  server_t *s = idle->data;
+  conn_t *list = s->yielded;
+
+  s->yielded = NULL;
+  uv_idle_stop(idle);
+  while (list != NULL) {
+    conn_t *c = list;
+
+    list = c->next_yielded;
+    conn_resume(c);
+  }
+}
+
+void server_yield(server_t *s, conn_t *c) {
+  c->next_yielded = s->yielded;
+  s->yielded = c;
+  uv_idle_start(&s->idle, on_idle);
+}
+
+void server_unyield(server_t *s, conn_t *c) {
+  conn_t **p = &s->yielded;
+
+  while (*p != c) {
+    p = &(*p)->next_yielded;
+  }
+  *p = c->next_yielded;
+}
+
+static void on_connection(uv_stream_t *listener, int status) {
+  if (status == 0) {
+    (void)conn_accept(listener->data,
+                      listener); /* it is gone: no one to tell */
+  }
+}
+
+/* --- the clock --- */
+
+void server_tick(server_t *s) {
+  struct timespec t;
+
+  clock_gettime(CLOCK_REALTIME, &t);
+  s->db.now_ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Frees and expires in steps until there is nothing more to do or the time is
+ * over; says which. A round over the buckets that finds little ends it. */
+static bool housekeep(server_t *s) {
+  uint64_t end = uv_hrtime() + CRON_BUDGET_NS;
+  bool reaping = true;
+  bool expiring = true;
+
+  while ((reaping || expiring) && uv_hrtime() < end) {
+    reaping = db_reap(&s->db, 100);
+    expiring = db_sweep(&s->db, 100) > 10;
+  }
+  return reaping || expiring;
+}
+
+static void on_cron(uv_timer_t *timer) {
+  server_t *s = timer->data;
+  bool more;
+
+  server_tick(s);
+  more = housekeep(s);
+  uv_timer_start(timer, on_cron, more ? CRON_BUSY_MS : CRON_MS, 0);
+}
+
+static void on_signal(uv_signal_t *signal, int number) {
+  (void)number;
+  server_stop(signal->data);
+}
+
+/* --- beginning --- */
+
+static int listen_tcp(server_t *s) {
+  struct sockaddr_storage address;
+  int len = sizeof(address);
+  int r = uv_ip4_addr(s->options->bind, s->options->port,
+                      (struct sockaddr_in *)(void *)&address);
+
+  if (r != 0) {
+    r = uv_ip6_addr(s->options->bind, s->options->port,
+                    (struct sockaddr_in6 *)(void *)&address);
+  }
+  if (r == 0) {
+    r = uv_tcp_bind(&s->tcp, (struct sockaddr *)(void *)&address, 0);
+  }
+  if (r == 0) {
+    r = uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
+  }
+  if (r == 0) {
+    r = uv_tcp_getsockname(&s->tcp, (struct sockaddr *)(void *)&address, &len);
+    /* The port lies in the same place for both families. */
+    s->port = ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
+  }
+  return r;
+}
+
+static int listen_pipe(server_t *s) {
+  int r;
+
+  (void)unlink(s->options->unix_socket); /* of a server that was killed */
+  r = uv_pipe_bind(&s->pipe, s->options->unix_socket);
+  if (r == 0) {
+    r = uv_listen((uv_stream_t *)&s->pipe, BACKLOG, on_connection);
+  }
+  return r;
+}
+
+/* None of these fails but for want of descriptors when the loop was made. */
+static void init_handles(server_t *s) {
+  uv_tcp_init(s->loop, &s->tcp);
+  uv_pipe_init(s->loop, &s->pipe, 0);
+  uv_timer_init(s->loop, &s->cron);
+  uv_idle_init(s->loop, &s->idle);
+  uv_signal_init(s->loop, &s->signals[0]);
+  uv_signal_init(s->loop, &s->signals[1]);
+  s->tcp.data = s;
+  s->pipe.data = s;
+  s->cron.data = s;
+  s->idle.data = s;
+  s->signals[0].data = s;
+  s->signals[1].data = s;
+}
+
+int server_listen(server_t *s) {
+  int r = 0;
+
+  if (s->options->port >= 0) {
+    r = listen_tcp(s);
+  }
+  if (r == 0 && s->options->unix_socket != NULL) {
+    r = listen_pipe(s);
+  }
+  if (r == 0) {
+    r = uv_signal_start(&s->signals[0], on_signal, SIGINT);
+  }
+  if (r == 0) {
+    r = uv_signal_start(&s->signals[1], on_signal, SIGTERM);
+  }
+  if (r == 0) {
+    r = uv_timer_start(&s->cron, on_cron, CRON_MS, 0);
+  }
+  return r;
+}
+
+int server_init(server_t *s, uv_loop_t *loop, const options_t *options) {
+  uint64_t seed = 0;
+  int r;
+
+  memset(s, 0, sizeof(*s));
+  s->loop = loop;
+  s->options = options;
+  s->start_ns = uv_hrtime();
+  if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+    return UV_EIO;
+  }
+  r = db_open(&s->db, options->reserve, seed);
+  if (r != 0) {
+    return r;
+  }
+  s->db.max_memory = options->max_memory;
+  server_tick(s);
+  persist_init(&s->persist, loop, &s->db, options);
+  init_handles(s);
+  return 0;
+}
+
+/* --- end --- */
+
+void server_stop(server_t *s) {
+  uv_handle_t *handles[] = {
+      (uv_handle_t *)&s->tcp,        (uv_handle_t *)&s->pipe,
+      (uv_handle_t *)&s->cron,       (uv_handle_t *)&s->idle,
+      (uv_handle_t *)&s->signals[0], (uv_handle_t *)&s->signals[1]};
+  conn_t *next;
+
+  if (s->is_stopping) {
+    return;
+  }
+  s->is_stopping = true;
+  for (conn_t *c = s->conns; c != NULL; c = next) {
+    next = c->next;
+    conn_close(c);
+  }
+  for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
+    uv_close(handles[i], NULL);
+  }
+}
+
+void server_done(server_t *s) {
+  out_pool_done(&s->pool);
+  db_close(&s->db);
+}

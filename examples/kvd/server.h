@@ -1,0 +1,57 @@
+/* server.h - the listeners, the clients, the database and the clock. */
+#ifndef KVD_SERVER_H
+#define KVD_SERVER_H
+
+#include <uv.h>
+
+#include "conn.h"
+#include "db.h"
+#include "options.h"
+#include "out.h"
+#include "persist.h"
+
+/* One read of a client that has nothing unfinished; shared by all clients, so
+ * that it stays in the cache. */
+enum { SERVER_READ = 64 * 1024, SERVER_CLIENTS_MAX = 10000 };
+
+typedef struct server_s {
+  uv_loop_t *loop;
+  const options_t *options;
+  db_t db;
+  persist_t persist;
+  out_pool_t pool;
+  uv_tcp_t tcp;
+  uv_pipe_t pipe;
+  uv_timer_t cron;
+  uv_idle_t idle; /* active while a client has yielded */
+  uv_signal_t signals[2];
+  bool is_stopping;
+  int port;
+  conn_t *conns;
+  conn_t *yielded;
+  unsigned conn_count;
+  uint64_t conn_total;
+  uint64_t command_total;
+  uint64_t start_ns;
+  char read_buffer[SERVER_READ];
+} server_t;
+
+/* Opens an empty database. UV codes; after success: server_stop(), running the
+ * loop to its end, server_done(). */
+int server_init(server_t *s, uv_loop_t *loop, const options_t *options);
+/* From here on there are clients. */
+int server_listen(server_t *s);
+void server_stop(server_t *s);
+void server_done(server_t *s);
+
+/* Clients come and go. */
+void server_add(server_t *s, conn_t *c);
+void server_remove(server_t *s, conn_t *c);
+/* conn_resume() it in the next turn. */
+void server_yield(server_t *s, conn_t *c);
+void server_unyield(server_t *s, conn_t *c);
+
+/* Sets the database's clock. */
+void server_tick(server_t *s);
+
+#endif

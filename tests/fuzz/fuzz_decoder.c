@@ -1,0 +1,226 @@
+/* fuzz_decoder.c - fuzz target: bytes of any stream into the decoder.
+ *
+ *   input   u8 options, u8 step, u8 cut, stream
+ *
+ * Checksums of native streams are made right first (reseal.h). Every byte that
+ * the decoder lends is looked at. How the input is cut up must not matter: the
+ * stream is decoded twice, whole and in pieces of `step`, and both must end
+ * alike; with the same items, when it was sound. */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sluice/decoder.h>
+#include <sluice/handler.h>
+
+#include "fuzz.h"
+#include "require.h"
+#include "reseal.h"
+
+enum {
+  OPTION_RENUMBER = 1 << 0,
+  OPTION_AS_IT_IS = 1 << 1, /* checksums, too */
+  OPTION_BY_DESCRIPTION = 1 << 2,
+  OPTION_CHECK_INDEX = 1 << 3,
+  OPTION_MAY_STAY_OPEN = 1 << 4,
+
+  INPUT_OPTIONS = 0,
+  INPUT_STEP,
+  INPUT_CUT, /* bytes of each payload that has no end */
+  INPUT_STREAM,
+
+  MEMORY_MAX = 8 * 1024 * 1024,
+  ITEMS_MAX = 200000 /* many zero pages cost the input few bytes */
+};
+
+typedef struct run_s {
+  sluice_decoder_t *decoder;
+  const uint8_t *data;
+  size_t left;
+  size_t step; /* 0: all at once */
+  size_t cut;
+  size_t wanted;  /* of an open payload, still */
+  uint64_t sum;   /* of all bytes and texts that came */
+  uint64_t pages; /* each by its region; how runs were joined must not show */
+  unsigned items;
+  int result;
+} run_t;
+
+static void add(run_t *r, uint64_t v) {
+  r->sum = (r->sum ^ v) * UINT64_C(0x100000001b3);
+}
+
+/* Order of bytes counts, not how they were cut. */
+static void add_bytes(run_t *r, const void *data, size_t len) {
+  const uint8_t *p = data;
+
+  for (size_t i = 0; i < len; i++) {
+    add(r, p[i]);
+  }
+}
+
+static void add_text(run_t *r, const char *text) {
+  add_bytes(r, text, strlen(text) + 1);
+}
+
+static void take_bytes(run_t *r, const sluice_bytes_t *bytes) {
+  size_t n = bytes->len;
+
+  REQUIRE(n > 0);
+  if (bytes->is_open) {
+    n = n < r->wanted ? n : r->wanted;
+    r->wanted -= n;
+  }
+  add_bytes(r, bytes->data, n);
+  if (bytes->is_open) {
+    sluice_decoder_consume(r->decoder, n);
+    if (r->wanted == 0) {
+      sluice_decoder_cut(r->decoder);
+    }
+  }
+}
+
+static void take_decl(run_t *r, const sluice_decl_t *decl) {
+  r->wanted = r->cut;
+  add(r, decl->id);
+  add(r, decl->instance);
+  add(r, decl->version);
+  add_text(r, decl->name);
+  add_text(r, decl->type);
+  if (decl->schema != NULL) {
+    add_bytes(r, decl->schema, decl->schema_len);
+  }
+}
+
+/* Runs are joined as far as they are in the window, so their pages count. */
+static void take_run(run_t *r, const sluice_run_t *run) {
+  REQUIRE(run->page_size > 0 && run->count > 0);
+  REQUIRE(run->data == NULL || run->len == run->count * run->page_size);
+  r->pages += run->count * (run->region + 1u);
+  add_bytes(r, run->data, run->len);
+}
+
+static void take_delta(run_t *r, const sluice_run_t *run) {
+  uint8_t page[65536] = {0};
+
+  REQUIRE(run->count == 1 && run->page_size <= sizeof(page));
+  add(r, run->offset);
+  add(r, (uint64_t)sluice_delta_apply(page, run->page_size, run->data, run->len,
+                                      NULL));
+  add_bytes(r, page, run->page_size);
+}
+
+static void take(run_t *r, const sluice_item_t *item) {
+  switch (item->kind) {
+  case SLUICE_ITEM_HEADER:
+    add_text(r, item->u.header.host);
+    add_text(r, item->u.header.host_version);
+    break;
+  case SLUICE_ITEM_NOTE:
+    add_text(r, item->u.note.name);
+    add_bytes(r, item->u.note.data, item->u.note.len);
+    break;
+  case SLUICE_ITEM_SECTION:
+  case SLUICE_ITEM_PART:
+  case SLUICE_ITEM_END: take_decl(r, &item->u.decl); break;
+  case SLUICE_ITEM_REGION: add_text(r, item->u.region.name); break;
+  case SLUICE_ITEM_PAGES:
+  case SLUICE_ITEM_ZEROS: take_run(r, &item->u.run); break;
+  case SLUICE_ITEM_DELTA: take_delta(r, &item->u.run); break;
+  case SLUICE_ITEM_BYTES: take_bytes(r, &item->u.bytes); break;
+  case SLUICE_ITEM_CLOSE: add(r, item->u.payload_bytes); break;
+  case SLUICE_ITEM_COMMAND:
+    add_text(r, item->u.command.name);
+    add_bytes(r, item->u.command.data, item->u.command.len);
+    break;
+  case SLUICE_ITEM_ABORT:
+    add_text(r, item->u.abort.section);
+    add_text(r, item->u.abort.message);
+    break;
+  case SLUICE_ITEM_TRAILER: add(r, item->u.totals.bytes); break;
+  }
+}
+
+static void feed(run_t *r) {
+  void *space;
+  size_t n;
+
+  if (r->left == 0) {
+    sluice_decoder_eof(r->decoder);
+    return;
+  }
+  sluice_decoder_space(r->decoder, &space, &n);
+  REQUIRE(n > 0);
+  n = n < r->left ? n : r->left;
+  n = r->step > 0 && r->step < n ? r->step : n;
+  memcpy(space, r->data, n);
+  sluice_decoder_fill(r->decoder, n);
+  r->data += n;
+  r->left -= n;
+}
+
+static void decode(run_t *r) {
+  sluice_error_t err = {0};
+  sluice_item_t item;
+
+  while (r->items < ITEMS_MAX) {
+    r->result = sluice_decoder_next(r->decoder, &item, &err);
+    if (r->result == SLUICE_MORE) {
+      r->items++;
+      take(r, &item);
+    } else if (r->result == SLUICE_WAIT) {
+      feed(r);
+    } else {
+      REQUIRE(r->result == SLUICE_DONE ||
+              (r->result < 0 && err.code == r->result));
+      REQUIRE(sluice_decoder_next(r->decoder, &item, &err) == r->result);
+      return;
+    }
+  }
+}
+
+static void run(run_t *r, unsigned options) {
+  const sluice_decoder_options_t o = {
+      .cut = (options & OPTION_BY_DESCRIPTION) != 0 ? SLUICE_CUT_BY_DESCRIPTION
+                                                    : SLUICE_CUT_BY_READER,
+      .max_sections = 64,
+      .max_regions = 16,
+      .max_memory = MEMORY_MAX,
+      .max_region_bytes = UINT64_C(1) << 32,
+      .may_stay_open = (options & OPTION_MAY_STAY_OPEN) != 0,
+      .check_index = (options & OPTION_CHECK_INDEX) != 0};
+
+  REQUIRE(sluice_decoder_new(&r->decoder, &o, NULL) == 0);
+  decode(r);
+  sluice_decoder_free(r->decoder);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  run_t whole = {0}, pieces;
+  uint8_t *stream;
+
+  if (size <= INPUT_STREAM) {
+    return 0;
+  }
+  whole.left = size - INPUT_STREAM;
+  stream = malloc(whole.left);
+  REQUIRE(stream != NULL);
+  memcpy(stream, data + INPUT_STREAM, whole.left);
+  if ((data[INPUT_OPTIONS] & OPTION_AS_IT_IS) == 0) {
+    reseal(stream, whole.left, (data[INPUT_OPTIONS] & OPTION_RENUMBER) != 0);
+  }
+  whole.data = stream;
+  whole.cut = data[INPUT_CUT];
+  pieces = whole;
+  pieces.step = (size_t)data[INPUT_STEP] + 1;
+  run(&whole, data[INPUT_OPTIONS]);
+  run(&pieces, data[INPUT_OPTIONS]);
+  if (whole.items < ITEMS_MAX && pieces.items < ITEMS_MAX &&
+      (data[INPUT_OPTIONS] & OPTION_MAY_STAY_OPEN) == 0) {
+    REQUIRE(whole.result == pieces.result);
+    REQUIRE(whole.result < 0 ||
+            (whole.sum == pieces.sum && whole.pages == pieces.pages));
+  }
+  free(stream);
+  return 0;
+}

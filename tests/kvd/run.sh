@@ -1,0 +1,215 @@
+#!/bin/sh
+# kvd from the outside: real clients, a real Redis beside it, bad clients.
+# KVD, PEER: the programs. $1: fast or sweep.
+set -u
+here=$(dirname "$0")
+work=$(mktemp -d)
+kvd_pid=
+redis_pid=
+failed=0
+
+# shellcheck disable=SC2317 # the trap runs it
+finish() {
+  [ -z "$kvd_pid" ] || kill "$kvd_pid" 2>/dev/null
+  [ -z "$redis_pid" ] || kill "$redis_pid" 2>/dev/null
+  wait
+  rm -rf "$work"
+}
+trap finish EXIT
+
+die() {
+  echo "$*" >&2
+  cat "$work"/*.err >&2 2>/dev/null
+  exit 1
+}
+
+wrong() {
+  echo "FAILED: $*" >&2
+  failed=1
+}
+
+for program in redis-cli redis-benchmark redis-server; do
+  command -v "$program" >/dev/null ||
+    die "$program is missing: it is in Debian's redis-server, redis-tools"
+done
+
+# Waits until the command succeeds, for at most 30 s.
+wait_for() {
+  for _ in $(seq 300); do
+    "$@" >/dev/null 2>&1 && return 0
+    sleep 0.1
+  done
+  die "gave up waiting for: $*"
+}
+
+# start OPTIONS...: a kvd on any port; sets kvd_pid and port.
+start() {
+  "$KVD" --port 0 --dir "$work" "$@" >"$work/kvd.out" 2>"$work/kvd.err" &
+  kvd_pid=$!
+  wait_for grep -q 'listening on 127' "$work/kvd.out"
+  port=$(sed -n 's/.*listening on 127.0.0.1://p' "$work/kvd.out")
+}
+
+# It must end by itself and without a complaint, of a sanitizer for one.
+stop() {
+  redis-cli -p "$port" shutdown nosave >/dev/null 2>&1
+  wait "$kvd_pid" || wrong "kvd ended with $?: $(cat "$work/kvd.err")"
+  kvd_pid=
+  [ ! -s "$work/kvd.err" ] || wrong "kvd said: $(cat "$work/kvd.err")"
+}
+
+cli() {
+  redis-cli -p "$port" "$@"
+}
+
+# says EXPECTED COMMAND...
+says() {
+  expected=$1
+  shift
+  got=$(cli "$@" 2>&1)
+  [ "$got" = "$expected" ] || wrong "$*: expected '$expected', got '$got'"
+}
+
+peer() {
+  "$PEER" "$port" "$@" || wrong "peer $*"
+}
+
+# --- fast ------------------------------------------------------------------
+
+start_redis() {
+  redis-server --port 0 --unixsocket "$work/redis.sock" --save '' \
+    --appendonly no --dir "$work" >"$work/redis.log" 2>&1 &
+  redis_pid=$!
+  wait_for redis-cli -s "$work/redis.sock" ping
+  # A free port only it can find; and again should another take it meanwhile.
+  for redis_port in $(seq $((port + 1)) $((port + 50))); do
+    [ "$(redis-cli -s "$work/redis.sock" config set port "$redis_port" \
+      2>/dev/null)" = OK ] && return
+  done
+  die "redis-server finds no port"
+}
+
+same_as_redis() {
+  start_redis
+  while IFS= read -r line; do
+    case $line in '#'* | '') continue ;; esac
+    printf '%b' "$line" >"$work/in"
+    "$PEER" "$port" raw <"$work/in" >"$work/ours"
+    "$PEER" "$redis_port" raw <"$work/in" >"$work/theirs"
+    cmp -s "$work/ours" "$work/theirs" || {
+      wrong "not as Redis: $line"
+      diff -a "$work/theirs" "$work/ours" | cat -A >&2
+    }
+  done <"$here/same.txt"
+  kill "$redis_pid"
+  wait "$redis_pid" 2>/dev/null
+  redis_pid=
+}
+
+plain_commands() {
+  says PONG ping
+  says OK set key 'a value'
+  says 'a value' get key
+  says 1 exists key
+  cli info | grep -q '^connected_clients:1' || wrong "info"
+  cli command | grep -q getset || wrong "command"
+  says 'ERR saving is not available in this build' bgsave
+  [ "$(cli lastsave)" -gt 1000000000 ] || wrong "lastsave"
+}
+
+expired_keys() {
+  cli info stats | tr -d '\r' | sed -n 's/^expired_keys://p'
+}
+
+expiry() {
+  says OK flushall
+  before=$(expired_keys)
+  for key in 1 2 3 4 5; do
+    cli set "gone$key" v px 50 >/dev/null
+  done
+  says OK set stays v
+  wait_for sh -c "[ \$(redis-cli -p $port dbsize) = 1 ]" # nobody asks for them
+  [ "$(expired_keys)" = $((before + 5)) ] || wrong "five keys expired"
+  says OK set lazy v px 1
+  wait_for sh -c "[ -z \"\$(redis-cli -p $port get lazy)\" ]"
+}
+
+pipelines() {
+  says OK flushall
+  awk 'BEGIN { for (i = 0; i < 100000; i++) {
+         printf "*3\r\n$3\r\nSET\r\n$%d\r\nk%d\r\n$3\r\nabc\r\n",
+           length(i) + 1, i } }' >"$work/in"
+  redis-cli -p "$port" --pipe <"$work/in" >"$work/out" 2>&1
+  grep -q 'errors: 0, replies: 100000' "$work/out" || wrong "redis-cli --pipe"
+  says 100000 dbsize
+  for depth in 1 16 200; do
+    redis-benchmark -p "$port" -t set,get,incr,mset -n 20000 -d 1000 -r 1000 \
+      -P "$depth" -q >"$work/out" 2>&1 || wrong "redis-benchmark -P $depth"
+    ! grep -qi error "$work/out" || wrong "redis-benchmark: $(cat "$work/out")"
+  done
+}
+
+out_of_memory() {
+  start --maxmemory 3mb
+  oom="OOM command not allowed when used memory > 'maxmemory'."
+  head -c 2000000 /dev/zero >"$work/value"
+  cli -x set one <"$work/value" | grep -q OK || wrong "a value that fits"
+  cli -x set two <"$work/value" | grep -q "$oom" || wrong "one that does not"
+  redis-benchmark -p "$port" -t set -n 3000 -d 1000 -r 100000 -q 2>&1 |
+    grep -q "OOM command" || wrong "many small ones"
+  says "$oom" set key v
+  says "$oom" incr i
+  says '' get key
+  says 2000000 strlen one
+  says 1 del one
+  says OK set key v
+  stop
+}
+
+both_sockets() {
+  start --unixsocket "$work/kvd.sock"
+  [ "$(redis-cli -s "$work/kvd.sock" set k v)" = OK ] || wrong "unix socket"
+  says v get k
+  kill -TERM "$kvd_pid" # as good as SHUTDOWN
+  stop
+}
+
+bad_options() {
+  for bad in '--port 99999' '--maxmemory x' '--what' 'word' '--dbfilename a/b'; do
+    # shellcheck disable=SC2086
+    if "$KVD" $bad >/dev/null 2>&1; then wrong "kvd takes $bad"; fi
+  done
+}
+
+fast() {
+  start
+  plain_commands
+  same_as_redis
+  expiry
+  pipelines
+  peer garbage "${SEED:-$(date +%s)}" 300
+  says OK flushall
+  peer large 5000000
+  peer greedy 10000
+  stop
+  out_of_memory
+  both_sockets
+  bad_options
+}
+
+# --- sweep -----------------------------------------------------------------
+
+sweep() {
+  start
+  peer large 536870912
+  peer garbage "${SEED:-$(date +%s)}" 3000
+  stop
+}
+
+case $1 in
+fast) fast ;;
+sweep) sweep ;;
+*) die "fast or sweep?" ;;
+esac
+[ "$failed" -eq 0 ] && echo "kvd: $1 passed"
+exit "$failed"
