@@ -12,6 +12,7 @@
 
 #include "deny.h"
 #include "suite.h"
+#include "toy.h"
 
 enum { THREADS = 2, WORDS = BYTES / 8, SAVES = 6, WRITES = 20000 };
 
@@ -216,6 +217,48 @@ START_TEST(what_is_saved_is_released_and_costs_no_more) {
 }
 END_TEST
 
+/* A second section that takes its time to be armed. */
+static toy_t slow_to_arm;
+static int arms_left;
+
+static int arm_slowly(void *self, sluice_error_t *err) {
+  (void)self;
+  (void)err;
+  return arms_left-- > 0 ? SLUICE_MORE : SLUICE_DONE;
+}
+
+/* Before the instant a write is let go; its page must be protected again. */
+START_TEST(what_was_written_while_arming_is_saved_first_all_the_same) {
+  const sluice_save_options_t o = {.bandwidth = SLOW_SINK};
+  const unsigned pages[] = {3, 40, 400};
+  unsigned n = pages[_i];
+
+  choose(SLUICE_RAM_FAIL, BYTES);
+  toy_init(&slow_to_arm, box.rig.registry, "slow", 10, 1);
+  slow_to_arm.handler.save_arm = arm_slowly;
+  arms_left = 10;
+  (void)begin_save(&o);
+  while (box.cuts == 0) {
+    if (arms_left < 8) {
+      for (unsigned i = 0; i < n; i++) {
+        fill(box.memory + (PAGES - 1 - i) * PAGE, (uint8_t)arms_left, 8);
+      }
+    }
+    (void)uv_run(&box.rig.loop, UV_RUN_NOWAIT);
+  }
+  fill(box.memory + (PAGES - n) * PAGE, 99, n * PAGE);
+  rig_run(&box.rig);
+  ck_assert_msg(box.rig.status == 0, "%s", box.rig.error.message);
+  ck_assert_uint_eq(box.stats.preimages, n);
+  sluice_registry_remove(box.rig.registry, "slow", 0);
+  ck_assert_int_eq(sluice_registry_add(box.other, "slow", &slow_to_arm.handler,
+                                       &slow_to_arm, NULL, NULL, NULL),
+                   0);
+  assert_image_is_the_cut();
+  toy_done(&slow_to_arm);
+}
+END_TEST
+
 static int run_whole_save(void) {
   const sluice_save_options_t o = {0};
   int r = run_save(&o);
@@ -302,6 +345,8 @@ Suite *cut_wp_suite(void) {
     tcase_add_test(t, what_the_kernel_writes_for_the_host_is_saved_first);
     tcase_add_test(t, what_the_kernel_does_not_see_can_be_told_by_hand);
     tcase_add_test(t, what_is_saved_is_released_and_costs_no_more);
+    tcase_add_loop_test(
+        t, what_was_written_while_arming_is_saved_first_all_the_same, 0, 3);
     tcase_add_test(t, a_save_of_either_kind_follows_the_other);
     tcase_add_loop_test(t, a_refusal_of_the_kernels_ends_the_save_by_name, 0,
                         sizeof(refusals) / sizeof(refusals[0]));

@@ -102,6 +102,8 @@ int sluice__save_check_cut(const sluice_registry_t *registry);
  * cuts them. Errors are latched. */
 void sluice__save_prime_cut(sluice_save_t *save);
 int sluice__save_arm_section(sluice_save_t *save, sluice_section_t *section);
+/* All are armed, but some for a while already: asks each once more. */
+void sluice__save_rearm(sluice_save_t *save);
 /* All is armed: this is the instant. */
 void sluice__save_cut(sluice_save_t *save);
 /* As _finish_sections. */

@@ -73,6 +73,20 @@ int sluice__save_arm_section(sluice_save_t *save, sluice_section_t *section) {
   return r;
 }
 
+void sluice__save_rearm(sluice_save_t *save) {
+  for (sluice_section_t *at = save->session.registry->first; at != NULL;
+       at = at->next) {
+    if (at->handler->save_arm == NULL) {
+      continue;
+    }
+    save->arming++;
+    at->stage = SLUICE__SECTION_ARMING;
+    if (sluice__save_arm_section(save, at) == SLUICE_MORE) {
+      sluice__queue_wake(&at->cont);
+    }
+  }
+}
+
 static int cut_section(sluice_save_t *save, sluice_section_t *section) {
   sluice_error_t err = {0};
   int r;

@@ -97,8 +97,11 @@ static int arming_turn(sluice_save_t *save, sluice__budget_t *b) {
   sluice__cont_t *failed = NULL;
   int r = sluice__queue_drain(&save->session.queue, b, &failed);
 
+  if (save->arming == 0 && save->session.error.code == 0) {
+    sluice__save_rearm(save);
+  }
   if (save->session.error.code != 0 || save->arming > 0) {
-    return r == SLUICE__MORE ? SLUICE__MORE : SLUICE__WAIT;
+    return r == SLUICE__MORE || save->arming > 0 ? SLUICE__MORE : SLUICE__WAIT;
   }
   enter(save, SLUICE__SAVE_LIVE, SLUICE_PHASE_BEGIN);
   sluice__save_cut(save);

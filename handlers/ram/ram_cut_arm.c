@@ -137,6 +137,9 @@ int sluice__ram_save_arm(void *self, sluice_error_t *err) {
   sluice_ram_t *ram = self;
   int r = 0;
 
+  if (ram->cut.passes >= PASSES_MAX) {
+    return SLUICE_DONE;
+  }
   if (ram->cut.place.region < ram->region_count) {
     r = ram->cut.passes == 0 ? arm_slice(ram, err) : arm_early_slice(ram, err);
   }
