@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <uv.h>
 
+#include "can_guard.h"
 #include "deny.h"
 #include "suite.h"
 #include "toy.h"
@@ -324,22 +325,13 @@ START_TEST(a_save_of_either_kind_follows_the_other) {
 }
 END_TEST
 
-static int can_cut(void) {
-  int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-
-  if (fd >= 0) {
-    (void)close(fd);
-  }
-  return fd >= 0;
-}
-
 Suite *cut_wp_suite(void) {
   Suite *s = suite_create("cut_wp");
   TCase *t = tcase_create("core");
 
   tcase_add_checked_fixture(t, open_box, close_box);
   tcase_set_timeout(t, 120);
-  if (can_cut()) {
+  if (can_guard()) {
     tcase_add_loop_test(t, the_image_has_a_prefix_of_what_each_thread_wrote, 0,
                         sizeof(ways) / sizeof(ways[0]));
     tcase_add_test(t, what_the_kernel_writes_for_the_host_is_saved_first);
