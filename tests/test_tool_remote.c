@@ -254,8 +254,9 @@ static void check_guest_memory(qemu_t *q, const char *path) {
   for (size_t i = 0; i < len; i++) {
     bool is_hole = i >= 0xa0000 && i < 0x100000;
 
-    ck_assert_msg(is_hole || (uint8_t)found[i] == memory[i],
-                  "byte 0x%zx differs", i);
+    if (!is_hole && (uint8_t)found[i] != memory[i]) { /* a passed check costs */
+      ck_abort_msg("byte 0x%zx differs", i);
+    }
   }
   free(found);
   free(memory);
