@@ -25,7 +25,7 @@
 #include "kernel_wp.h"
 
 enum {
-  /* Kernel pages one look may report: 0.35 ms on the machine of limits.md. */
+  /* Kernel pages one look may report: 0.35 ms on the machine of NOTES.md. */
   LOOK_PAGES_MAX = 8192,
   LOOK_SPANS_MAX = 1024,
   NO_FD = -1
