@@ -12,7 +12,7 @@
 #include "host.h"
 #include "memory.h"
 
-enum { SMALL = 64, NAME = 24, BUFFER = 256 * 1024 };
+enum { SMALL = 64, NAME = 32, BUFFER = 256 * 1024 };
 
 typedef struct small_s {
   char name[NAME];
