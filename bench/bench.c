@@ -240,15 +240,15 @@ static stats_t stats_of_cpu(const rounds_t *r, size_t variant) {
   return stats_of(values, r->count);
 }
 
+/* The median of the runs' longest: the longest of all is mostly one in which
+ * somebody else had the processor. */
 static double longest_us(const rounds_t *r, size_t variant) {
-  uint64_t longest = 0;
+  double values[BENCH_PAIRS_MAX];
 
   for (unsigned i = 0; i < r->count; i++) {
-    uint64_t ns = r->samples[variant][i].longest_ns;
-
-    longest = ns > longest ? ns : longest;
+    values[i] = (double)r->samples[variant][i].longest_ns;
   }
-  return (double)longest / 1000;
+  return stats_of(values, r->count).median / 1000;
 }
 
 static report_row_t make_row(const bench_case_t *c, const rounds_t *r,

@@ -206,7 +206,7 @@ static const char *run_job(void *ctx, uint64_t count, bench_sample_t *out) {
   case PLACE_NEW_FILE:
   case PLACE_SYNCED: error = run_new_file(job, out); break;
   }
-  out->longest_ns = is_ours(job) ? host_longest_turn(job->host) : 0;
+  out->longest_ns = is_ours(job) ? job->host->longest_turn_ns : 0;
   return error;
 }
 

@@ -28,7 +28,6 @@ static void add_memory(host_t *h, const host_config_t *config) {
 void host_open(host_t *h, const host_config_t *config) {
   memset(h, 0, sizeof(*h));
   must(uv_loop_init(&h->loop), "uv_loop_init");
-  must(sluice_engine_new(&h->engine, &h->loop, NULL), "sluice_engine_new");
   must(sluice_registry_new(&h->registry, NULL), "sluice_registry_new");
   if (config->base != NULL) {
     add_memory(h, config);
@@ -38,8 +37,6 @@ void host_open(host_t *h, const host_config_t *config) {
 void host_close(host_t *h) {
   must(sluice_registry_free(h->registry), "sluice_registry_free");
   sluice_ram_free(h->ram);
-  must(sluice_engine_close(h->engine, NULL, NULL), "sluice_engine_close");
-  (void)uv_run(&h->loop, UV_RUN_DEFAULT);
   must(uv_loop_close(&h->loop), "uv_loop_close");
 }
 
@@ -69,9 +66,24 @@ static void on_restored(sluice_restore_t *restore, int status) {
   (void)sluice_restore_free(restore);
 }
 
+/* An engine for each operation: it keeps count of its longest turn. */
+static void open_engine(host_t *h) {
+  must(sluice_engine_new(&h->engine, &h->loop, NULL), "sluice_engine_new");
+}
+
+static void close_engine(host_t *h) {
+  sluice_engine_stats_t stats;
+
+  sluice_engine_stats(h->engine, &stats);
+  h->longest_turn_ns = stats.longest_turn_ns;
+  must(sluice_engine_close(h->engine, NULL, NULL), "sluice_engine_close");
+  (void)uv_run(&h->loop, UV_RUN_DEFAULT);
+}
+
 static const char *run(host_t *h) {
   h->is_over = false;
   (void)uv_run(&h->loop, UV_RUN_DEFAULT);
+  close_engine(h);
   if (!h->is_over) {
     return "the loop ended before the operation did";
   }
@@ -88,9 +100,11 @@ const char *host_save(host_t *h, sluice_sink_t *sink,
     o = *options;
   }
   o.data = h;
+  open_engine(h);
   r = sluice_save_begin(&save, h->engine, h->registry, sink, &o, on_saved);
   if (r < 0) {
     sluice_sink_free(sink);
+    close_engine(h);
     return sluice_strerror(r);
   }
   return run(h);
@@ -99,11 +113,14 @@ const char *host_save(host_t *h, sluice_sink_t *sink,
 const char *host_restore(host_t *h, sluice_source_t *source) {
   const sluice_restore_options_t o = {.data = h};
   sluice_restore_t *restore;
-  int r = sluice_restore_begin(&restore, h->engine, h->registry, source, &o,
-                               on_restored);
+  int r;
 
+  open_engine(h);
+  r = sluice_restore_begin(&restore, h->engine, h->registry, source, &o,
+                           on_restored);
   if (r < 0) {
     sluice_source_free(source);
+    close_engine(h);
     return sluice_strerror(r);
   }
   return run(h);
@@ -126,11 +143,4 @@ sluice_sink_t *host_null_sink(void) {
 
   must(sluice_sink_custom(&sink, &ops, NULL), "sluice_sink_custom");
   return sink;
-}
-
-uint64_t host_longest_turn(host_t *h) {
-  sluice_engine_stats_t stats;
-
-  sluice_engine_stats(h->engine, &stats);
-  return stats.longest_turn_ns;
 }

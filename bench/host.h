@@ -13,13 +13,14 @@
 
 typedef struct host_s {
   uv_loop_t loop;
-  sluice_engine_t *engine;
+  sluice_engine_t *engine; /* while an operation runs */
   sluice_registry_t *registry;
   sluice_ram_t *ram;
   int status; /* of the last operation */
   bool is_over;
-  uint64_t bytes;    /* of the last stream */
-  char message[256]; /* of the last error */
+  uint64_t bytes;           /* of the last stream */
+  uint64_t longest_turn_ns; /* that it held the loop at most, not the host */
+  char message[256];        /* of the last error */
 } host_t;
 
 typedef struct host_config_s {
@@ -42,8 +43,5 @@ const char *host_restore(host_t *h, sluice_source_t *source);
 
 /* A sink that takes everything and keeps nothing. */
 sluice_sink_t *host_null_sink(void);
-
-/* How long the loop was held at most, since the host was opened. */
-uint64_t host_longest_turn(host_t *h);
 
 #endif

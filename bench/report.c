@@ -71,7 +71,7 @@ static void print_text_row(const report_row_t *row) {
     printf(" (%4.2f)", row->cpu_ratio);
   }
   if (row->longest_us > 0) {
-    printf("  turn <= %.0f us", row->longest_us);
+    printf("  longest turn %.0f us", row->longest_us);
   }
   printf("\n");
 }

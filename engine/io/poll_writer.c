@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/fifo.h"
@@ -21,8 +22,9 @@ enum {
   /* Chunks in one system call; a kernel buffer holds fewer (guess). */
   BATCH_COUNT = 16,
   /* A 64 KiB pipe moves 1.1 GB/s, one of 1 MiB 3.2 (measured). 1 MiB is also
-   * what an unprivileged process may ask for. */
-  PIPE_BYTES = 1024 * 1024
+   * what an unprivileged process may ask for; of a socket less, as a rule. */
+  PIPE_BYTES = 1024 * 1024,
+  SOCKET_BYTES = 1024 * 1024
 };
 
 struct sluice__poll_writer_s {
@@ -43,6 +45,23 @@ static void enlarge_pipe(int fd) {
   if (bytes > 0 && bytes < PIPE_BYTES) {
     (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* best effort: only speed */
   }
+}
+
+/* The kernel wakes a sender when three quarters of what it sent are read: with
+ * little of it the reader runs dry meanwhile. TCP sees to that by itself. */
+static void enlarge_socket(int fd) {
+  int domain = 0;
+  int bytes = 0;
+  socklen_t len = sizeof(int);
+
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 ||
+      domain != AF_UNIX ||
+      getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &len) != 0 ||
+      bytes >= SOCKET_BYTES) {
+    return;
+  }
+  bytes = SOCKET_BYTES;
+  (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
 static int init_poll(sluice__poll_writer_t *w, uv_loop_t *loop) {
@@ -81,6 +100,9 @@ int sluice__poll_writer_new(sluice__poll_writer_t **out, uv_loop_t *loop,
   w->handles_open++;
   if (loan->is_fifo) {
     enlarge_pipe(loan->fd);
+  }
+  if (loan->is_socket) {
+    enlarge_socket(loan->fd);
   }
   *out = w;
   return 0;

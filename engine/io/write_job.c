@@ -11,8 +11,11 @@
 
 bool sluice__write_job_takes(const sluice__write_job_t *job,
                              const sluice__chunk_t *chunk) {
-  return job->chunks_count < SLUICE__JOB_CHUNKS &&
-         (job->chunks_count == 0 || job->end == chunk->offset);
+  if (job->chunks_count == 0) {
+    return true;
+  }
+  return job->chunks_count < SLUICE__JOB_CHUNKS && job->end == chunk->offset &&
+         job->end - job->offset + chunk->len <= SLUICE__JOB_BYTES;
 }
 
 static void add_piece(sluice__write_job_t *job, const uint8_t *data, size_t len,

@@ -13,9 +13,10 @@
 #include "io/pool_writer.h"
 
 enum {
-  /* 2 MiB of full chunks: requests beyond it gain nothing (measured: 1 MiB does
-   * as well as 8 in flight). */
-  SLUICE__JOB_CHUNKS = 8,
+  /* Larger requests gain nothing (measured: 1 MiB does as well as 8 in flight),
+   * and the encoder would have to wait for its chunks. */
+  SLUICE__JOB_BYTES = 1024 * 1024,
+  SLUICE__JOB_CHUNKS = 8, /* small ones: what a save in its last phase makes */
   SLUICE__JOB_PIECES = 3 * SLUICE__JOB_CHUNKS /* head, middle, tail */
 };
 

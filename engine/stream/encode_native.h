@@ -17,8 +17,8 @@
 enum {
   SLUICE__PAGE_ENTRY = SLUICE__PAGES_RUN_BYTES + SLUICE__PAGES_HASH_BYTES,
   /* How many pages space is set aside for in the table, each in a run of its
-   * own: what fits one aligned page. 63 pages of 4 KiB fill a chunk; smaller
-   * ones would need larger tables, and short records would be mostly that. */
+   * own: what fits one aligned page. Two such records of 4 KiB pages fill a
+   * chunk; with larger tables short records would be mostly that. */
   SLUICE__PAGES_PLANNED =
       (SLUICE__NATIVE_ALIGN - SLUICE__PAGES_TABLE) / SLUICE__PAGE_ENTRY,
   /* The table ends at the next aligned offset: less than two such pages. */

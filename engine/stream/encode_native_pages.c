@@ -6,8 +6,8 @@
  * Each page is tested for zeros where it is, copied once, and hashed where the
  * copy is, in cache: so the hash is that of what was written even when the page
  * changes meanwhile. Space for the table is set aside first; a record that
- * starts on a page boundary has one page of table and, of pages of 4 KiB or
- * more, fills the chunk with data. */
+ * starts on a page boundary has one page of table. Of pages of 8 KiB or more
+ * it fills the chunk, of 4 KiB two do. */
 #include "stream/encode_native.h"
 
 #include <string.h>
@@ -15,6 +15,11 @@
 
 #include "stream/bytes.h"
 #include "stream/zero.h"
+
+enum {
+  /* A page of the common size. Half of it gains a third as much (measured). */
+  PREFETCH_BYTES = 4096
+};
 
 static uint64_t round_up(uint64_t offset) {
   return (offset + SLUICE__NATIVE_ALIGN - 1) &
@@ -128,6 +133,21 @@ static bool is_open_for(const sluice__encode_native_t *n, uint32_t page_size) {
   return n->type == SLUICE__NATIVE_PAGES && n->pages.page_size == page_size;
 }
 
+/* The page behind this one is most likely the next, and the processor's own
+ * prefetching stops at the end of a page: so it is asked for while this one is
+ * hashed, which takes no memory. An address of nothing does no harm. */
+static void prefetch_page(const uint8_t *page) {
+#ifdef __GNUC__
+  uintptr_t at = (uintptr_t)page;
+
+  for (uintptr_t end = at + PREFETCH_BYTES; at < end; at += 64) {
+    __builtin_prefetch((const void *)at);
+  }
+#else
+  (void)page;
+#endif
+}
+
 /* The page goes behind the others; `*slot` learns where that is. */
 static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                        const uint8_t *page, uint64_t *slot) {
@@ -144,6 +164,7 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   }
   to = sluice__native_extend(e, page_size);
   memcpy(to, page, page_size);
+  prefetch_page(page + page_size);
   p->hashes[p->count++] = sluice__page_hash(to, page_size, region, offset);
   note_run(p, region, offset);
   e->totals.pages_data++;

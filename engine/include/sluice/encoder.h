@@ -27,7 +27,7 @@ typedef struct sluice_encoder_s sluice_encoder_t;
 
 enum {
   /* Buffers are cut where the stream crosses a multiple of this. */
-  SLUICE_CHUNK_BYTES = 256 * 1024,
+  SLUICE_CHUNK_BYTES = 1024 * 1024,
   SLUICE_CHUNK_ALIGN = 4096
 };
 
