@@ -70,8 +70,8 @@ END_TEST
 
 /* It said at least one line, and that is the error; one before may say that the
  * machine is stopped. */
-static void check_words(const ran_t *r) {
-  ck_assert_int_eq(r->exit_code, 1);
+static void check_words(const ran_t *r, fault_t fault) {
+  ck_assert_int_eq(r->exit_code, fault == FAULT_INTERRUPT ? 128 + SIGINT : 1);
   ck_assert_int_ge(count_lines(r->err), 1);
   ck_assert_int_le(count_lines(r->err), 2);
   ck_assert_ptr_nonnull(strstr(r->err, "sluice: qmp: "));
@@ -92,7 +92,7 @@ static void sweep(fault_t fault, void (*check)(const fake_end_t *)) {
       ck_assert_int_gt(at, 12);
       return;
     }
-    check_words(&r);
+    check_words(&r, fault);
     check(&end);
     ck_assert_int_lt(access("image", F_OK), 0);
     ran_done(&r);
@@ -120,6 +120,11 @@ END_TEST
 
 START_TEST(what_is_no_answer_is_undone) {
   sweep(FAULT_GARBAGE, check_undone);
+}
+END_TEST
+
+START_TEST(an_interrupt_at_any_command_is_undone) {
+  sweep(FAULT_INTERRUPT, check_undone);
 }
 END_TEST
 
@@ -200,6 +205,7 @@ Suite *tool_qmp_suite(void) {
   tcase_add_test(faults, a_refusal_of_any_command_is_undone);
   tcase_add_test(faults, qemu_may_go_away_at_any_command);
   tcase_add_test(faults, what_is_no_answer_is_undone);
+  tcase_add_test(faults, an_interrupt_at_any_command_is_undone);
   tcase_add_test(faults, a_stream_that_breaks_off_is_undone);
   tcase_add_test(faults, an_image_that_cannot_be_written_is_undone);
   tcase_add_test(faults, a_stream_that_is_refused_is_undone);

@@ -75,7 +75,7 @@ struct checkpoint {
   way_t way;
   uint64_t downtime_ms;
   bool was_running;
-  bool is_begun; /* the migration is */
+  bool is_begun; /* the migration is, or may be: nobody waited for an answer */
   qmp_t qmp;
   settings_t settings;
   guard_t guard;
@@ -220,8 +220,8 @@ static int begin(struct checkpoint *c) {
     r = stop_machine(c);
   }
   if (r == 0) {
+    c->is_begun = true;
     r = migration_begin(&c->qmp, "migrate", &c->fd, &c->failure);
-    c->is_begun = r == 0;
   }
   return r;
 }

@@ -82,7 +82,7 @@ static resp_result_t find_line(resp_t *p, const char *buf, size_t len,
 static resp_result_t take_number(resp_t *p, const char *buf, size_t len,
                                  const char *too_long, const char *wrong,
                                  int64_t *out) {
-  size_t end;
+  size_t end = 0;
   resp_result_t r = find_line(p, buf, len, '\r', too_long, &end);
 
   if (r != RESP_COMMAND) {
@@ -100,7 +100,7 @@ static resp_result_t take_number(resp_t *p, const char *buf, size_t len,
 }
 
 static resp_result_t take_inline(resp_t *p, char *buf, size_t len) {
-  size_t end;
+  size_t end = 0;
   resp_result_t r = find_line(p, buf, len, '\n',
                               "Protocol error: too big inline request", &end);
 

@@ -136,6 +136,10 @@ static void migrate(struct machine *m) {
   m->passed = -1;
   free(data);
   m->migration = is_cut ? "failed" : "completed";
+  if (m->plan->fault == FAULT_INTERRUPT && m->now.commands == m->plan->at) {
+    m->migration = "active"; /* until it is cancelled */
+    return;
+  }
   m->status = is_cut ? m->status : "postmigrate";
   m->now.is_running = is_cut && m->now.is_running;
   say(m, "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}");
@@ -182,9 +186,26 @@ static void act(struct machine *m, const char *command, json_t *arguments) {
   } else if (strcmp(command, "closefd") == 0) {
     (void)close(m->passed);
     m->passed = -1;
+  } else if (strcmp(command, "migrate_cancel") == 0 && m->migration != NULL &&
+             strcmp(m->migration, "active") == 0) {
+    m->migration = "cancelled";
   } else if (strcmp(command, "quit") == 0) {
     m->now.has_quit = true;
   }
+}
+
+static void interrupt_client(const struct machine *m) {
+  struct ucred peer;
+  socklen_t len = sizeof(peer);
+
+  must(getsockopt(m->client, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+       kill(peer.pid, SIGINT) == 0);
+}
+
+/* As QEMU does: not while a migration is under way. */
+static bool is_allowed(const struct machine *m, const char *command) {
+  return m->migration == NULL || strcmp(m->migration, "active") != 0 ||
+         strcmp(command, "migrate-set-capabilities") != 0;
 }
 
 /* False: this was the fault, and the command has had no effect. */
@@ -196,6 +217,7 @@ static bool is_spared(struct machine *m, const json_t *request) {
   case FAULT_REFUSE: refuse(m, request); return false;
   case FAULT_GONE: end(m); return false;
   case FAULT_GARBAGE: say(m, "no JSON"); return false;
+  case FAULT_INTERRUPT: interrupt_client(m); break;
   case FAULT_CUT: break;
   }
   return true;
@@ -212,7 +234,9 @@ static void serve(struct machine *m) {
 
     must(command != NULL);
     m->now.commands++;
-    if (is_spared(m, request)) {
+    if (!is_allowed(m, command)) {
+      refuse(m, request);
+    } else if (is_spared(m, request)) {
       act(m, command, json_object_get(request, "arguments"));
       answer(m, request, query(m, command));
     }

@@ -10,10 +10,11 @@
 #include <sys/types.h>
 
 typedef enum fault_e {
-  FAULT_REFUSE,  /* answers with an error, and has not done it */
-  FAULT_GONE,    /* is gone before it answers */
-  FAULT_GARBAGE, /* answers with what is no JSON */
-  FAULT_CUT      /* the stream breaks off in its middle */
+  FAULT_REFUSE,   /* answers with an error, and has not done it */
+  FAULT_GONE,     /* is gone before it answers */
+  FAULT_GARBAGE,  /* answers with what is no JSON */
+  FAULT_CUT,      /* the stream breaks off in its middle */
+  FAULT_INTERRUPT /* somebody presses Ctrl-C before it answers */
 } fault_t;
 
 typedef struct fake_qmp_s {
