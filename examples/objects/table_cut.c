@@ -146,7 +146,11 @@ void cut_done(table_t *table) {
   }
   cut->last_copy = &cut->copies;
   while (cut->open != NULL) {
-    progress_close(table, cut->open);
+    progress_t *p = cut->open;
+
+    cut->open = p->next;
+    p->object->cut = NULL;
+    free(p);
   }
   while (cut->waiting != NULL) {
     object_t *object = cut->waiting;

@@ -79,8 +79,8 @@ typedef struct sluice_handler_s {
   /* Optional. Cut: makes ready for the instant what takes too long for it, a
    * slice a call: DONE or MORE. Called once more when all sections are DONE, to
    * make up for what has changed meanwhile; the instant comes when all say DONE
-   * to that, so after some such calls a hook has to. While one section has this hook the instant
-   * comes from the loop, else inside sluice_save_begin(). */
+   * to that, so after some such calls a hook has to. While one section has this
+   * hook the instant comes from the loop, else inside sluice_save_begin(). */
   int (*save_arm)(void *self, sluice_error_t *err);
   /* Live sections need it to be saved by a cut. This is the instant: quick, for
    * all sections are cut in one go. */
