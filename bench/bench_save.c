@@ -82,7 +82,7 @@ static uint64_t stage_pages(uint8_t *stage, const uint8_t *from, size_t len) {
 /* The least that copying once and checksumming can cost: no stream, no loop. */
 static int write_staged(const job_t *job, int fd) {
   static uint8_t *stage;
-  static volatile uint64_t sum;
+  static volatile uint64_t sum; /* so that the hash is not left out */
 
   if (stage == NULL) {
     stage = memory_new(STAGE);
