@@ -192,8 +192,9 @@ START_TEST(qemu_takes_what_is_sent_to_its_standard_input) {
 
   receive_from(&q, "unix:out", "image");
   qemu_quit(&q);
-  machines_await(0, &q, "exec:" SLUICE_TOOL " send image -");
-  ck_assert_str_eq(qemu_await(&q), "completed");
+  machines_await(0, &q, "defer");
+  ck_assert_str_eq(qemu_load_from(&q, "exec:" SLUICE_TOOL " send image -"),
+                   "completed");
   machines_check(0, &q, memory);
   qemu_quit(&q);
   free(memory);
@@ -230,43 +231,54 @@ static void set_limits(qemu_t *q, json_int_t bandwidth, json_int_t downtime) {
           "downtime-limit", downtime);
 }
 
-static json_int_t rounds_of(qemu_t *q) {
+/* Returns whether it is over. */
+static int look_at_rounds(qemu_t *q, json_int_t *out) {
   json_t *said = qemu_command(q, "query-migrate", NULL);
   const char *status = json_string_value(json_object_get(said, "status"));
-  json_int_t n = json_integer_value(
-      json_object_get(json_object_get(said, "ram"), "dirty-sync-count"));
+  int is_over = strcmp(status, "completed") == 0;
 
-  ck_assert_msg(strcmp(status, "completed") != 0, "it is over already");
   ck_assert_str_ne(status, "failed");
+  *out = json_integer_value(
+      json_object_get(json_object_get(said, "ram"), "dirty-sync-count"));
   json_decref(said);
-  return n;
+  return is_over;
 }
 
+/* But for the hole of cards and firmware under 1 MiB. */
 static void check_guest_memory(qemu_t *q, const char *path) {
   uint8_t *memory = qemu_memory(q, ".", GUEST_BYTES);
   size_t len;
+  size_t i = 0;
   char *found = extract(path, "region", "pc.ram", NULL, &len);
 
   ck_assert_uint_eq(len, GUEST_BYTES);
-  ck_assert(memcmp(found, memory, 0xa0000) == 0);
-  ck_assert(memcmp(found + 0x100000, memory + 0x100000, len - 0x100000) == 0);
+  memcpy(found + 0xa0000, memory + 0xa0000, 0x60000);
+  while (i < len && (uint8_t)found[i] == memory[i]) {
+    i++;
+  }
+  ck_assert_msg(i == len, "byte 0x%zx differs", i);
   free(found);
   free(memory);
 }
 
-/* What can be sent in 1 ms at this rate is less than a page: it does not end by
- * itself. (A downtime of 0 is something else: no rounds at all.) */
-static void take_rounds(qemu_t *q, const char *to) {
+/* What can be sent in 1 ms at this rate is less than a page: it ends by itself
+ * only when the guest has not written at all between two rounds, as happens on
+ * a busy machine where rounds are short: those of XBZRLE, from the third on. (A
+ * downtime of 0 is something else: no rounds at all.) */
+static void take_rounds(qemu_t *q, const char *to, int is_short) {
+  json_int_t rounds;
   char where[128];
   job_t job = begin_receive("unix:out", to, where, sizeof(where));
 
   set_limits(q, 1 << 20, 1);
   qemu_do(q, "migrate", "{s:s}", "uri", where);
-  while (rounds_of(q) < 6) {
+  while (!look_at_rounds(q, &rounds) && rounds < 6) {
     /* each takes as long as the limit lets it */
   }
+  ck_assert_int_ge(rounds, is_short ? 3 : 6);
   set_limits(q, (json_int_t)1 << 40, 2000);
-  ck_assert_str_eq(qemu_await(q), "completed");
+  while (!look_at_rounds(q, &rounds)) {
+  }
   expect(&job, 0, "");
 }
 
@@ -278,7 +290,7 @@ START_TEST(a_guest_that_writes_comes_in_rounds) {
   machines_start_guest(&q, "serial", NULL);
   machines_await_lines("serial", 1000);
   set_capability(&q, "xbzrle", _i);
-  take_rounds(&q, "image");
+  take_rounds(&q, "image", _i);
   check_guest_memory(&q, "image");
   qemu_quit(&q);
   last = machines_check_count(NULL, "serial", 1);
@@ -395,6 +407,7 @@ END_TEST
 Suite *tool_remote_suite(void) {
   Suite *s = suite_create("tool_remote");
   TCase *t = tcase_create("core");
+  TCase *rounds = tcase_create("rounds");
 
   tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
@@ -403,7 +416,6 @@ Suite *tool_remote_suite(void) {
   tcase_add_test(t, a_stream_of_qemus_own_is_sent_as_it_is);
   tcase_add_test(t, qemu_takes_what_is_sent_to_its_standard_input);
   tcase_add_test(t, a_stream_on_standard_input_is_received);
-  tcase_add_loop_test(t, a_guest_that_writes_comes_in_rounds, 0, 2);
   tcase_add_loop_test(t, a_capability_that_is_not_read_is_refused_by_name, 0,
                       4);
   tcase_add_test(t, with_a_return_path_qemu_hears_that_the_image_is_safe);
@@ -412,5 +424,9 @@ Suite *tool_remote_suite(void) {
   tcase_add_test(t, a_listener_that_lives_is_left_alone);
   tcase_add_loop_test(t, addresses_that_make_no_sense_are_refused, 0, 8);
   suite_add_tcase(s, t);
+  tcase_set_timeout(rounds, 300);
+  tcase_add_checked_fixture(rounds, rig_setup, rig_teardown);
+  tcase_add_loop_test(rounds, a_guest_that_writes_comes_in_rounds, 0, 2);
+  suite_add_tcase(s, rounds);
   return s;
 }
