@@ -233,13 +233,17 @@ void qemu_migrate(qemu_t *q, const char *uri) {
                          "uri", uri));
 }
 
+const char *qemu_load_from(qemu_t *q, const char *uri) {
+  send_json(q, json_pack("{s:s, s:{s:s}}", "execute", "migrate-incoming",
+                         "arguments", "uri", uri));
+  return qemu_await(q);
+}
+
 const char *qemu_load(qemu_t *q, const char *path) {
   char uri[256];
 
   (void)snprintf(uri, sizeof(uri), "exec:cat %s", path);
-  send_json(q, json_pack("{s:s, s:{s:s}}", "execute", "migrate-incoming",
-                         "arguments", "uri", uri));
-  return qemu_await(q);
+  return qemu_load_from(q, uri);
 }
 
 uint8_t *qemu_memory(qemu_t *q, const char *dir, size_t size) {

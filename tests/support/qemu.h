@@ -50,6 +50,9 @@ const char *qemu_await(qemu_t *q);
 const char *qemu_save(qemu_t *q, const char *dir, build_t *out);
 const char *qemu_load(qemu_t *q, const char *path);
 
+/* The same from anywhere. */
+const char *qemu_load_from(qemu_t *q, const char *uri);
+
 /* `size` bytes of the guest's physical memory from 0, to be freed. */
 uint8_t *qemu_memory(qemu_t *q, const char *dir, size_t size);
 

@@ -6,7 +6,8 @@
 ; than it should is told by a '!', for ever.
 ;
 ; Toggles CR4.PGE once a lap: that flushes the TLB of QEMU's emulator, which
-; otherwise does not notice all writes between two dirty syncs.
+; otherwise does not notice all writes between two dirty syncs. For the same
+; reason no page is written twice in a lap, so there is no stack.
 
         bits 16
         org 0x7c00
@@ -16,12 +17,21 @@ FIRST   equ 0x1000              ; segment of the first page
 PAGES   equ 128
 STEP    equ 0x100               ; 4096 bytes in segments
 
+        %macro put 0            ; writes al once the port takes it
+        mov ah, al
+        mov dx, PORT + 5
+%%wait: in al, dx
+        test al, 0x20
+        jz %%wait
+        mov dx, PORT
+        mov al, ah
+        out dx, al
+        %endmacro
+
 start:  cli
         cld
         xor ax, ax
         mov ds, ax
-        mov ss, ax
-        mov sp, 0x7c00
         mov ax, FIRST           ; memory may hold anything
         mov cx, PAGES
 clear:  mov es, ax
@@ -54,25 +64,15 @@ digit:  rol esi, 4
         jb small
         add al, 'a' - '0' - 10
 small:  add al, '0'
-        call put
+        put
         loop digit
         mov al, 10
-        call put
+        put
         jmp lap
 
 wrong:  mov al, '!'
-        call put
+        put
         jmp wrong
-
-put:    push ax
-        mov dx, PORT + 5
-ready:  in al, dx
-        test al, 0x20
-        jz ready
-        mov dx, PORT
-        pop ax
-        out dx, al
-        ret
 
         times 510 - ($ - $$) db 0
         dw 0xaa55
