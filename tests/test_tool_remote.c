@@ -263,8 +263,8 @@ static void check_guest_memory(qemu_t *q, const char *path) {
 
 /* What can be sent in 1 ms at this rate is less than a page: it ends by itself
  * only when the guest has not written at all between two rounds, as happens on
- * a busy machine where rounds are short: those of XBZRLE, from the third on. (A
- * downtime of 0 is something else: no rounds at all.) */
+ * a busy machine where rounds are short: those of XBZRLE, from the second on.
+ * (A downtime of 0 is something else: no rounds at all.) */
 static void take_rounds(qemu_t *q, const char *to, int is_short) {
   json_int_t rounds;
   char where[128];
@@ -275,7 +275,7 @@ static void take_rounds(qemu_t *q, const char *to, int is_short) {
   while (!look_at_rounds(q, &rounds) && rounds < 6) {
     /* each takes as long as the limit lets it */
   }
-  ck_assert_int_ge(rounds, is_short ? 3 : 6);
+  ck_assert_int_ge(rounds, is_short ? 2 : 6);
   set_limits(q, (json_int_t)1 << 40, 2000);
   while (!look_at_rounds(q, &rounds)) {
   }
