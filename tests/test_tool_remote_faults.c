@@ -259,6 +259,10 @@ START_TEST(a_machine_goes_on_when_the_disk_is_full) {
 
   free(machines_start(PC, &q));
   qemu_do(&q, "cont", NULL);
+  /* A small machine has been sent before the first of it is written: QEMU has
+   * to be told whether that went well. */
+  qemu_do(&q, "migrate-set-capabilities", "{s:[{s:s, s:b}]}", "capabilities",
+          "capability", "return-path", "state", 1);
   is_mounted = make_small_disk();
   job = begin_receive("disk/image");
   qemu_migrate(&q, "unix:out");
