@@ -27,7 +27,7 @@ typedef struct sluice__window_s {
   bool eof;
 } sluice__window_t;
 
-enum { SLUICE__WINDOW_BYTES = 256 * 1024 };
+enum { SLUICE__WINDOW_BYTES = 1024 * 1024 };
 
 int sluice__window_init(sluice__window_t *w, const sluice_alloc_t *alloc,
                         size_t limit);
