@@ -84,6 +84,13 @@ static uint8_t *map_shadow(size_t bytes, const uint8_t *like) {
   return map_huge(bytes, like);
 }
 
+/* Fresh pages in place: what the host had asked for them is lost in any case. */
+static void ask_for_huge(void *base, uint64_t bytes) {
+  if (bytes >= HUGE_PAGE) {
+    (void)madvise(base, (size_t)bytes, MADV_HUGEPAGE); /* a wish */
+  }
+}
+
 static int open_marks(sluice__shadow_t *shadow, uint64_t pages,
                       uint32_t page_shift) {
   memset(shadow, 0, sizeof(*shadow));
@@ -122,6 +129,9 @@ int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
   }
   shadow->at = base;
   shadow->is_fresh = can_discard;
+  if (can_discard) {
+    ask_for_huge(base, total_bytes(shadow));
+  }
   shadow->prepared = can_discard ? 0 : total_bytes(shadow);
   return 0;
 }
