@@ -21,6 +21,7 @@ typedef struct host_s {
   uint64_t bytes;           /* of the last stream */
   uint64_t longest_turn_ns; /* that it held the loop at most, not the host */
   char message[256];        /* of the last error */
+  void *data;               /* whoever runs the operation's */
 } host_t;
 
 typedef struct host_config_s {

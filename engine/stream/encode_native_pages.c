@@ -17,8 +17,8 @@
 #include "stream/zero.h"
 
 enum {
-  /* A page of the common size. Of 2, 3 and 4 KiB the last is best (15.2, 13.4,
-   * 12.8 GB/s); with four lines a turn or into L2 only, 13.6 and 14.4. */
+  /* A page of the common size. Of 2, 3 and 4 KiB the last is best (12.8, 13.4,
+   * 15.2 GB/s); with four lines a turn or into L2 only, 13.6 and 14.4. */
   PREFETCH_BYTES = 4096
 };
 
