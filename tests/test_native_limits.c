@@ -50,7 +50,7 @@ START_TEST(a_table_of_random_lengths_costs_no_memory) {
   test_random_t random = {test_seed(0)};
 
   printf("SEED=%" PRIu64 "\n", random.state);
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < 5000; i++) {
     sluice__native_run_t run = {0, 2, 0};
     sluice_error_t err = {0};
     counting_alloc_t count;
@@ -244,7 +244,7 @@ START_TEST(no_sense_at_all_is_refused_in_bounded_memory) {
   output = memory_output_of(&f.m);
   ck_assert_int_eq(native_sample_write(&output, NULL), 0);
   f.data = malloc(f.m.len);
-  for (int i = 0; i < 20000; i++) {
+  for (int i = 0; i < 5000; i++) {
     sluice_error_t err = {0};
     counting_alloc_t count;
     sluice_alloc_t alloc;

@@ -10,12 +10,19 @@
 
 enum { WINDOW_ALIGN = 4096 };
 
+/* A small limit is to be shared with the tables of sections and pages. */
+static size_t first_cap(size_t limit) {
+  size_t most = limit / 4 > WINDOW_ALIGN ? limit / 4 : limit;
+
+  return most < SLUICE__WINDOW_BYTES ? most : SLUICE__WINDOW_BYTES;
+}
+
 int sluice__window_init(sluice__window_t *w, const sluice_alloc_t *alloc,
                         size_t limit) {
   memset(w, 0, sizeof(*w));
   w->alloc = *alloc;
   w->limit = limit;
-  w->cap = SLUICE__WINDOW_BYTES < limit ? SLUICE__WINDOW_BYTES : limit;
+  w->cap = first_cap(limit);
   w->want = 1;
   w->base = w->alloc.alloc(w->alloc.ctx, w->cap, WINDOW_ALIGN);
   return w->base == NULL ? UV_ENOMEM : 0;

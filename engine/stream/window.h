@@ -27,7 +27,8 @@ typedef struct sluice__window_s {
   bool eof;
 } sluice__window_t;
 
-enum { SLUICE__WINDOW_BYTES = 1024 * 1024 };
+/* Large reads, and no growing for a record of 1 MiB. */
+enum { SLUICE__WINDOW_BYTES = (1024 + 64) * 1024 };
 
 int sluice__window_init(sluice__window_t *w, const sluice_alloc_t *alloc,
                         size_t limit);
