@@ -212,7 +212,6 @@ int server_listen(server_t *s) {
   int r = 0;
 
   turn_reset(&s->turn); /* what restoring took does not count */
-
   if (s->options->port >= 0) {
     r = listen_tcp(s);
   }
