@@ -32,6 +32,8 @@ typedef struct host_config_s {
   uint32_t region_flags;
   sluice_ram_tracker_t tracker;
   uint32_t slice_us;            /* as of the engine's options */
+  uint32_t slice_bytes;         /* so, too */
+  uint64_t max_preimage;        /* as of the ram section's */
   uint64_t (*clock)(void *ctx); /* NULL: the real one */
 } host_config_t;
 
