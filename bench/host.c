@@ -21,8 +21,9 @@ static void add_memory(host_t *h, const host_config_t *config) {
   options.max_preimage = config->max_preimage;
   must(sluice_ram_new(&h->ram, h->registry, "ram", NULL, &options, &err),
        "sluice_ram_new");
-  must(sluice_ram_add_region(h->ram, "pc.ram", config->base, config->bytes,
-                             config->region_flags, NULL),
+  must(sluice_ram_add_region(
+           h->ram, config->block == NULL ? "pc.ram" : config->block,
+           config->base, config->bytes, config->region_flags, NULL),
        "sluice_ram_add_region");
 }
 

@@ -26,7 +26,8 @@ typedef struct host_s {
 } host_t;
 
 typedef struct host_config_s {
-  void *base; /* NULL: no memory, the registry stays empty */
+  void *base;        /* NULL: no memory, the registry stays empty */
+  const char *block; /* the region's name; NULL: "pc.ram" */
   uint64_t bytes;
   uint32_t page_size; /* 0: 4096 */
   uint32_t region_flags;
