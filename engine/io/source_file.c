@@ -91,7 +91,11 @@ static ptrdiff_t read_file(void *self, void *buf, size_t len,
 static void cancel_file(void *self) {
   struct file_source *f = self;
 
-  sluice__source_cancel(f->opened);
+  if (f->opened != NULL) {
+    sluice__source_cancel(f->opened);
+  } else {
+    (void)uv_cancel((uv_req_t *)&f->work); /* too late: it ends soon */
+  }
 }
 
 static void close_file(void *self) {

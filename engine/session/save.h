@@ -61,6 +61,7 @@ struct sluice_save_s {
   bool is_round_open;
   sluice_round_t round;
   uint64_t round_worked; /* `worked` when it began */
+  uint64_t round_doubt;  /* after so much its size is looked at again */
   uint64_t round_ns;
 
   sluice_section_t *finishing; /* the next whose finish hook is called */

@@ -164,8 +164,14 @@ void sluice__session_fail(sluice__session_t *s, int code,
   sluice__session_wake(s);
 }
 
+void sluice__session_seal(sluice__session_t *s) {
+  s->is_sealed = true;
+}
+
 void sluice__session_cancel(sluice__session_t *s) {
-  sluice__session_fail(s, UV_ECANCELED, NULL, s->bytes_done, NULL);
+  if (!s->is_sealed) {
+    sluice__session_fail(s, UV_ECANCELED, NULL, s->bytes_done, NULL);
+  }
 }
 
 void sluice__session_finish(sluice__session_t *s) {
@@ -272,7 +278,8 @@ static int watch_step(sluice__cont_t *c, sluice__budget_t *b) {
   (void)b;
   note_rate(s);
   tell(s);
-  if (s->stall_ns != 0 && now(s) - s->moved_ns > s->stall_ns) {
+  if (s->stall_ns != 0 && !s->is_sealed &&
+      now(s) - s->moved_ns > s->stall_ns) {
     sluice__session_fail(s, UV_ETIMEDOUT, s->current, s->bytes_done, NULL);
   }
   sluice__session_wake(s); /* an end that waits for its grace looks again */

@@ -40,7 +40,8 @@ typedef struct sluice_source_ops_s {
    * be called, UV_EOF at the end of input, or another negative code. */
   ptrdiff_t (*read)(void *self, void *buf, size_t len, sluice_source_cb cb,
                     void *ctx);
-  /* Optional. A read under way should end soon (its `cb` comes in any case). */
+  /* Optional. The open or read under way should end soon (its `cb` comes in any
+   * case). */
   void (*cancel)(void *self);
   /* Optional. Frees `self`; nothing is under way. */
   void (*close)(void *self);
