@@ -44,6 +44,10 @@ typedef struct sluice_source_ops_s {
   void (*cancel)(void *self);
   /* Optional. Frees `self`; nothing is under way. */
   void (*close)(void *self);
+  /* Optional; after `open`. A regular file whose first byte is the stream's and
+   * which ends where it does, to be read by position and mapped; it stays the
+   * source's. Negative: there is none. */
+  int (*file)(void *self);
 } sluice_source_ops_t;
 
 SLUICE_EXTERN int sluice_source_custom(sluice_source_t **out,
