@@ -27,6 +27,8 @@ static void add_memory(host_t *h, const host_config_t *config) {
 
 void host_open(host_t *h, const host_config_t *config) {
   memset(h, 0, sizeof(*h));
+  h->engine_options.slice_us = config->slice_us;
+  h->engine_options.clock = config->clock;
   must(uv_loop_init(&h->loop), "uv_loop_init");
   must(sluice_registry_new(&h->registry, NULL), "sluice_registry_new");
   if (config->base != NULL) {
@@ -68,7 +70,8 @@ static void on_restored(sluice_restore_t *restore, int status) {
 
 /* An engine for each operation: it keeps count of its longest turn. */
 static void open_engine(host_t *h) {
-  must(sluice_engine_new(&h->engine, &h->loop, NULL), "sluice_engine_new");
+  must(sluice_engine_new(&h->engine, &h->loop, &h->engine_options),
+       "sluice_engine_new");
 }
 
 static void close_engine(host_t *h) {

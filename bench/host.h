@@ -21,7 +21,8 @@ typedef struct host_s {
   uint64_t bytes;           /* of the last stream */
   uint64_t longest_turn_ns; /* that it held the loop at most, not the host */
   char message[256];        /* of the last error */
-  void *data;               /* whoever runs the operation's */
+  sluice_engine_options_t engine_options;
+  void *data; /* whoever runs the operation's */
 } host_t;
 
 typedef struct host_config_s {
@@ -30,6 +31,8 @@ typedef struct host_config_s {
   uint32_t page_size; /* 0: 4096 */
   uint32_t region_flags;
   sluice_ram_tracker_t tracker;
+  uint32_t slice_us;            /* as of the engine's options */
+  uint64_t (*clock)(void *ctx); /* NULL: the real one */
 } host_config_t;
 
 /* Exits when the library cannot even begin. */

@@ -44,6 +44,12 @@ void sluice__source_cancel(sluice_source_t *source) {
   }
 }
 
+uint64_t sluice__source_busy_ns(const sluice_source_t *source) {
+  return source != NULL && source->ops->busy_ns != NULL
+             ? source->ops->busy_ns(source->self)
+             : 0;
+}
+
 void sluice__source_close(sluice_source_t *source) {
   if (source == NULL) {
     return;

@@ -91,12 +91,19 @@ static int file_of(void *self) {
              : -1;
 }
 
+static uint64_t get_busy_ns(const void *self) {
+  const struct fd_source *s = self;
+
+  return sluice__poll_reader_busy_ns(s->poll);
+}
+
 static const sluice_source_ops_t fd_ops = {.size = sizeof(fd_ops),
                                            .open = open_fd,
                                            .read = read_fd,
                                            .cancel = cancel_fd,
                                            .close = close_fd,
-                                           .file = file_of};
+                                           .file = file_of,
+                                           .busy_ns = get_busy_ns};
 
 int sluice__source_descriptor(sluice_source_t **out, int fd, bool is_owned) {
   struct fd_source *s;

@@ -17,11 +17,18 @@ static void tell(sluice__session_t *s, const sluice_progress_t *p) {
   restore->options.progress(restore, p);
 }
 
+static uint64_t get_own_ns(const sluice__session_t *s) {
+  const sluice_restore_t *restore = (const sluice_restore_t *)s;
+
+  return sluice__source_busy_ns(restore->source);
+}
+
 static const sluice__session_ops_t restore_ops = {
     .run = sluice__restore_run,
     .fail = sluice__restore_fail,
     .settle = sluice__restore_settle,
     .deliver = sluice__restore_deliver,
+    .own_ns = get_own_ns,
     .tell = tell,
 };
 

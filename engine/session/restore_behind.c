@@ -92,6 +92,11 @@ static void deliver(sluice__session_t *s) {
   tell_verified(restore_of(s), s->error.code);
 }
 
+static uint64_t get_own_ns(const sluice__session_t *s) {
+  (void)s; /* files are read on the pool */
+  return 0;
+}
+
 static void tell(sluice__session_t *s, const sluice_progress_t *p) {
   sluice_restore_t *restore = restore_of(s);
 
@@ -111,6 +116,7 @@ static const sluice__session_ops_t behind_ops = {
     .fail = fail,
     .settle = settle,
     .deliver = deliver,
+    .own_ns = get_own_ns,
     .progress = progress,
     .tell = tell,
 };

@@ -15,9 +15,9 @@
 #include "session/session.h"
 #include "session/writer.h"
 
-/*   OPEN -> OPENING -> LIVE -> PAUSING -> PAUSED -> FLUSH -> SYNCING -> over
- *             |         ^  \                          ^
- *             +-ARMING--+   +-----------> KEPT -------+     (cut)
+/*   OPEN -> OPENING -> LIVE -> PAUSING -> PAUSED -> INDEX -> FLUSH -> SYNCING
+ *             |         ^  \                          ^                   |
+ *             +-ARMING--+   +-----------> KEPT -------+     (cut)       over
  *
  * OPENING and SYNCING wait for the sink, PAUSING for the host. */
 typedef enum sluice__save_state_e {
@@ -28,6 +28,7 @@ typedef enum sluice__save_state_e {
   SLUICE__SAVE_PAUSING,
   SLUICE__SAVE_PAUSED,
   SLUICE__SAVE_KEPT, /* writes what was kept at the instant */
+  SLUICE__SAVE_INDEX,
   SLUICE__SAVE_FLUSH,
   SLUICE__SAVE_SYNCING
 } sluice__save_state_t;

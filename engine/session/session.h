@@ -41,6 +41,8 @@ typedef struct sluice__session_ops_s {
   bool (*settle)(sluice__session_t *s);
   /* The outcome; may free the session. */
   void (*deliver)(sluice__session_t *s);
+  /* Time that the sink's or source's callbacks took on the loop so far. */
+  uint64_t (*own_ns)(const sluice__session_t *s);
   /* Optional. Fills what sluice__session_progress() cannot know. */
   void (*progress)(const sluice__session_t *s, sluice_progress_t *out);
   void (*tell)(sluice__session_t *s, const sluice_progress_t *progress);

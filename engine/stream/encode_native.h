@@ -52,6 +52,12 @@ typedef struct sluice__encode_zeros_s {
   } runs[SLUICE__HELD_ZEROS];
 } sluice__encode_zeros_t;
 
+/* How far the index has been written. */
+typedef struct sluice__encode_index_s {
+  uint32_t region;
+  sluice__page_walk_t walk;
+} sluice__encode_index_t;
+
 typedef struct sluice__encode_native_s {
   uint64_t sequence; /* of the next record */
   uint64_t chain;
@@ -68,6 +74,7 @@ typedef struct sluice__encode_native_s {
   uint8_t *bounce;      /* keep_last: a page on its way to output.patch */
   sluice__encode_pages_t pages;
   sluice__encode_zeros_t zeros;
+  sluice__encode_index_t index;
   sluice__page_map_t map;
 } sluice__encode_native_t;
 
@@ -127,6 +134,7 @@ int sluice__native_fetch(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          void *page);
 
 /* encode_native_index.c */
-int sluice__native_finish(sluice_encoder_t *e);
+/* 0, 1: `*looks` are used up, call again, or what the encoder has latched. */
+int sluice__native_finish(sluice_encoder_t *e, uint64_t *looks);
 
 #endif

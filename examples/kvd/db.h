@@ -20,6 +20,7 @@ typedef struct db_s {
   uint64_t hits;
   uint64_t misses;
   uint64_t expired;
+  uint64_t changes; /* of keys, since the start */
 } db_t;
 
 /* An empty database in a heap of at most `reserve` bytes; `seed` should be

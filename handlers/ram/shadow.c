@@ -84,7 +84,8 @@ static uint8_t *map_shadow(size_t bytes, const uint8_t *like) {
   return map_huge(bytes, like);
 }
 
-/* Fresh pages in place: what the host had asked for them is lost in any case. */
+/* Fresh pages in place: what the host had asked for them is lost in any case.
+ */
 static void ask_for_huge(void *base, uint64_t bytes) {
   if (bytes >= HUGE_PAGE) {
     (void)madvise(base, (size_t)bytes, MADV_HUGEPAGE); /* a wish */

@@ -48,6 +48,9 @@ typedef struct sluice_source_ops_s {
    * which ends where it does, to be read by position and mapped; it stays the
    * source's. Negative: there is none. */
   int (*file)(void *self);
+  /* Optional. Nanoseconds that callbacks of its own (of poll handles, say) have
+   * taken on the loop so far: they are not taken for the host's. */
+  uint64_t (*busy_ns)(const void *self);
 } sluice_source_ops_t;
 
 SLUICE_EXTERN int sluice_source_custom(sluice_source_t **out,
