@@ -43,6 +43,7 @@ wait_for() {
 
 # start OPTIONS...: a kvd on any port; sets kvd_pid and port.
 start() {
+  : >"$work/kvd.out" # before the shell does: else the former's port is read
   "$KVD" --port 0 --dir "$work" "$@" >"$work/kvd.out" 2>"$work/kvd.err" &
   kvd_pid=$!
   wait_for grep -q 'listening on 127' "$work/kvd.out"
