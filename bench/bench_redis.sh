@@ -125,6 +125,7 @@ note_server() { # PART SERVER
   if [ "$2" = kvd ]; then
     {
       echo "longest_turn_us $(info kvd save_longest_turn_us)"
+      echo "turn_cpu_us $(info kvd save_longest_turn_cpu_us)"
       echo "preimage_peak_mib $(($(info kvd save_preimage_peak) >> 20))"
       echo "image_mib $(($(info kvd save_bytes_done) >> 20))"
     } | note "$1" kvd
