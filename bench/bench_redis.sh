@@ -36,6 +36,7 @@ done
 
 keys=$((mib * 1024))
 mkdir -p "$out"
+out=$(cd "$out" && pwd)
 work=$(mktemp -d "$out/redis.XXXXXX")
 declare -A pid port
 
