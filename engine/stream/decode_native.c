@@ -35,6 +35,7 @@ static int native_open(sluice_decoder_t *d) {
   memset(n, 0, sizeof(*n));
   d->state = n;
   d->window.limit = window < d->window.cap ? d->window.cap : window;
+  d->window.both = d->window.limit + d->window.limit / 2;
   n->keep_limit = tables_limit(limit, d->window.limit);
   sluice__native_seen_begin(d);
   return 0;

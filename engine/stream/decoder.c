@@ -147,7 +147,7 @@ int sluice__decoder_starve(sluice_decoder_t *d, const char *section,
   if (w->code == SLUICE_ELIMIT) {
     return sluice__decoder_fail(d, w->code, w->offset, section,
                                 "%s needs %zu bytes, over the limit of %zu",
-                                what, w->want, w->limit);
+                                what, w->want, sluice__window_most(w));
   }
   if (w->code < 0) {
     return sluice__decoder_fail(d, w->code, w->offset, section,

@@ -22,6 +22,7 @@ int sluice__window_init(sluice__window_t *w, const sluice_alloc_t *alloc,
   memset(w, 0, sizeof(*w));
   w->alloc = *alloc;
   w->limit = limit;
+  w->both = limit;
   w->cap = first_cap(limit);
   w->want = 1;
   w->base = w->alloc.alloc(w->alloc.ctx, w->cap, WINDOW_ALIGN);
@@ -41,11 +42,19 @@ static void move_to_front(sluice__window_t *w) {
   w->head = 0;
 }
 
+size_t sluice__window_most(const sluice__window_t *w) {
+  size_t most = w->both > w->cap ? w->both - w->cap : 0;
+
+  most = most < w->limit ? most : w->limit;
+  return most > w->cap ? most : w->cap;
+}
+
 static size_t grown_cap(const sluice__window_t *w, size_t len) {
+  size_t most = sluice__window_most(w);
   size_t cap = w->cap;
 
   while (cap < len) {
-    cap = cap > w->limit / 2 ? w->limit : cap * 2;
+    cap = cap > most / 2 ? most : cap * 2;
   }
   return cap;
 }
@@ -55,7 +64,7 @@ static int grow(sluice__window_t *w, size_t len) {
   size_t cap;
   uint8_t *base;
 
-  if (len > w->limit) {
+  if (len > sluice__window_most(w)) {
     return SLUICE_ELIMIT;
   }
   cap = grown_cap(w, len);

@@ -13,8 +13,8 @@
 enum {
   SIGNATURE_BYTES = 8,
   MEMORY_MAX = 512 * 1024, /* so the window is small, and quickly made */
-  SLACK = 8192,             /* what a decoder needs before it counts */
-  ITEMS_MAX = 200000        /* many zero pages cost the input few bytes */
+  SLACK = 8192,            /* what a decoder needs before it counts */
+  ITEMS_MAX = 200000       /* many zero pages cost the input few bytes */
 };
 
 typedef struct run_s {
