@@ -58,7 +58,7 @@ one_instant() { # SEED OPTIONS...
   anew "$@"
   fill_up 30000
   "$MODEL" "$port" "$seed" 20000 "$work/model" >"$work/model.out" ||
-    wrong "model, seed $seed: $?"
+    wrong "model, seed $seed: $(cat "$work/model.out" "$work/kvd.out")"
   crash
   "$IMAGE" "$images" "$work/model" >"$work/image.out" ||
     wrong "the image is not what it was, seed $seed, options: $*"
