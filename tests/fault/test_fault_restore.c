@@ -27,6 +27,8 @@ static const scenario_t scenarios[] = {
      END_STREAM, WORLD_ALL},
     {"restore, qemu3, stream", SCENARIO_RESTORE, QEMU3, SLUICE_CONVERGE,
      END_STREAM, WORLD_ALL},
+    {"restore, native, all freed in the callback", SCENARIO_RESTORE, NATIVE,
+     SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_DESTROYS},
 };
 
 enum { ROWS = sizeof(scenarios) / sizeof(scenarios[0]) };

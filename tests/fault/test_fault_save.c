@@ -35,6 +35,10 @@ static const scenario_t scenarios[] = {
      END_STREAM, WORLD_ALL},
     {"save, qemu3, cut, stream", SCENARIO_SAVE, QEMU3, SLUICE_CUT, END_STREAM,
      WORLD_ALL},
+    {"save, native, converge, all freed in the callback", SCENARIO_SAVE, NATIVE,
+     SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_DESTROYS},
+    {"save, native, cut, all freed in the callback", SCENARIO_SAVE, NATIVE,
+     SLUICE_CUT, END_CUSTOM, WORLD_ALL | WORLD_ARMS | WORLD_DESTROYS},
 };
 
 enum { ROWS = sizeof(scenarios) / sizeof(scenarios[0]) };

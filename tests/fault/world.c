@@ -196,8 +196,10 @@ static int place_close(place_t *p) {
   sluice_fields_free(p->fields);
   table_free(p->table);
   sample_done(&p->sample);
-  (void)munmap(p->low, LOW_PAGES * PAGE);
-  (void)munmap(p->high, HIGH_PAGES * PAGE);
+  if (p->low != NULL) {
+    (void)munmap(p->low, LOW_PAGES * PAGE);
+    (void)munmap(p->high, HIGH_PAGES * PAGE);
+  }
   return r;
 }
 
@@ -315,6 +317,20 @@ void world_change(world_t *w) {
   }
   rigged_touch(&p->live, roll(w, RIGGED_BYTES));
   rigged_touch(&p->still, roll(w, RIGGED_BYTES));
+  world_wake(w);
+}
+
+/* Sections may be woken at any time, for nothing. */
+void world_wake(world_t *w) {
+  rigged_t *rigged[] = {&w->source.live, &w->source.still, &w->target.live,
+                        &w->target.still};
+
+  for (int i = 0; i < 4; i++) {
+    if (rigged[i]->section != NULL) {
+      sluice_section_wake(rigged[i]->section);
+      sluice_section_urgent(rigged[i]->section);
+    }
+  }
 }
 
 void world_change_all(world_t *w) {
@@ -399,6 +415,7 @@ const char *world_close(world_t *w) {
   const char *complaint = NULL;
   int r;
 
+  world_wake(w); /* after the end, too */
   if (place_close(&w->source) != 0 || place_close(&w->target) != 0) {
     complaint = "a registry is still in use";
   }
@@ -409,6 +426,7 @@ const char *world_close(world_t *w) {
   }
   uv_close((uv_handle_t *)&w->prepare, NULL);
   world_run(w);
+  free(w->side_data);
   r = uv_loop_close(&w->loop);
   rig_time_watch(NULL);
   return r != 0 ? "the loop cannot be closed" : complaint;
@@ -431,6 +449,52 @@ static void cancel(world_t *w) {
   }
 }
 
+static void on_side_over(sluice_save_t *save, int status) {
+  world_t *w = sluice_save_data(save);
+
+  w->side_done++;
+  w->side_status = status;
+  w->side = NULL;
+  (void)sluice_save_free(save);
+}
+
+static int begin_side(world_t *w, sluice_registry_t *registry) {
+  const sluice_save_options_t o = {.data = w};
+  enum { MOST = 4 * 1024 * 1024 };
+  sluice_sink_t *sink;
+  int r;
+
+  free(w->side_data);
+  w->side_data = NULL;
+  r = sluice_sink_memory(&sink, MOST, &w->side_data, &w->side_len);
+  if (r == 0) {
+    r = sluice_save_begin(&w->side, w->engine, registry, sink, &o,
+                          on_side_over);
+    if (r < 0) {
+      sluice_sink_free(sink);
+    }
+  }
+  return r;
+}
+
+/* The registry in use is refused; the other one is saved beside it. */
+static void begin_another(world_t *w) {
+  bool is_save = w->save != NULL;
+  sluice_registry_t *used = is_save ? w->source.registry : w->target.registry;
+  sluice_registry_t *other = is_save ? w->target.registry : w->source.registry;
+
+  if (w->side != NULL) {
+    return;
+  }
+  if (w->done == 0 && begin_side(w, used) != UV_EBUSY) {
+    w->complaint = "a registry in use was not refused";
+  } else if (begin_side(w, w->done == 0 ? other : used) != 0) {
+    w->complaint = "another save was refused";
+  } else {
+    w->side_begun++;
+  }
+}
+
 void world_chance(world_t *w) {
   const fault_t *f;
 
@@ -447,6 +511,8 @@ void world_chance(world_t *w) {
     close_engine(w);
   } else if (f->style == STYLE_SWITCH && w->save != NULL) {
     sluice_save_switch(w->save);
+  } else if (f->style == STYLE_BEGIN) {
+    begin_another(w);
   } else if (f->style == STYLE_FILL) {
     rig_pool_fill(&w->loop);
   } else if (f->style == STYLE_TWICE) {
@@ -465,9 +531,24 @@ static void note_over(world_t *w, int status, const sluice_error_t *error) {
   w->error = *error;
   world_chance(w);
   rig_pool_empty();
-  if (w->on_over != NULL) {
-    w->on_over(w);
+}
+
+/* Nothing of the library's may touch any of it after the callback. */
+static void destroy(world_t *w, place_t *p) {
+  if ((p->parts & WORLD_DESTROYS) == 0 || w->is_destroyed) {
+    return; /* what is checked afterwards is not part of it */
   }
+  fault_hold();
+  if (place_complaint(p) != NULL) {
+    w->complaint = place_complaint(p);
+  }
+  if (place_close(p) != 0) {
+    w->complaint = "the registry is still in use in the callback";
+  }
+  memset(p, 0, sizeof(*p));
+  close_engine(w);
+  w->is_destroyed = 1;
+  fault_release();
 }
 
 void world_on_saved(sluice_save_t *save, int status) {
@@ -479,6 +560,7 @@ void world_on_saved(sluice_save_t *save, int status) {
   if (sluice_save_free(save) != 0) {
     fault_die("a save that is over cannot be freed");
   }
+  destroy(w, &w->source);
 }
 
 void world_on_restored(sluice_restore_t *restore, int status) {
@@ -490,6 +572,7 @@ void world_on_restored(sluice_restore_t *restore, int status) {
   if (sluice_restore_free(restore) != 0) {
     fault_die("a restore that is over cannot be freed");
   }
+  destroy(w, &w->target);
 }
 
 static void on_pause(sluice_save_t *save) {
