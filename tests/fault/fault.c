@@ -52,7 +52,7 @@ static void set_descriptors(rlim_t limit) {
 }
 
 size_t fault_cap(void) {
-  enum { STEP = 64 * 1024 };
+  enum { STEP = 8 * 1024 };
 
   return armed[0].fault != NULL && armed[0].fault->kind == FAULT_CAP
              ? ((size_t)armed[0].nth + 1) * STEP

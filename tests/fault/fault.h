@@ -41,7 +41,7 @@ typedef enum fault_kind_e {
   FAULT_CLOSE,       /* close: it is closed all the same */
   FAULT_CONTROL,     /* fcntl, statx */
   FAULT_DESCRIPTORS, /* so many are left in the process */
-  FAULT_CAP,         /* the session may hold so many times 64 KiB */
+  FAULT_CAP,         /* the session may hold so many times 8 KiB */
   FAULT_HOST,        /* chances of the host to do something */
   FAULT_KINDS
 } fault_kind_t;

@@ -124,12 +124,25 @@ static void finish(const stream_t *s, const char *what, const count_t *c) {
   ck_assert(c->unnoticed == 0 || strcmp(s->name, "native") != 0);
 }
 
+/* Inside of a page that is one byte all over, the next is as the last: every
+ * 64th is enough there. */
+static bool is_worth_it(const stream_t *s, size_t byte) {
+  enum { AROUND = 64 };
+
+  return byte < AROUND || byte + AROUND >= s->len || byte % AROUND == 0 ||
+         memcmp(s->data + byte - AROUND, s->data + byte - AROUND + 1,
+                2 * AROUND - 1) != 0;
+}
+
 START_TEST(every_flipped_bit_is_found_or_harmless) {
   count_t c = {0};
   stream_t s;
 
   open_stream(&s, _i);
   for (size_t i = 0; i < s.len * 8; i++) {
+    if (!is_worth_it(&s, i / 8)) {
+      continue;
+    }
     s.data[i / 8] ^= (uint8_t)(1 << (i % 8));
     try(&c, s.data, s.len);
     s.data[i / 8] ^= (uint8_t)(1 << (i % 8));

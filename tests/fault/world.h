@@ -25,7 +25,8 @@ enum {
   HIGH_PAGES = 4,
   RAM_PAGES = LOW_PAGES + HIGH_PAGES,
   DOC_BYTES = 3000,
-  TAPE_BYTES = 9000
+  TAPE_BYTES = 9000,
+  PLACE_KEYS = 5 /* of its table */
 };
 
 /* What a world is made of; sections come in this order. */
@@ -95,6 +96,7 @@ int world_open(world_t *w, unsigned parts);
 const char *world_close(world_t *w);
 
 int world_open_engine(world_t *w);
+void world_close_engine(world_t *w);
 
 /* The host writes to its state, here and there. */
 void world_change(world_t *w);
@@ -103,6 +105,10 @@ void world_change_all(world_t *w);
 
 void world_wake(world_t *w);
 
+/* place.c; the second returns 0, or why the registry cannot go. */
+int place_open(place_t *p, unsigned parts, unsigned seed);
+int place_close(place_t *p);
+const char *place_key(int i);
 /* Of all of its state. */
 uint64_t place_digest(place_t *p);
 /* Sections whose end hooks were not called as often as their begin hooks, or
