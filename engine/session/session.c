@@ -62,7 +62,7 @@ int sluice__session_init(sluice__session_t *s,
     return r;
   }
   s->mem_alloc = sluice__mem_as_alloc(&s->mem);
-  r = sluice__registry_acquire(s->registry, s);
+  r = s->registry != NULL ? sluice__registry_acquire(s->registry, s) : 0;
   if (r < 0) {
     (void)sluice__mem_close(&s->mem);
     return r;
@@ -71,8 +71,14 @@ int sluice__session_init(sluice__session_t *s,
   return 0;
 }
 
+static void release_registry(sluice__session_t *s) {
+  if (s->registry != NULL) {
+    sluice__registry_release(s->registry);
+  }
+}
+
 void sluice__session_undo(sluice__session_t *s) {
-  sluice__registry_release(s->registry);
+  release_registry(s);
   (void)sluice__mem_close(&s->mem);
 }
 
@@ -222,7 +228,7 @@ static int end(sluice__session_t *s) {
   sluice__queue_cancel_all(&s->queue);
   /* It runs right now, but another thread may have posted it meanwhile. */
   sluice__queue_cancel(&s->turn);
-  sluice__registry_release(s->registry);
+  release_registry(s);
   unlink_session(s);
   sluice__pump_unref(&engine->pump);
   s->ops->deliver(s);
@@ -313,7 +319,7 @@ void sluice__session_progress(const sluice__session_t *s,
   out->memory_bytes = s->mem.used;
   out->memory_peak = s->mem.peak;
   out->sections_done = s->sections_done;
-  out->sections_total = s->registry->count;
+  out->sections_total = s->registry != NULL ? s->registry->count : 0;
   if (s->current != NULL) {
     (void)snprintf(out->section, sizeof(out->section), "%.63s",
                    sluice__section_name(s->current));

@@ -45,6 +45,10 @@ typedef struct sluice_source_ops_s {
   void (*cancel)(void *self);
   /* Optional. Frees `self`; nothing is under way. */
   void (*close)(void *self);
+  /* Optional; after `open`. A regular file whose first byte is the stream's and
+   * which ends where it does, to be read by position and mapped; it stays the
+   * source's. Negative: there is none. */
+  int (*file)(void *self);
   /* Optional. Nanoseconds that callbacks of its own (of poll handles, say) have
    * taken on the loop so far: they are not taken for the host's. */
   uint64_t (*busy_ns)(const void *self);
