@@ -85,10 +85,12 @@ static int add_ram(place_t *p) {
                                   .tracker = (p->parts & WORLD_WP) != 0
                                                  ? SLUICE_RAM_WRITE_PROTECT
                                                  : SLUICE_RAM_COOPERATIVE};
+  bool maps = (p->parts & WORLD_MAPS) != 0;
   int r = sluice_ram_new(&p->ram, p->registry, "ram", NULL, &o, NULL);
 
   if (r == 0) {
-    r = sluice_ram_add_region(p->ram, "low", p->low, LOW_PAGES * PAGE, 0, NULL);
+    r = sluice_ram_add_region(p->ram, "low", p->low, LOW_PAGES * PAGE,
+                              maps ? SLUICE_RAM_REMAP : 0, NULL);
   }
   if (r == 0) {
     r = sluice_ram_add_region(p->ram, "high", p->high, HIGH_PAGES * PAGE,

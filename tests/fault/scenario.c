@@ -224,9 +224,12 @@ void scenario_forget_images(void) {
   }
 }
 
-static int begin_restore(world_t *w, sluice_source_t *source) {
-  const sluice_restore_options_t o = {
-      .data = w, .max_memory = fault_cap(), .stall_ms = STALL_MS};
+static int begin_restore(const scenario_t *s, world_t *w,
+                         sluice_source_t *source) {
+  const sluice_restore_options_t o = {.data = w,
+                                      .way = s->way,
+                                      .max_memory = fault_cap(),
+                                      .stall_ms = STALL_MS};
   sluice_restore_t *restore = NULL;
   int r;
 
@@ -247,7 +250,7 @@ static void run_restore(const scenario_t *s, world_t *w, outcome_t *out) {
   int r = end_source(&e, s->end, &w->loop, image->data, image->len, &source);
 
   if (r == 0) {
-    r = begin_restore(w, source);
+    r = begin_restore(s, w, source);
     if (r < 0) {
       sluice_source_free(source);
     }

@@ -31,12 +31,16 @@ typedef struct count_s {
   unsigned tried, unnoticed;
 } count_t;
 
-static const scenario_t native = {
-    "native",        SCENARIO_RESTORE, SLUICE_FORMAT_NATIVE,
-    SLUICE_CONVERGE, END_MEMORY,       WORLD_RIGGED | WORLD_FIELDS};
+static const scenario_t native = {"native",
+                                  SCENARIO_RESTORE,
+                                  SLUICE_FORMAT_NATIVE,
+                                  SLUICE_CONVERGE,
+                                  END_MEMORY,
+                                  WORLD_RIGGED | WORLD_FIELDS,
+                                  SLUICE_RESTORE_EAGER};
 static const scenario_t qemu3 = {
-    "qemu3",         SCENARIO_RESTORE, SLUICE_FORMAT_QEMU3,
-    SLUICE_CONVERGE, END_MEMORY,       WORLD_RAM | WORLD_FIELDS};
+    "qemu3",    SCENARIO_RESTORE,         SLUICE_FORMAT_QEMU3, SLUICE_CONVERGE,
+    END_MEMORY, WORLD_RAM | WORLD_FIELDS, SLUICE_RESTORE_EAGER};
 
 static void record_qemu2(build_t *b, const char *name, uint32_t version,
                          const build_t *payload) {

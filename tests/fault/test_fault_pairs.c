@@ -14,17 +14,17 @@ enum { SMALL = WORLD_RAM | WORLD_RIGGED };
 
 static const scenario_t scenarios[] = {
     {"save, small, sink of the host's", SCENARIO_SAVE, NATIVE, SLUICE_CONVERGE,
-     END_CUSTOM, SMALL},
+     END_CUSTOM, SMALL, SLUICE_RESTORE_EAGER},
     {"save, small, cut, sink of the host's", SCENARIO_SAVE, NATIVE, SLUICE_CUT,
-     END_CUSTOM, SMALL | WORLD_ARMS},
+     END_CUSTOM, SMALL | WORLD_ARMS, SLUICE_RESTORE_EAGER},
     {"save, small, file", SCENARIO_SAVE, NATIVE, SLUICE_CONVERGE, END_FILE,
-     SMALL},
+     SMALL, SLUICE_RESTORE_EAGER},
     {"save, small, stream", SCENARIO_SAVE, NATIVE, SLUICE_CONVERGE, END_STREAM,
-     SMALL},
+     SMALL, SLUICE_RESTORE_EAGER},
     {"restore, small, source of the host's", SCENARIO_RESTORE, NATIVE,
-     SLUICE_CONVERGE, END_CUSTOM, WORLD_RIGGED},
+     SLUICE_CONVERGE, END_CUSTOM, WORLD_RIGGED, SLUICE_RESTORE_EAGER},
     {"restore, small, file", SCENARIO_RESTORE, NATIVE, SLUICE_CONVERGE,
-     END_FILE, WORLD_RIGGED},
+     END_FILE, WORLD_RIGGED, SLUICE_RESTORE_EAGER},
 };
 
 enum { ROWS = sizeof(scenarios) / sizeof(scenarios[0]) };

@@ -39,6 +39,7 @@ enum {
   WORLD_ARMS = 1 << 5,     /* ... and one of these is armed, and released */
   WORLD_WP = 1 << 6,       /* ram is tracked by the kernel */
   WORLD_DESTROYS = 1 << 8, /* the host frees all of it in the callback */
+  WORLD_MAPS = 1 << 9,     /* all of ram may be replaced by mappings */
   WORLD_STILL = 1 << 7,    /* the host does not write by itself */
   WORLD_ALL =
       WORLD_RAM | WORLD_BLOBS | WORLD_FIELDS | WORLD_TABLE | WORLD_RIGGED
