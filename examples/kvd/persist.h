@@ -56,10 +56,10 @@ typedef struct persist_s {
   uint64_t oldest; /* image that is kept */
 
   /* of the image that was restored */
-  struct attempt_s *attempt;    /* while it is being restored */
-  sluice_restore_t *behind;     /* being verified; NULL: not, or no more */
-  sluice_restore_stats_t load;  /* as it was at last */
-  int verified;                 /* 1: not known; 0: good; or an error */
+  struct attempt_s *attempt;   /* while it is being restored */
+  sluice_restore_t *behind;    /* being verified; NULL: not, or no more */
+  sluice_restore_stats_t load; /* as it was at last */
+  int verified;                /* 1: not known; 0: good; or an error */
 
   /* the save that runs */
   sluice_save_t *save; /* NULL: none */

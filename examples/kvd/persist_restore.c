@@ -157,8 +157,8 @@ static int read_all(attempt_t *a, sluice_source_t *source,
 
   a->p->attempt = a;
   a->p->verified = 1;
-  r = sluice_restore_begin(&restore, a->p->engine, registry, source,
-                               &options, on_restored);
+  r = sluice_restore_begin(&restore, a->p->engine, registry, source, &options,
+                           on_restored);
 
   if (r != 0) {
     sluice_source_free(source);
