@@ -41,6 +41,9 @@ typedef struct sluice_restore_options_s {
   uint32_t stall_ms;           /* no byte for so long: UV_ETIMEDOUT; 0: never */
   void (*progress)(sluice_restore_t *restore,
                    const sluice_progress_t *progress);
+  /* Optional. Every section has passed its check; nothing is committed before
+   * sluice_restore_commit(), in here or later. */
+  void (*checked)(sluice_restore_t *restore);
 } sluice_restore_options_t;
 
 /* As sluice_save_begin(). `source` is taken on success. */
@@ -50,6 +53,9 @@ SLUICE_EXTERN int sluice_restore_begin(sluice_restore_t **out,
                                        sluice_source_t *source,
                                        const sluice_restore_options_t *options,
                                        sluice_restore_cb cb);
+
+/* After `checked`: all sections commit, from the loop. */
+SLUICE_EXTERN void sluice_restore_commit(sluice_restore_t *restore);
 
 /* Ends it with UV_ECANCELED; no-op once it commits. */
 SLUICE_EXTERN void sluice_restore_cancel(sluice_restore_t *restore);
