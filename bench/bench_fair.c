@@ -140,6 +140,17 @@ static void tell(bench_t *b, const char *order, const char *variant,
   }
 }
 
+/* For plots: when each of the nine was through. */
+static void print_table(FILE *table, const char *order, const char *variant,
+                        const race_t *r) {
+  double total = (double)(r->each * (SECTIONS - 1));
+
+  for (unsigned i = 0; i < r->through; i++) {
+    (void)fprintf(table, "%s\t%s\t%u\t%.6g\t%.6g\n", order, variant, i + 1,
+                  (double)r->bytes_at[i] / total, (double)r->ns_at[i] / 1e6);
+  }
+}
+
 static void bench_order(bench_t *b, const char *order, unsigned greedy) {
   static const struct {
     const char *name;
@@ -151,6 +162,9 @@ static void bench_order(bench_t *b, const char *order, unsigned greedy) {
     set_up(&race, each, greedy);
     run_race(&race, ways[i].turn);
     tell(b, order, ways[i].name, &race);
+    if (b->table != NULL) {
+      print_table(b->table, order, ways[i].name, &race);
+    }
   }
 }
 

@@ -18,16 +18,19 @@ static void add_memory(host_t *h, const host_config_t *config) {
                                   .page_size = config->page_size};
   sluice_error_t err = {0};
 
+  options.max_preimage = config->max_preimage;
   must(sluice_ram_new(&h->ram, h->registry, "ram", NULL, &options, &err),
        "sluice_ram_new");
-  must(sluice_ram_add_region(h->ram, "pc.ram", config->base, config->bytes,
-                             config->region_flags, NULL),
+  must(sluice_ram_add_region(
+           h->ram, config->block == NULL ? "pc.ram" : config->block,
+           config->base, config->bytes, config->region_flags, NULL),
        "sluice_ram_add_region");
 }
 
 void host_open(host_t *h, const host_config_t *config) {
   memset(h, 0, sizeof(*h));
   h->engine_options.slice_us = config->slice_us;
+  h->engine_options.slice_bytes = config->slice_bytes;
   h->engine_options.clock = config->clock;
   must(uv_loop_init(&h->loop), "uv_loop_init");
   must(sluice_registry_new(&h->registry, NULL), "sluice_registry_new");

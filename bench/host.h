@@ -26,12 +26,15 @@ typedef struct host_s {
 } host_t;
 
 typedef struct host_config_s {
-  void *base; /* NULL: no memory, the registry stays empty */
+  void *base;        /* NULL: no memory, the registry stays empty */
+  const char *block; /* the region's name; NULL: "pc.ram" */
   uint64_t bytes;
   uint32_t page_size; /* 0: 4096 */
   uint32_t region_flags;
   sluice_ram_tracker_t tracker;
   uint32_t slice_us;            /* as of the engine's options */
+  uint32_t slice_bytes;         /* so, too */
+  uint64_t max_preimage;        /* as of the ram section's */
   uint64_t (*clock)(void *ctx); /* NULL: the real one */
 } host_config_t;
 

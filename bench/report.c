@@ -86,13 +86,17 @@ static void print_text(const bench_case_t *c, uint64_t count,
   }
 }
 
-/* name, then median, lowest and highest of each variant: what plots read. */
+/* name, then of each variant: its name; median, lowest and highest; the same of
+ * its ratios; processor seconds a GiB. What plots read. */
 static void print_table(FILE *table, const bench_case_t *c,
                         const report_row_t *rows) {
-  (void)fprintf(table, "\"%s\"", c->name);
+  (void)fprintf(table, "%s", c->name);
   for (size_t i = 0; i < c->variant_count; i++) {
-    (void)fprintf(table, "\t%.6g\t%.6g\t%.6g", rows[i].value.median,
-                  rows[i].value.min, rows[i].value.max);
+    const report_row_t *r = &rows[i];
+
+    (void)fprintf(table, "\t%s\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g\t%.6g",
+                  r->variant, r->value.median, r->value.min, r->value.max,
+                  r->ratio.median, r->ratio.min, r->ratio.max, r->cpu);
   }
   (void)fprintf(table, "\n");
 }

@@ -94,6 +94,16 @@ void sluice__window_take(sluice__window_t *w, size_t len) {
   }
 }
 
+void sluice__window_skip(sluice__window_t *w, uint64_t len) {
+  size_t have = w->tail - w->head;
+
+  sluice__window_take(w, len < have ? (size_t)len : have);
+  if (len > have) {
+    w->offset += len - have;
+    w->skipped += len - have;
+  }
+}
+
 uint8_t *sluice__window_space(sluice__window_t *w, size_t *out_len) {
   size_t have = w->tail - w->head;
   size_t missing = w->want > have ? w->want - have : 1;

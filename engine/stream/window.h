@@ -23,6 +23,7 @@ typedef struct sluice__window_s {
   size_t want;  /* bytes from head that the parser waits for */
   size_t limit; /* cap may not grow over this */
   uint64_t offset;
+  uint64_t skipped; /* bytes of `offset` that never were at hand */
   int code; /* UV_ENOMEM or SLUICE_ELIMIT once growing has failed */
   bool eof;
 } sluice__window_t;
@@ -49,6 +50,9 @@ static inline const uint8_t *sluice__window_at(const sluice__window_t *w) {
 
 /* Moves the head over `len` bytes that are at hand. */
 void sluice__window_take(sluice__window_t *w, size_t len);
+
+/* The same over bytes that need not be at hand: input goes on behind them. */
+void sluice__window_skip(sluice__window_t *w, uint64_t len);
 
 /* Where input goes; makes room by moving what is left to the front. */
 uint8_t *sluice__window_space(sluice__window_t *w, size_t *out_len);

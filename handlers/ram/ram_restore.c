@@ -49,12 +49,12 @@ int sluice__ram_restore_begin(void *self, sluice_section_t *section,
   sluice_ram_t *ram = self;
   int r = check_limit(ram, err);
 
-  (void)section;
   (void)version; /* decoders make the same items of all of them */
   if (r != 0) {
     return r;
   }
   memset(&ram->restore, 0, sizeof(ram->restore));
+  ram->restore.section = section;
   for (uint32_t i = 0; i < ram->region_count; i++) {
     ram->regions[i]->wire = SLUICE__WIRE_NONE;
   }
@@ -72,12 +72,16 @@ static sluice__ram_region_t *find_name(const sluice_ram_t *ram,
   return NULL;
 }
 
+static int is_declared(const sluice__ram_region_t *region) {
+  return region->shadow.written != NULL || region->taken.at != NULL;
+}
+
 static int match_region(const sluice_ram_t *ram,
                         const sluice__ram_region_t *region,
                         const sluice_region_t *in, sluice_error_t *err) {
   uint32_t page_size = UINT32_C(1) << ram->page_shift;
 
-  if (region->shadow.written != NULL) {
+  if (is_declared(region)) {
     return sluice_fail(err, SLUICE_ECORRUPT,
                        "region \"%.64s\" is declared twice", in->name);
   }
@@ -101,7 +105,8 @@ static int open_shadow(sluice_ram_t *ram, sluice__ram_region_t *region,
   int r = is_in_place(region)
               ? sluice__shadow_open_in_place(&region->shadow, region->base,
                                              region->pages, ram->page_shift,
-                                             can_remap(region))
+                                             can_remap(region),
+                                             region->is_mapped)
               : sluice__shadow_open(&region->shadow, region->base,
                                     region->pages, ram->page_shift);
 
@@ -125,6 +130,13 @@ static int take_region(sluice_ram_t *ram, const sluice_region_t *in,
                        in->name, in->bytes);
   }
   r = match_region(ram, region, in, err);
+  if (r == 0) {
+    r = sluice__ram_take_region(ram, region, err);
+  }
+  if (r == 1) {
+    region->wire = in->index;
+    return 0;
+  }
   if (r == 0) {
     r = open_shadow(ram, region, err);
   }
@@ -163,6 +175,11 @@ static int check_run(const sluice_ram_t *ram,
     return sluice_fail(err, SLUICE_ECORRUPT,
                        "pages of region %u, which was not declared",
                        (unsigned)run->region);
+  }
+  if (region->taken.at != NULL) {
+    return sluice_fail(err, SLUICE_ECORRUPT,
+                       "pages of region \"%.64s\", which was passed",
+                       region->name);
   }
   if (run->page_size != page_size || run->offset % page_size != 0 ||
       run->offset > region->bytes ||
@@ -263,7 +280,7 @@ static int check_complete(const sluice_ram_t *ram, sluice_error_t *err) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     const sluice__ram_region_t *region = ram->regions[i];
 
-    if (region->shadow.written == NULL) {
+    if (!is_declared(region)) {
       return sluice_fail(err, SLUICE_EMISSING,
                          "region \"%.64s\" of %" PRIu64
                          " bytes is registered, but not in the stream",
@@ -314,6 +331,45 @@ int sluice__ram_restore_step(void *self, sluice_reader_t *r,
   return result;
 }
 
+int sluice__ram_restore_unmappable(void *self) {
+  const sluice_ram_t *ram = self;
+  int can_move = sluice__shadow_can_move_mappings();
+
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    const sluice__ram_region_t *region = ram->regions[i];
+
+    if (!can_remap(region) || (!is_in_place(region) && !can_move)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
+                            sluice_error_t *err) {
+  sluice_ram_t *ram = self;
+  sluice__ram_region_t *region = find_wire(ram, extent->region);
+  const sluice_run_t run = {.region = extent->region,
+                            .page_size = extent->page_size,
+                            .offset = extent->offset,
+                            .count = extent->bytes >> ram->page_shift,
+                            .data = extent->data,
+                            .len = (size_t)extent->bytes};
+  int r = check_run(ram, region, &run, err);
+
+  if (r != 0) {
+    return r;
+  }
+  if (extent->data != NULL) {
+    return take_pages(ram, region, &run, err);
+  }
+  r = sluice__shadow_map(&region->shadow, run.offset >> ram->page_shift,
+                         run.count, extent->fd, extent->at);
+  return r < 0 ? sluice_fail(err, r, "region \"%.64s\": no memory for it",
+                             region->name)
+               : r;
+}
+
 int sluice__ram_restore_check(void *self, sluice_error_t *err) {
   sluice_ram_t *ram = self;
 
@@ -334,6 +390,11 @@ void sluice__ram_restore_commit(void *self) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_t *region = ram->regions[i];
 
+    region->is_mapped = region->shadow.is_mapped;
+    if (region->taken.at != NULL) {
+      sluice__taken_commit(&region->taken, region->base);
+      continue;
+    }
     sluice__shadow_commit(&region->shadow, region->base, can_remap(region));
   }
 }
@@ -344,10 +405,16 @@ void sluice__ram_restore_end(void *self, int status) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_t *region = ram->regions[i];
 
+    if (status != 0) {
+      sluice__shadow_unmap(&region->shadow);
+    }
     if (status == 0 || is_in_place(region)) {
       (void)sluice__bitmap_set(region->since, 0, region->pages);
     }
     sluice__shadow_close(&region->shadow);
+    if (region->taken.at != NULL) {
+      sluice__taken_close(&region->taken);
+    }
   }
   memset(&ram->restore, 0, sizeof(ram->restore));
   ram->state = SLUICE__RAM_IDLE;

@@ -36,6 +36,7 @@ typedef struct sluice__ram_region_s {
   uint64_t *marks;
   uint64_t *since;
   uint64_t *pending;
+  int is_mapped; /* pages of it are those of an image's file */
   sluice__shadow_t shadow; /* while restoring */
   int memfd;               /* what it is mapped from, the host's; -1: nothing */
   int is_passed;           /* saving: by its descriptor; no page is pending */
@@ -80,6 +81,7 @@ typedef struct sluice__ram_fill_s {
 } sluice__ram_fill_t;
 
 typedef struct sluice__ram_restore_s {
+  sluice_section_t *section;
   sluice__ram_region_t *last;    /* the region of the run before */
   sluice__ram_region_t *prepare; /* being discarded, or NULL */
   sluice__ram_fill_t fill;       /* count 0: none */
@@ -151,6 +153,9 @@ int sluice__ram_restore_begin(void *self, sluice_section_t *section,
                               uint32_t version, sluice_error_t *err);
 int sluice__ram_restore_step(void *self, sluice_reader_t *r,
                              sluice_error_t *err);
+int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
+                            sluice_error_t *err);
+int sluice__ram_restore_unmappable(void *self);
 int sluice__ram_restore_check(void *self, sluice_error_t *err);
 void sluice__ram_restore_commit(void *self);
 void sluice__ram_restore_end(void *self, int status);
