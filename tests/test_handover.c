@@ -107,6 +107,16 @@ START_TEST(a_successor_that_hangs_at_any_step_is_given_up) {
 }
 END_TEST
 
+START_TEST(a_successor_that_talks_rubbish_is_given_up) {
+  const box_plan_t plan = {.is_memfd = _i, .rubbish = 1};
+  box_board_t board;
+
+  box_run(&plan, &board);
+  ck_assert_int_eq(board.old_status, SLUICE_ECORRUPT);
+  ck_assert_int_eq(board.old_end, BOX_SERVES);
+}
+END_TEST
+
 START_TEST(a_successor_with_no_room_for_descriptors_is_refused_by_name) {
   const box_plan_t plan = {.is_memfd = _i, .pipes = 100, .no_files = 20};
   box_board_t board;
@@ -151,6 +161,7 @@ Suite *handover_suite(void) {
       0, 2);
   tcase_add_loop_test(faults, a_successor_that_hangs_at_any_step_is_given_up, 0,
                       2);
+  tcase_add_loop_test(faults, a_successor_that_talks_rubbish_is_given_up, 0, 2);
   tcase_add_loop_test(
       faults, a_successor_with_no_room_for_descriptors_is_refused_by_name, 0,
       2);

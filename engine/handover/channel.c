@@ -1,8 +1,8 @@
 /* channel.c - see channel.h. */
 #include "handover/channel.h"
 
-#include <fcntl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -191,8 +191,8 @@ static int init_handles(sluice__channel_t *ch, uv_loop_t *loop) {
 }
 
 int sluice__channel_open(sluice__channel_t **out, uv_loop_t *loop, int fd,
-                         uint32_t timeout_ms,
-                         const sluice__channel_ops_t *ops, void *ctx) {
+                         uint32_t timeout_ms, const sluice__channel_ops_t *ops,
+                         void *ctx) {
   sluice__channel_t *ch = calloc(1, sizeof(*ch));
   int r;
 

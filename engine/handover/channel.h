@@ -83,8 +83,8 @@ struct sluice__channel_s {
 /* channel.c: works on a duplicate of `fd`, which has to be a unix stream socket
  * (UV_EINVAL); the caller closes its own. */
 int sluice__channel_open(sluice__channel_t **out, uv_loop_t *loop, int fd,
-                         uint32_t timeout_ms,
-                         const sluice__channel_ops_t *ops, void *ctx);
+                         uint32_t timeout_ms, const sluice__channel_ops_t *ops,
+                         void *ctx);
 /* Starts or stops the deadline for an answer. While none is expected, it is
  * that for bytes on their way out. */
 void sluice__channel_expect(sluice__channel_t *ch, bool on);

@@ -251,7 +251,8 @@ ptrdiff_t sluice__channel_read(sluice__channel_t *ch, void *buf, size_t len,
     n = take_stream(ch, buf, len);
   }
   if (n != UV_EAGAIN) {
-    return n == 0 ? UV_EOF : n;
+    sluice__channel_poll(ch); /* what follows is waited for again */
+    return n;
   }
   ch->want = buf;
   ch->want_len = len;

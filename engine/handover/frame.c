@@ -23,7 +23,7 @@ static const struct {
     [SLUICE__FRAME_OFFER] = {SLUICE__FRAME_GREETING,
                              SLUICE__FRAME_GREETING + SLUICE_OFFER_MAX, 0, 0},
     [SLUICE__FRAME_STREAM] = {1, SLUICE_CHUNK_BYTES, 0, 0},
-    [SLUICE__FRAME_PASS] = {1, SLUICE__FRAME_FDS * SLUICE__FRAME_ENTRY, 1,
+    [SLUICE__FRAME_PASS] = {1, SLUICE__FRAME_FDS *SLUICE__FRAME_ENTRY, 1,
                             SLUICE__FRAME_FDS},
     [SLUICE__FRAME_READY] = {0, 0, 0, 0},
     [SLUICE__FRAME_COMMIT] = {0, 0, 0, 0},
@@ -68,8 +68,7 @@ int sluice__frame_get(sluice__frame_t *out,
   }
   if (sluice__get_le32(in + 12) != number) {
     return sluice_fail(err, SLUICE_ECORRUPT, "expected message %u, found %u",
-                       (unsigned)number,
-                       (unsigned)sluice__get_le32(in + 12));
+                       (unsigned)number, (unsigned)sluice__get_le32(in + 12));
   }
   out->type = (sluice__frame_type_t)type;
   out->fds = fds;

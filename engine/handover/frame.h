@@ -17,13 +17,13 @@
 
 typedef enum sluice__frame_type_e {
   SLUICE__FRAME_HELLO = 1, /* new: version (4), flags (4) */
-  SLUICE__FRAME_OFFER,     /* old: version (4), flags (4, 0), the host's bytes */
-  SLUICE__FRAME_STREAM,    /* old: bytes of the native stream */
-  SLUICE__FRAME_PASS,      /* old: descriptors, an entry (passed.h) for each */
-  SLUICE__FRAME_READY,     /* new: all is here and was checked */
-  SLUICE__FRAME_COMMIT,    /* old: take it */
-  SLUICE__FRAME_RUNNING,   /* new: I serve */
-  SLUICE__FRAME_FAIL       /* both: code (4, signed), message */
+  SLUICE__FRAME_OFFER,   /* old: version (4), flags (4, 0), the host's bytes */
+  SLUICE__FRAME_STREAM,  /* old: bytes of the native stream */
+  SLUICE__FRAME_PASS,    /* old: descriptors, an entry (passed.h) for each */
+  SLUICE__FRAME_READY,   /* new: all is here and was checked */
+  SLUICE__FRAME_COMMIT,  /* old: take it */
+  SLUICE__FRAME_RUNNING, /* new: I serve */
+  SLUICE__FRAME_FAIL     /* both: code (4, signed), message */
 } sluice__frame_type_t;
 
 enum {

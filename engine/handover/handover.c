@@ -185,8 +185,8 @@ static bool may_say(const sluice_handover_t *h, sluice__frame_type_t type) {
 static void on_message(void *ctx, const sluice__frame_t *frame,
                        const uint8_t *payload) {
   sluice_handover_t *h = ctx;
-  bool is_late = h->error.code != 0 || h->is_running ||
-                 h->state == SLUICE__HANDOVER_OVER;
+  bool is_late =
+      h->error.code != 0 || h->is_running || h->state == SLUICE__HANDOVER_OVER;
 
   if (!may_say(h, frame->type)) {
     fail_saying(h, SLUICE_EORDER, "the successor says what it may not say now");
@@ -282,9 +282,9 @@ static void free_struct(sluice_handover_t *h) {
 static int begin_parts(sluice_handover_t *h, sluice_engine_t *engine,
                        sluice_registry_t *registry, int socket) {
   uint32_t ms = h->options.timeout_ms;
-  int r = sluice__channel_open(&h->channel, sluice_engine_loop(engine), socket,
-                               ms != 0 ? ms : TIMEOUT_DEFAULT_MS, &channel_ops,
-                               h);
+  int r =
+      sluice__channel_open(&h->channel, sluice_engine_loop(engine), socket,
+                           ms != 0 ? ms : TIMEOUT_DEFAULT_MS, &channel_ops, h);
 
   if (r < 0) {
     return r;
@@ -307,7 +307,8 @@ int sluice_handover_begin(sluice_handover_t **out, sluice_engine_t *engine,
   sluice_handover_t *h;
   int r;
 
-  if (cb == NULL || (options != NULL && options->offer_len > SLUICE_OFFER_MAX)) {
+  if (cb == NULL ||
+      (options != NULL && options->offer_len > SLUICE_OFFER_MAX)) {
     return UV_EINVAL;
   }
   h = a->alloc(a->ctx, sizeof(*h), _Alignof(max_align_t));

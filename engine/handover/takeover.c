@@ -316,10 +316,8 @@ static void on_sent(void *ctx) {
   }
 }
 
-static const sluice__channel_ops_t channel_ops = {.message = on_message,
-                                                  .ended = on_ended,
-                                                  .late = on_late,
-                                                  .sent = on_sent};
+static const sluice__channel_ops_t channel_ops = {
+    .message = on_message, .ended = on_ended, .late = on_late, .sent = on_sent};
 
 /* ---- life ---- */
 
@@ -327,8 +325,7 @@ static int greet(sluice_takeover_t *t) {
   uint8_t hello[SLUICE__FRAME_GREETING];
 
   sluice__put_le32(hello, SLUICE__FRAME_VERSION);
-  sluice__put_le32(hello + 4,
-                   t->options.copy_memory ? SLUICE__FRAME_COPY : 0u);
+  sluice__put_le32(hello + 4, t->options.copy_memory ? SLUICE__FRAME_COPY : 0u);
   return sluice__channel_send(t->channel, SLUICE__FRAME_HELLO, hello,
                               sizeof(hello));
 }
@@ -341,9 +338,9 @@ static void free_struct(sluice_takeover_t *t) {
 
 static int open_parts(sluice_takeover_t *t, int socket) {
   uint32_t ms = t->options.timeout_ms;
-  int r = sluice__channel_open(&t->channel, sluice_engine_loop(t->engine),
-                               socket, ms != 0 ? ms : TIMEOUT_DEFAULT_MS,
-                               &channel_ops, t);
+  int r =
+      sluice__channel_open(&t->channel, sluice_engine_loop(t->engine), socket,
+                           ms != 0 ? ms : TIMEOUT_DEFAULT_MS, &channel_ops, t);
 
   if (r < 0) {
     return r;

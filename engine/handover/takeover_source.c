@@ -40,8 +40,8 @@ int sluice__takeover_keep(sluice_takeover_t *t, const sluice__frame_t *frame,
 
   for (uint32_t i = 0; i < frame->fds; i++) {
     int fd = sluice__channel_take_fd(t->channel, i);
-    int r = sluice__arrivals_add(&t->arrivals, entries, frame->len, &at, fd,
-                                 err);
+    int r =
+        sluice__arrivals_add(&t->arrivals, entries, frame->len, &at, fd, err);
 
     if (r < 0) {
       (void)close(fd);

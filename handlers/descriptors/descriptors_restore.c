@@ -54,8 +54,7 @@ static int add(sluice_descriptors_t *d, uint32_t tag, uint32_t len,
   new.bytes = malloc((size_t)len + 1);
   if (new.bytes == NULL || grow(d) < 0) {
     free(new.bytes);
-    return sluice_fail(err, UV_ENOMEM, "no memory for %u bytes",
-                       (unsigned)len);
+    return sluice_fail(err, UV_ENOMEM, "no memory for %u bytes", (unsigned)len);
   }
   new.fd = sluice_section_passed(d->section, SLUICE__DESCRIPTORS_TAG);
   if (new.fd < 0) {

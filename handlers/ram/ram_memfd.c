@@ -83,10 +83,11 @@ int sluice__ram_take_region(sluice_ram_t *ram, sluice__ram_region_t *region,
     return 0;
   }
   if ((region->flags & SLUICE_RAM_REMAP) == 0) {
-    r = sluice_fail(err, SLUICE_EKIND,
-                    "region \"%.64s\" is passed as a descriptor, and its memory "
-                    "may not be replaced",
-                    region->name);
+    r = sluice_fail(
+        err, SLUICE_EKIND,
+        "region \"%.64s\" is passed as a descriptor, and its memory "
+        "may not be replaced",
+        region->name);
   }
   if (r == 0) {
     r = sluice__taken_open(&region->taken, fd, region->base, region->bytes,

@@ -36,7 +36,7 @@ typedef struct sluice__ram_region_s {
   uint64_t *marks;
   uint64_t *since;
   uint64_t *pending;
-  int is_mapped; /* pages of it are those of an image's file */
+  int is_mapped;           /* pages of it are those of an image's file */
   sluice__shadow_t shadow; /* while restoring */
   int memfd;               /* what it is mapped from, the host's; -1: nothing */
   int is_passed;           /* saving: by its descriptor; no page is pending */

@@ -34,7 +34,7 @@ static struct {
   uint8_t *memory;
   int memfd;
   int pipes[PIPES_MAX];
-  char tokens[PIPES_MAX][8];
+  char tokens[PIPES_MAX][16];
   unsigned pipe_count;
   unsigned listed;
   unsigned writes;
@@ -60,8 +60,8 @@ static void count_call(void) {
   if (box.calls == box.kill_at) {
     (void)raise(SIGKILL);
   }
-  while (box.stop_at != 0 && box.calls >= box.stop_at) {
-    (void)pause();
+  if (box.calls == box.stop_at) {
+    (void)raise(SIGSTOP);
   }
 }
 
@@ -105,9 +105,9 @@ static void open_memory(void) {
     box.memfd = memfd_create("box", MFD_CLOEXEC);
     REQUIRE(box.memfd >= 0 && ftruncate(box.memfd, BOX_BYTES) == 0);
   }
-  box.memory = mmap(NULL, BOX_BYTES, PROT_READ | PROT_WRITE,
-                    is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS,
-                    box.memfd, 0);
+  box.memory =
+      mmap(NULL, BOX_BYTES, PROT_READ | PROT_WRITE,
+           is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, box.memfd, 0);
   REQUIRE(box.memory != MAP_FAILED);
 }
 
@@ -164,7 +164,7 @@ static int next_pipe(void *data, int is_first, sluice_descriptor_t *out,
 
 static void take_pipe(void *data, const sluice_descriptor_t *in) {
   (void)data;
-  REQUIRE(in->tag == TAG && in->len < 8 && box.pipe_count < PIPES_MAX);
+  REQUIRE(in->tag == TAG && in->len < 16 && box.pipe_count < PIPES_MAX);
   memcpy(box.tokens[box.pipe_count], in->bytes, in->len);
   box.pipes[box.pipe_count++] = in->fd;
 }
@@ -172,7 +172,7 @@ static void take_pipe(void *data, const sluice_descriptor_t *in) {
 /* The token that was written to each pipe is there to be read, once. */
 static void read_pipes(void) {
   for (unsigned i = 0; i < box.pipe_count; i++) {
-    char got[8] = {0};
+    char got[16] = {0};
 
     REQUIRE(read(box.pipes[i], got, sizeof(got)) > 0);
     REQUIRE(strcmp(got, box.tokens[i]) == 0);
@@ -371,10 +371,20 @@ static void serve_new(void) {
   }
 }
 
+/* Nothing of a hand-over; then waits for the end. */
+static void talk_rubbish(int socket) {
+  char rubbish[64] = "rubbish";
+
+  REQUIRE(write(socket, rubbish, sizeof(rubbish)) == sizeof(rubbish));
+  while (read(socket, rubbish, sizeof(rubbish)) > 0) {
+  }
+  (void)close(socket);
+  box.board->new_end = BOX_GAVE_UP;
+}
+
 static void run_new(int socket) {
-  const sluice_takeover_options_t options = {.timeout_ms = TIMEOUT_MS,
-                                             .offered = on_offered,
-                                             .check = on_check};
+  const sluice_takeover_options_t options = {
+      .timeout_ms = TIMEOUT_MS, .offered = on_offered, .check = on_check};
   struct rlimit limit = {0, 0};
   sluice_takeover_t *t;
   unsigned files;
@@ -383,6 +393,10 @@ static void run_new(int socket) {
 
   plan.is_memfd = 0; /* what it had before is no matter */
   box.plan = &plan;
+  if (plan.rubbish) {
+    talk_rubbish(socket);
+    _exit(0);
+  }
   open_memory();
   plan.is_memfd = is_memfd;
   box.memfd = -1;
@@ -432,10 +446,11 @@ static pid_t start(void (*run)(int), const box_plan_t *plan, box_board_t *board,
 static void await(pid_t pid, unsigned kill_at, unsigned stop_at) {
   int status = 0;
 
-  if (stop_at != 0) {
+  REQUIRE(waitpid(pid, &status, WUNTRACED) == pid);
+  if (WIFSTOPPED(status)) {
     (void)kill(pid, SIGKILL);
+    REQUIRE(waitpid(pid, &status, 0) == pid);
   }
-  REQUIRE(waitpid(pid, &status, 0) == pid);
   REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
           ((kill_at != 0 || stop_at != 0) && WIFSIGNALED(status) &&
            WTERMSIG(status) == SIGKILL));

@@ -45,6 +45,7 @@ typedef struct box_plan_s {
   unsigned pipes;    /* 0: BOX_PIPES */
   unsigned no_files; /* the successor may open no more */
   int refuses;       /* its check says no */
+  int rubbish;       /* it says nothing that makes sense */
 } box_plan_t;
 
 /* Runs both until they end; `*board` says how. */

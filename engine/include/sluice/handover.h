@@ -59,7 +59,7 @@ typedef struct sluice_handover_options_s {
    * max_rounds, at_max_rounds, max_memory, staging, weight, policy, progress
    * and data (for these two). The rest is the hand-over's own. */
   sluice_save_options_t save;
-  void *data;         /* for sluice_handover_data() */
+  void *data;          /* for sluice_handover_data() */
   uint32_t timeout_ms; /* a successor that does not answer, or takes no byte,
                           for so long has failed; 0: 1000 */
   /* What the successor must know before it can fill its registry: at most

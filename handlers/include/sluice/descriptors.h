@@ -49,12 +49,10 @@ typedef struct sluice_descriptors_options_s {
 } sluice_descriptors_options_t;
 
 /* Makes the section and registers it. Errors of sluice_registry_add(). */
-SLUICE_EXTERN int
-sluice_descriptors_new(sluice_descriptors_t **out, sluice_registry_t *registry,
-                       const char *name,
-                       const sluice_section_options_t *section,
-                       const sluice_descriptors_options_t *options,
-                       sluice_error_t *err);
+SLUICE_EXTERN int sluice_descriptors_new(
+    sluice_descriptors_t **out, sluice_registry_t *registry, const char *name,
+    const sluice_section_options_t *section,
+    const sluice_descriptors_options_t *options, sluice_error_t *err);
 /* After the registry, or after taking the section out. NULL is fine. */
 SLUICE_EXTERN void sluice_descriptors_free(sluice_descriptors_t *descriptors);
 
