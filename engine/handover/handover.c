@@ -55,6 +55,7 @@ static void on_saved(sluice_save_t *save, int status) {
     sluice__channel_close(h->channel);
   } else {
     assert(status < 0);
+    (void)status;
     if (h->error.code == 0) {
       h->error = *sluice_save_error(save);
     }

@@ -48,8 +48,8 @@ static int pass(sluice_ram_t *ram, sluice__ram_region_t *region,
     region->is_passed = 1;
     ram->stats.bytes_passed += region->bytes;
   } else if (r != UV_ENOTSUP) {
-    return sluice_fail(err, r, "region \"%.64s\": %s", region->name,
-                       sluice_strerror(r));
+    return sluice_fail(err, r, "region \"%.64s\": its memfd cannot be passed",
+                       region->name);
   }
   return 0;
 }
