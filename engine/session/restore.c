@@ -142,6 +142,13 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
   return 0;
 }
 
+void sluice_restore_commit(sluice_restore_t *restore) {
+  if (restore->state == SLUICE__RESTORE_CHECKED) {
+    restore->may_commit = true;
+    sluice__session_wake(&restore->session);
+  }
+}
+
 void sluice_restore_cancel(sluice_restore_t *restore) {
   if (restore->file.is_owed && restore->file.is_behind_open) {
     sluice__session_cancel(&restore->file.behind);

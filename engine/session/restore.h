@@ -15,9 +15,10 @@
 #include "session/session.h"
 
 /*   OPEN -> OPENING -> [SURVEY -> [VERIFY]] -> LOAD -> [MAP] -> CHECK ->
- * COMMITTED
+ * [CHECKED] -> COMMITTED
  *
- * OPENING waits for the source; so does LOAD when nothing can be decoded. */
+ * OPENING waits for the source; so does LOAD when nothing can be decoded;
+ * CHECKED waits for the host. */
 typedef enum sluice__restore_state_e {
   SLUICE__RESTORE_OPEN,
   SLUICE__RESTORE_OPENING,
@@ -26,6 +27,7 @@ typedef enum sluice__restore_state_e {
   SLUICE__RESTORE_LOAD,
   SLUICE__RESTORE_MAP,
   SLUICE__RESTORE_CHECK,
+  SLUICE__RESTORE_CHECKED,
   SLUICE__RESTORE_COMMITTED
 } sluice__restore_state_t;
 
@@ -42,6 +44,7 @@ struct sluice_restore_s {
   bool is_cancelled;   /* the source was asked to end its read */
   bool is_at_end;      /* the source has no more */
   bool is_loaded;      /* the stream was whole */
+  bool may_commit;     /* the host said so */
 
   sluice__cont_t pull;       /* reads the stream's frame */
   sluice__cont_t *starved;   /* who waits for input: pull or a section */

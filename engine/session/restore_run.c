@@ -212,6 +212,16 @@ static void commit(sluice_restore_t *restore) {
   sluice__session_finish(&restore->session);
 }
 
+/* All may commit; does the host want to say when? */
+static int ask_host(sluice_restore_t *restore) {
+  restore->state = SLUICE__RESTORE_CHECKED;
+  restore->may_commit = restore->options.checked == NULL;
+  if (!restore->may_commit) {
+    restore->options.checked(restore); /* may answer in here */
+  }
+  return SLUICE__MORE;
+}
+
 static int check_turn(sluice_restore_t *restore, sluice__budget_t *b) {
   sluice__session_t *s = &restore->session;
   sluice__cont_t *failed = NULL;
@@ -219,9 +229,17 @@ static int check_turn(sluice_restore_t *restore, sluice__budget_t *b) {
 
   if (s->error.code == 0 && r == SLUICE__DONE &&
       sluice__restore_file_holds(restore)) {
-    commit(restore);
+    return ask_host(restore);
   }
   return s->error.code != 0 ? SLUICE__WAIT : SLUICE__MORE;
+}
+
+static int checked_turn(sluice_restore_t *restore) {
+  if (!restore->may_commit) {
+    return SLUICE__WAIT;
+  }
+  commit(restore);
+  return SLUICE__MORE;
 }
 
 int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b) {
@@ -235,6 +253,7 @@ int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b) {
   case SLUICE__RESTORE_LOAD: return load_turn(restore, b);
   case SLUICE__RESTORE_MAP: return map_turn(restore, b);
   case SLUICE__RESTORE_CHECK: return check_turn(restore, b);
+  case SLUICE__RESTORE_CHECKED: return checked_turn(restore);
   case SLUICE__RESTORE_COMMITTED: return SLUICE__MORE;
   }
   return SLUICE__WAIT;

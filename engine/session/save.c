@@ -122,6 +122,7 @@ static int open_encoder(sluice_save_t *save) {
       .host = o->host,
       .host_version = o->host_version,
       .image_id = o->image_id,
+      .no_index = o->no_index,
   };
   int r;
 

@@ -23,6 +23,7 @@
 
 #include "memory/mem.h"
 #include "session/engine.h"
+#include "session/passing.h"
 #include "session/registry.h"
 
 typedef enum sluice__session_state_e {
@@ -60,6 +61,7 @@ struct sluice__session_s {
   sluice__session_t *next;
   sluice__session_t *prev;
   sluice_registry_t *registry; /* NULL: it has no sections */
+  const sluice__passing_t *passing; /* of a hand-over; NULL: it is none */
   sluice__mem_t mem;
   sluice_alloc_t mem_alloc; /* `mem` as an allocator */
   sluice__queue_t queue;

@@ -288,9 +288,14 @@ static int find_span(const sluice_ram_t *ram, uint32_t region, uint64_t offset,
 }
 
 static void mark_span(sluice_ram_t *ram, const sluice__ram_span_t *span) {
-  uint64_t changed = sluice__bitmap_set(ram->regions[span->region]->marks,
-                                        span->page, span->count);
+  sluice__ram_region_t *region = ram->regions[span->region];
+  uint64_t changed;
 
+  if (region->is_passed) { /* its memory is: nothing has to be sent */
+    (void)sluice__bitmap_set(region->since, span->page, span->count);
+    return;
+  }
+  changed = sluice__bitmap_set(region->marks, span->page, span->count);
   if (changed > 0) {
     ram->marked += changed;
     sluice__ram_save_marked(ram);

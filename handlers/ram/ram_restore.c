@@ -49,12 +49,12 @@ int sluice__ram_restore_begin(void *self, sluice_section_t *section,
   sluice_ram_t *ram = self;
   int r = check_limit(ram, err);
 
-  (void)section;
   (void)version; /* decoders make the same items of all of them */
   if (r != 0) {
     return r;
   }
   memset(&ram->restore, 0, sizeof(ram->restore));
+  ram->restore.section = section;
   for (uint32_t i = 0; i < ram->region_count; i++) {
     ram->regions[i]->wire = SLUICE__WIRE_NONE;
   }
@@ -72,12 +72,16 @@ static sluice__ram_region_t *find_name(const sluice_ram_t *ram,
   return NULL;
 }
 
+static int is_declared(const sluice__ram_region_t *region) {
+  return region->shadow.written != NULL || region->taken.at != NULL;
+}
+
 static int match_region(const sluice_ram_t *ram,
                         const sluice__ram_region_t *region,
                         const sluice_region_t *in, sluice_error_t *err) {
   uint32_t page_size = UINT32_C(1) << ram->page_shift;
 
-  if (region->shadow.written != NULL) {
+  if (is_declared(region)) {
     return sluice_fail(err, SLUICE_ECORRUPT,
                        "region \"%.64s\" is declared twice", in->name);
   }
@@ -126,6 +130,13 @@ static int take_region(sluice_ram_t *ram, const sluice_region_t *in,
   }
   r = match_region(ram, region, in, err);
   if (r == 0) {
+    r = sluice__ram_take_region(ram, region, err);
+  }
+  if (r == 1) {
+    region->wire = in->index;
+    return 0;
+  }
+  if (r == 0) {
     r = open_shadow(ram, region, err);
   }
   if (r == 0) {
@@ -163,6 +174,11 @@ static int check_run(const sluice_ram_t *ram,
     return sluice_fail(err, SLUICE_ECORRUPT,
                        "pages of region %u, which was not declared",
                        (unsigned)run->region);
+  }
+  if (region->taken.at != NULL) {
+    return sluice_fail(err, SLUICE_ECORRUPT,
+                       "pages of region \"%.64s\", which was passed",
+                       region->name);
   }
   if (run->page_size != page_size || run->offset % page_size != 0 ||
       run->offset > region->bytes ||
@@ -263,7 +279,7 @@ static int check_complete(const sluice_ram_t *ram, sluice_error_t *err) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     const sluice__ram_region_t *region = ram->regions[i];
 
-    if (region->shadow.written == NULL) {
+    if (!is_declared(region)) {
       return sluice_fail(err, SLUICE_EMISSING,
                          "region \"%.64s\" of %" PRIu64
                          " bytes is registered, but not in the stream",
@@ -374,6 +390,10 @@ void sluice__ram_restore_commit(void *self) {
     sluice__ram_region_t *region = ram->regions[i];
 
     region->is_mapped = region->shadow.is_mapped;
+    if (region->taken.at != NULL) {
+      sluice__taken_commit(&region->taken, region->base);
+      continue;
+    }
     sluice__shadow_commit(&region->shadow, region->base, can_remap(region));
   }
 }
@@ -391,6 +411,9 @@ void sluice__ram_restore_end(void *self, int status) {
       (void)sluice__bitmap_set(region->since, 0, region->pages);
     }
     sluice__shadow_close(&region->shadow);
+    if (region->taken.at != NULL) {
+      sluice__taken_close(&region->taken);
+    }
   }
   memset(&ram->restore, 0, sizeof(ram->restore));
   ram->state = SLUICE__RAM_IDLE;

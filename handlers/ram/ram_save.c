@@ -29,8 +29,10 @@ static int is_asked(const sluice_ram_t *ram) {
 
 static void disarm_regions(sluice_ram_t *ram, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
-    ram->tracker->disarm(ram->tracker_state, ram->regions[i]->base,
-                         ram->regions[i]->bytes);
+    if (!ram->regions[i]->is_passed) {
+      ram->tracker->disarm(ram->tracker_state, ram->regions[i]->base,
+                           ram->regions[i]->bytes);
+    }
   }
   ram->tracker->end(ram->tracker_state);
 }
@@ -42,6 +44,9 @@ static int arm_regions(sluice_ram_t *ram, sluice_error_t *err) {
     return r;
   }
   for (uint32_t i = 0; i < ram->region_count; i++) {
+    if (ram->regions[i]->is_passed) {
+      continue;
+    }
     r = ram->tracker->arm(ram->tracker_state, ram->regions[i]->base,
                           ram->regions[i]->bytes, err);
     if (r != 0) {
@@ -55,8 +60,12 @@ static int arm_regions(sluice_ram_t *ram, sluice_error_t *err) {
 /* A save that failed may have left bits set: they were not known. */
 static void make_pending(sluice_ram_t *ram, sluice__ram_region_t *region,
                          uint64_t page, uint64_t count) {
-  (void)sluice__bitmap_set(region->pending, page, count);
-  ram->save.known += count;
+  if (region->is_passed) {
+    (void)sluice__bitmap_clear(region->pending, page, count);
+  } else {
+    (void)sluice__bitmap_set(region->pending, page, count);
+    ram->save.known += count;
+  }
   ram->marked -= sluice__ram_region_gather(region, page, count);
 }
 
@@ -104,8 +113,12 @@ int sluice__ram_save_begin(void *self, sluice_section_t *section,
   if (ram->save.mode == SLUICE_CUT) {
     return sluice__ram_cut_begin(ram, err);
   }
-  r = arm_regions(ram, err);
+  r = sluice__ram_pass_regions(ram, err);
+  if (r == 0) {
+    r = arm_regions(ram, err);
+  }
   if (r != 0) {
+    sluice__ram_unpass_regions(ram);
     return r;
   }
   ram->state = SLUICE__RAM_PRIME;
@@ -145,7 +158,7 @@ static int ask_tracker(sluice_ram_t *ram, sluice__ram_region_t *region,
   sluice__look_t look = {.base = region->base, .from = from, .to = *to};
   int r;
 
-  if (!is_asked(ram)) {
+  if (!is_asked(ram) || region->is_passed) {
     return 0;
   }
   r = ram->tracker->look(ram->tracker_state, &look, err);
@@ -350,6 +363,7 @@ void sluice__ram_save_end(void *self, int status) {
   if (status == 0) {
     forget_writes(ram);
   }
+  sluice__ram_unpass_regions(ram);
   ram->state = SLUICE__RAM_IDLE;
   ram->save.section = NULL;
   sluice__ram_cut_tell_writable(ram); /* may begin the next save */

@@ -30,6 +30,8 @@ sluice__ram_region_t *sluice__ram_region_new(const char *name, void *base,
   region->pages = bytes >> page_shift;
   region->flags = flags;
   region->wire = SLUICE__WIRE_NONE;
+  region->memfd = -1;
+  region->taken.fd = -1;
   if (region->name == NULL || !open_bitmaps(region)) {
     sluice__ram_region_free(region);
     return NULL;
@@ -43,6 +45,7 @@ void sluice__ram_region_free(sluice__ram_region_t *region) {
     return;
   }
   sluice__shadow_close(&region->shadow);
+  sluice__taken_close(&region->taken);
   free(region->marks);
   free(region->since);
   free(region->pending);

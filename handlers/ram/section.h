@@ -21,6 +21,7 @@
 
 #include "cut.h"
 #include "shadow.h"
+#include "taken.h"
 #include "tracker.h"
 
 #define SLUICE__WIRE_NONE UINT32_MAX
@@ -37,6 +38,9 @@ typedef struct sluice__ram_region_s {
   uint64_t *pending;
   int is_mapped;           /* pages of it are those of an image's file */
   sluice__shadow_t shadow; /* while restoring */
+  int memfd;               /* what it is mapped from, the host's; -1: nothing */
+  int is_passed;           /* saving: by its descriptor; no page is pending */
+  sluice__taken_t taken;   /* restoring, and after: by its descriptor */
 } sluice__ram_region_t;
 
 /*   PRIME: all becomes pending, a slice a turn; then LOOK or SEND
@@ -77,6 +81,7 @@ typedef struct sluice__ram_fill_s {
 } sluice__ram_fill_t;
 
 typedef struct sluice__ram_restore_s {
+  sluice_section_t *section;
   sluice__ram_region_t *last;    /* the region of the run before */
   sluice__ram_region_t *prepare; /* being discarded, or NULL */
   sluice__ram_fill_t fill;       /* count 0: none */
@@ -134,6 +139,14 @@ uint64_t sluice__ram_run_limit(const sluice_ram_t *ram,
                                const sluice_writer_t *w);
 /* New marks were set: a section that waits has work again. */
 void sluice__ram_save_marked(sluice_ram_t *ram);
+
+/* ram_memfd.c: memory that is passed instead of being copied. Passes what can
+ * be; the other regions' pages are sent. */
+int sluice__ram_pass_regions(sluice_ram_t *ram, sluice_error_t *err);
+void sluice__ram_unpass_regions(sluice_ram_t *ram);
+/* 1 it came as a descriptor, 0 its pages will come, or an error. */
+int sluice__ram_take_region(sluice_ram_t *ram, sluice__ram_region_t *region,
+                            sluice_error_t *err);
 
 /* ram_restore.c: the hooks of handler.h. */
 int sluice__ram_restore_begin(void *self, sluice_section_t *section,

@@ -58,6 +58,21 @@ void sluice_section_urgent(sluice_section_t *section) {
   section->urgents++;
 }
 
+/* No save here is a hand-over. */
+int sluice_section_pass_memory(sluice_section_t *section, const char *tag,
+                               int fd) {
+  (void)section;
+  (void)tag;
+  (void)fd;
+  return UV_ENOTSUP;
+}
+
+int sluice_section_passed(sluice_section_t *section, const char *tag) {
+  (void)section;
+  (void)tag;
+  return -1;
+}
+
 sluice_save_mode_t sluice_section_mode(const sluice_section_t *section) {
   return section->mode;
 }

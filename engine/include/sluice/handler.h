@@ -157,6 +157,24 @@ sluice_section_stream_schema(const sluice_section_t *section, size_t *out_len);
  * for: pre-images. Loop thread, in a save. */
 SLUICE_EXTERN void sluice_section_urgent(sluice_section_t *section);
 
+/* In a hand-over (handover.h): passes an open descriptor to the section of the
+ * same name in the successor, beside the stream and ahead of what is written
+ * from now on. Those of one tag (1..SLUICE_NAME_MAX bytes) keep their order.
+ * `fd` is borrowed until save_end. Between save_begin and save_end.
+ *   UV_ENOTSUP     this save is no hand-over
+ *   SLUICE_ELIMIT  too many */
+SLUICE_EXTERN int sluice_section_pass(sluice_section_t *section,
+                                      const char *tag, int fd);
+
+/* As _pass, for memory: UV_ENOTSUP also where one side wants it copied. */
+SLUICE_EXTERN int sluice_section_pass_memory(sluice_section_t *section,
+                                             const char *tag, int fd);
+
+/* In a takeover: the next descriptor that was passed with that tag; the
+ * caller's now. -1: there is none. Between restore_begin and restore_end. */
+SLUICE_EXTERN int sluice_section_passed(sluice_section_t *section,
+                                        const char *tag);
+
 /* Of the save that runs, from save_begin to its last step. */
 SLUICE_EXTERN sluice_save_mode_t
 sluice_section_mode(const sluice_section_t *section);

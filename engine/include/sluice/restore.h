@@ -81,6 +81,9 @@ typedef struct sluice_restore_options_s {
   uint32_t stall_ms;           /* no byte for so long: UV_ETIMEDOUT; 0: never */
   void (*progress)(sluice_restore_t *restore,
                    const sluice_progress_t *progress);
+  /* Optional. Every section has passed its check; nothing is committed before
+   * sluice_restore_commit(), in here or later. */
+  void (*checked)(sluice_restore_t *restore);
   sluice_restore_way_t way;
   /* Not 0: fail with UV_ENOTSUP rather than read the pages eagerly. */
   int must_map;
@@ -118,6 +121,9 @@ SLUICE_EXTERN int sluice_restore_begin(sluice_restore_t **out,
                                        sluice_source_t *source,
                                        const sluice_restore_options_t *options,
                                        sluice_restore_cb cb);
+
+/* After `checked`: all sections commit, from the loop. */
+SLUICE_EXTERN void sluice_restore_commit(sluice_restore_t *restore);
 
 /* Ends it with UV_ECANCELED; once it has committed, a verification behind; else
  * no-op. */

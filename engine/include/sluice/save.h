@@ -82,6 +82,7 @@ typedef struct sluice_save_options_s {
   sluice_verdict_t at_max_rounds; /* SWITCH or GIVE_UP; 0: SWITCH */
   size_t max_memory;              /* held by the session; 0: 256 MiB.
                                 An index takes 2 MiB a GiB of pages. */
+  int no_index;                   /* native: nobody will seek in it */
   size_t staging;                 /* bytes in flight to the sink; 0: 3 MiB */
   uint32_t weight;                /* share among sessions, 1..1000; 0: 100 */
   uint32_t stall_ms; /* no byte taken for so long: UV_ETIMEDOUT; 0: never */

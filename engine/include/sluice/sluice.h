@@ -18,6 +18,7 @@
 #include <sluice/engine.h>
 #include <sluice/error.h>
 #include <sluice/handler.h>
+#include <sluice/handover.h>
 #include <sluice/item.h>
 #include <sluice/progress.h>
 #include <sluice/reader.h>

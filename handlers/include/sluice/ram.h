@@ -135,6 +135,19 @@ SLUICE_EXTERN int sluice_ram_add_region(sluice_ram_t *ram, const char *name,
                                         void *base, uint64_t bytes,
                                         uint32_t flags, uint32_t *out_region);
 
+/* The region is the first `bytes` bytes of a memfd, mapped shared; `fd` is
+ * borrowed for the life of the section, -1 takes that back. In a hand-over
+ * (handover.h) the descriptor is passed and no page is sent; the host need not
+ * do more. Every other save copies. UV_EINVAL (no such region, not whole pages
+ * of the kernel's, the file is shorter), UV_EBUSY. */
+SLUICE_EXTERN int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region,
+                                          int fd);
+
+/* After a takeover: the descriptor that the region's memory now is of, mapped
+ * shared; the caller's from here on, for the next hand-over. -1: the region was
+ * copied. A region that is to be taken over so needs SLUICE_RAM_REMAP. */
+SLUICE_EXTERN int sluice_ram_take_memfd(sluice_ram_t *ram, uint32_t region);
+
 /* The host is about to write, in this same callback, `len` bytes from byte
  * `offset` of `region`. Ranges outside are cut. Loop thread. Cooperative:
  * needed before every write; where the write came first, a save in mode
@@ -186,6 +199,7 @@ typedef struct sluice_ram_stats_s {
   uint64_t syncs;       /* times what was written was gathered, whole rounds */
   uint64_t preimages;   /* pages copied before they were written */
   uint64_t preimage_peak; /* bytes of them in memory at most */
+  uint64_t bytes_passed;  /* of regions whose descriptor was passed instead */
 } sluice_ram_stats_t;
 
 SLUICE_EXTERN void sluice_ram_stats(const sluice_ram_t *ram,

@@ -1,0 +1,248 @@
+/* channel_out.c - sends messages in order.
+ *
+ * What the socket does not take at once waits its turn. Descriptors go with the
+ * first byte of their message and are borrowed until then. After an error
+ * nothing is sent any more. */
+#include "handover/channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct sluice__parcel_s {
+  sluice__parcel_t *next;
+  uint8_t header[SLUICE__FRAME_HEADER];
+  const uint8_t *data; /* own[], or the stream's */
+  size_t len;
+  size_t sent; /* of header and data */
+  uint32_t fd_count;
+  int fds[SLUICE__FRAME_FDS];
+  bool is_stream;
+  sluice_sink_cb cb; /* of STREAM */
+  void *ctx;
+  uint8_t own[];
+};
+
+static void add_fds(const sluice__parcel_t *p, struct msghdr *message,
+                    void *control) {
+  size_t bytes = p->fd_count * sizeof(int);
+  struct cmsghdr *c;
+
+  message->msg_control = control;
+  message->msg_controllen = CMSG_SPACE(bytes);
+  c = CMSG_FIRSTHDR(message);
+  c->cmsg_level = SOL_SOCKET;
+  c->cmsg_type = SCM_RIGHTS;
+  c->cmsg_len = CMSG_LEN(bytes);
+  memcpy(CMSG_DATA(c), p->fds, bytes);
+}
+
+static struct iovec piece(const uint8_t *data, size_t len) {
+  return (struct iovec){(void *)(uintptr_t)data, len};
+}
+
+static ssize_t put(const sluice__channel_t *ch, const sluice__parcel_t *p) {
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(SLUICE__FRAME_FDS * sizeof(int))];
+  } control;
+  size_t skip = p->sent < SLUICE__FRAME_HEADER
+                    ? 0
+                    : p->sent - (size_t)SLUICE__FRAME_HEADER;
+  struct iovec iov[2] = {{NULL, 0}, piece(p->data + skip, p->len - skip)};
+  struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
+  ssize_t n;
+
+  if (p->sent < SLUICE__FRAME_HEADER) {
+    iov[0] = piece(p->header + p->sent, SLUICE__FRAME_HEADER - p->sent);
+  }
+  if (p->sent == 0 && p->fd_count > 0) {
+    memset(&control, 0, sizeof(control));
+    add_fds(p, &message, control.bytes);
+  }
+  do {
+    n = sendmsg(ch->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  return n < 0 ? uv_translate_sys_error(errno) : n;
+}
+
+/* 1 all of it went, UV_EAGAIN, or another error. */
+static int put_parcel(sluice__channel_t *ch, sluice__parcel_t *p) {
+  while (p->sent < SLUICE__FRAME_HEADER + p->len) {
+    ssize_t n = put(ch, p);
+
+    if (n < 0) {
+      return (int)n;
+    }
+    p->sent += (size_t)n;
+  }
+  return 1;
+}
+
+static sluice__parcel_t *new_parcel(const sluice__frame_t *frame,
+                                    const void *payload, bool is_lent) {
+  sluice__parcel_t *p = malloc(sizeof(*p) + (is_lent ? 0 : frame->len));
+
+  if (p == NULL) {
+    return NULL;
+  }
+  memset(p, 0, offsetof(sluice__parcel_t, fds));
+  p->is_stream = is_lent;
+  p->cb = NULL;
+  p->ctx = NULL;
+  p->len = frame->len;
+  p->data = is_lent ? payload : p->own;
+  if (!is_lent && frame->len > 0) {
+    memcpy(p->own, payload, frame->len);
+  }
+  return p;
+}
+
+/* The deadline for what is on its way moves with every byte that goes. */
+static void watch(sluice__channel_t *ch) {
+  if (!ch->is_expecting) {
+    sluice__channel_expect(ch, ch->first != NULL && ch->out_code == 0);
+    ch->is_expecting = false;
+  }
+}
+
+static void append(sluice__channel_t *ch, sluice__parcel_t *p) {
+  if (ch->first == NULL) {
+    ch->first = p;
+  } else {
+    ch->last->next = p;
+  }
+  ch->last = p;
+  watch(ch);
+  sluice__channel_poll(ch);
+}
+
+/* 1 sent, 0 on its way, or an error; `p` is gone but for 0. */
+static int post(sluice__channel_t *ch, sluice__parcel_t *p,
+                const sluice__frame_t *frame) {
+  int r = ch->out_code;
+
+  sluice__frame_put(p->header, frame, ch->out_number++);
+  if (r == 0) {
+    r = ch->first == NULL ? put_parcel(ch, p) : UV_EAGAIN;
+  }
+  if (r == UV_EAGAIN) {
+    append(ch, p);
+    return 0;
+  }
+  if (r < 0) {
+    ch->out_code = r;
+  }
+  free(p);
+  return r;
+}
+
+int sluice__channel_send(sluice__channel_t *ch, sluice__frame_type_t type,
+                         const void *payload, size_t len) {
+  const sluice__frame_t frame = {.type = type, .len = (uint32_t)len};
+  sluice__parcel_t *p = new_parcel(&frame, payload, false);
+  int r = p == NULL ? UV_ENOMEM : post(ch, p, &frame);
+
+  return r < 0 ? r : 0;
+}
+
+int sluice__channel_send_fds(sluice__channel_t *ch, const void *payload,
+                             size_t len, const int *fds, uint32_t count) {
+  const sluice__frame_t frame = {
+      .type = SLUICE__FRAME_PASS, .len = (uint32_t)len, .fds = count};
+  sluice__parcel_t *p = new_parcel(&frame, payload, false);
+  int r;
+
+  if (p == NULL) {
+    return UV_ENOMEM;
+  }
+  memcpy(p->fds, fds, count * sizeof(int));
+  p->fd_count = count;
+  r = post(ch, p, &frame);
+  return r < 0 ? r : 0;
+}
+
+int sluice__channel_write(sluice__channel_t *ch, const void *data, size_t len,
+                          sluice_sink_cb cb, void *ctx) {
+  const sluice__frame_t frame = {.type = SLUICE__FRAME_STREAM,
+                                 .len = (uint32_t)len};
+  sluice__parcel_t *p = new_parcel(&frame, data, true);
+
+  if (p == NULL) {
+    return UV_ENOMEM;
+  }
+  p->cb = cb;
+  p->ctx = ctx;
+  return post(ch, p, &frame);
+}
+
+static sluice__parcel_t *pop(sluice__channel_t *ch) {
+  sluice__parcel_t *p = ch->first;
+
+  ch->first = p->next;
+  if (ch->first == NULL) {
+    ch->last = NULL;
+  }
+  return p;
+}
+
+/* Tells whose bytes they are, if they are somebody's. */
+static void retire(sluice__parcel_t *p, int status) {
+  sluice_sink_cb cb = p->cb;
+  void *ctx = p->ctx;
+
+  free(p);
+  if (cb != NULL) {
+    cb(ctx, status);
+  }
+}
+
+void sluice__channel_flush(sluice__channel_t *ch) {
+  while (ch->first != NULL) {
+    int r = ch->out_code < 0 ? ch->out_code : put_parcel(ch, ch->first);
+
+    if (r == UV_EAGAIN) {
+      break;
+    }
+    if (r < 0) {
+      ch->out_code = r;
+    }
+    retire(pop(ch), r < 0 ? r : 0);
+  }
+  watch(ch);
+}
+
+/* A message that has begun cannot be taken back: with it the channel is torn.
+ */
+void sluice__channel_finish_cut(sluice__channel_t *ch) {
+  sluice__parcel_t **at = &ch->first;
+  sluice_sink_cb cb = ch->cut_cb;
+
+  ch->cut_cb = NULL;
+  ch->last = NULL;
+  while (*at != NULL) {
+    sluice__parcel_t *p = *at;
+
+    if (!p->is_stream) {
+      ch->last = p;
+      at = &p->next;
+      continue;
+    }
+    if (p->sent > 0) {
+      ch->out_code = UV_ECANCELED;
+    }
+    *at = p->next;
+    retire(p, UV_ECANCELED);
+  }
+  watch(ch);
+  cb(ch->cut_ctx, 0);
+}
+
+void sluice__channel_drop_out(sluice__channel_t *ch) {
+  while (ch->first != NULL) {
+    sluice__parcel_t *p = pop(ch);
+
+    free(p);
+  }
+}

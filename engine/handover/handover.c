@@ -1,0 +1,376 @@
+/* handover.c - the old side: who says what when, and how it ends.
+ *
+ * Whatever goes wrong comes to fail(). It ends the save, and the end of the
+ * save ends the hand-over: one path, whoever began it. */
+#include "handover/handover.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "session/save.h"
+#include "stream/bytes.h"
+
+enum { TIMEOUT_DEFAULT_MS = 1000, DOWNTIME_DEFAULT_US = 5000 };
+
+static sluice_handover_t *handover_of(const sluice_save_t *save) {
+  return save->session.passing->ctx;
+}
+
+/* ---- the end ---- */
+
+static void send_fail(sluice_handover_t *h) {
+  uint8_t payload[SLUICE__FRAME_FAIL_MAX];
+  size_t n = strnlen(h->error.message, sizeof(payload) - 4);
+
+  sluice__put_le32(payload, (uint32_t)h->error.code);
+  memcpy(payload + 4, h->error.message, n);
+  (void)sluice__channel_send(h->channel, SLUICE__FRAME_FAIL, payload, 4 + n);
+}
+
+/* The host goes on; the successor is told before. Deaf first: what it says from
+ * now on has not been said. */
+static void go_on(sluice_handover_t *h) {
+  sluice__channel_deafen(h->channel);
+  if (!h->has_failed) {
+    send_fail(h);
+  }
+  sluice__channel_farewell(h->channel);
+  if (h->is_host_paused) {
+    h->is_host_paused = false;
+    if (h->options.resume != NULL) {
+      h->options.resume(h);
+    }
+  }
+}
+
+static void on_saved(sluice_save_t *save, int status) {
+  sluice_handover_t *h = handover_of(save);
+
+  h->state = SLUICE__HANDOVER_OVER;
+  if (h->is_running) {
+    memset(&h->error, 0, sizeof(h->error));
+    sluice__channel_close(h->channel);
+  } else {
+    assert(status < 0);
+    (void)status;
+    if (h->error.code == 0) {
+      h->error = *sluice_save_error(save);
+    }
+    go_on(h);
+  }
+  h->channel = NULL;
+  (void)sluice_save_free(save);
+  h->save = NULL;
+  h->cb(h, h->error.code); /* last touch: it may be freed here */
+}
+
+/* What the save waits for, if it is one of ours. */
+static void answer_save(sluice_handover_t *h, int status) {
+  sluice_sink_cb cb = h->open_cb != NULL ? h->open_cb : h->finish_cb;
+
+  h->open_cb = NULL;
+  h->finish_cb = NULL;
+  if (cb != NULL) {
+    cb(h->sink_ctx, status);
+  }
+}
+
+/* Whether it has failed is decided here: when the successor has said RUNNING
+ * before it could be told otherwise, it has not. */
+static void fail(sluice_handover_t *h, int code, const sluice_error_t *err) {
+  if (h->state == SLUICE__HANDOVER_OVER || h->is_running ||
+      h->error.code != 0) {
+    return;
+  }
+  h->error = *err;
+  h->error.code = code;
+  sluice__channel_expect(h->channel, false);
+  sluice__channel_deafen(h->channel);
+  if (h->is_running) {
+    return;
+  }
+  sluice__session_fail(&h->save->session, code, NULL,
+                       h->save->session.bytes_done, &h->error);
+  answer_save(h, code);
+}
+
+static void fail_saying(sluice_handover_t *h, int code, const char *message) {
+  sluice_error_t err = {0};
+
+  (void)sluice_fail(&err, code, "%s", message);
+  fail(h, code, &err);
+}
+
+/* ---- what the successor says ---- */
+
+static void send_offer(sluice_handover_t *h) {
+  sluice__put_le32(h->offer, SLUICE__FRAME_VERSION);
+  sluice__put_le32(h->offer + 4, 0);
+  (void)sluice__channel_send(h->channel, SLUICE__FRAME_OFFER, h->offer,
+                             SLUICE__FRAME_GREETING + h->options.offer_len);
+}
+
+static void take_hello(sluice_handover_t *h, const uint8_t *payload) {
+  uint32_t version = sluice__get_le32(payload);
+  uint32_t flags = sluice__get_le32(payload + 4);
+
+  if (version != SLUICE__FRAME_VERSION ||
+      (flags & ~(uint32_t)SLUICE__FRAME_COPY) != 0) {
+    fail_saying(h, SLUICE_EFEATURE,
+                "the successor speaks another version of the hand-over");
+    return;
+  }
+  h->takes_memory = (flags & SLUICE__FRAME_COPY) == 0;
+  h->state = SLUICE__HANDOVER_STREAM;
+  sluice__channel_expect(h->channel, false);
+  send_offer(h); /* a failure shows when the stream follows */
+  answer_save(h, 0);
+}
+
+/* That it cannot be sent is found out like the peer's death: by its end, or by
+ * the deadline. */
+void sluice__handover_commit(sluice_handover_t *h) {
+  h->state = SLUICE__HANDOVER_RUNNING;
+  h->ready_ns = uv_hrtime();
+  h->stats.ready_us = (h->ready_ns - h->sent_ns) / 1000;
+  sluice__channel_expect(h->channel, true);
+  (void)sluice__channel_send(h->channel, SLUICE__FRAME_COMMIT, NULL, 0);
+}
+
+static void take_ready(sluice_handover_t *h) {
+  if (h->state == SLUICE__HANDOVER_STREAM) {
+    h->is_ready = true; /* the save will know in a moment that it is done */
+  } else if (h->save->session.error.code == 0) {
+    sluice__handover_commit(h);
+  }
+}
+
+static void take_running(sluice_handover_t *h) {
+  h->is_running = true;
+  h->stats.running_us = (uv_hrtime() - h->ready_ns) / 1000;
+  sluice__channel_expect(h->channel, false);
+  answer_save(h, 0);
+}
+
+static void take_failure(sluice_handover_t *h, const uint8_t *payload,
+                         size_t len) {
+  int32_t code = (int32_t)sluice__get_le32(payload);
+  sluice_error_t err = {0};
+
+  h->has_failed = true;
+  code = code < 0 ? code : SLUICE_ECORRUPT;
+  (void)sluice_fail(&err, code, "the successor: %.*s", (int)(len - 4),
+                    (const char *)payload + 4);
+  fail(h, code, &err);
+}
+
+static bool may_say(const sluice_handover_t *h, sluice__frame_type_t type) {
+  switch (type) {
+  case SLUICE__FRAME_HELLO: return h->state == SLUICE__HANDOVER_HELLO;
+  case SLUICE__FRAME_READY:
+    return !h->is_ready && (h->state == SLUICE__HANDOVER_STREAM ||
+                            h->state == SLUICE__HANDOVER_READY);
+  case SLUICE__FRAME_RUNNING: return h->state == SLUICE__HANDOVER_RUNNING;
+  case SLUICE__FRAME_FAIL: return true;
+  case SLUICE__FRAME_OFFER:
+  case SLUICE__FRAME_STREAM:
+  case SLUICE__FRAME_PASS:
+  case SLUICE__FRAME_COMMIT: break;
+  }
+  return false;
+}
+
+static void on_message(void *ctx, const sluice__frame_t *frame,
+                       const uint8_t *payload) {
+  sluice_handover_t *h = ctx;
+  bool is_late =
+      h->error.code != 0 || h->is_running || h->state == SLUICE__HANDOVER_OVER;
+
+  if (!may_say(h, frame->type)) {
+    fail_saying(h, SLUICE_EORDER, "the successor says what it may not say now");
+    return;
+  }
+  if (frame->type == SLUICE__FRAME_RUNNING && !h->is_running) {
+    take_running(h); /* however late: it is true */
+  }
+  if (is_late) {
+    return;
+  }
+  if (frame->type == SLUICE__FRAME_HELLO) {
+    take_hello(h, payload);
+  } else if (frame->type == SLUICE__FRAME_READY) {
+    take_ready(h);
+  } else if (frame->type == SLUICE__FRAME_FAIL) {
+    take_failure(h, payload, frame->len);
+  }
+}
+
+static void on_ended(void *ctx, int code, const sluice_error_t *err) {
+  if (err != NULL && err->code != 0) {
+    fail(ctx, code, err);
+  } else {
+    fail_saying(ctx, code == UV_EOF ? UV_ECONNRESET : code,
+                "the successor is gone");
+  }
+}
+
+static void on_late(void *ctx) {
+  fail_saying(ctx, UV_ETIMEDOUT, "the successor does not answer");
+}
+
+static const sluice__channel_ops_t channel_ops = {
+    .message = on_message, .ended = on_ended, .late = on_late};
+
+/* ---- the save ---- */
+
+static void on_pause(sluice_save_t *save) {
+  sluice_handover_t *h = handover_of(save);
+
+  h->paused_ns = uv_hrtime();
+  h->is_host_paused = true;
+  if (h->options.pause != NULL) {
+    h->options.pause(h);
+  } else {
+    sluice_save_paused(save);
+  }
+}
+
+static sluice_save_options_t save_options(const sluice_handover_t *h) {
+  sluice_save_options_t o = h->options.save;
+
+  o.mode = SLUICE_CONVERGE;
+  o.format = SLUICE_FORMAT_NATIVE;
+  o.no_index = 1;
+  o.stall_ms = 0;
+  o.pause = on_pause;
+  o.resume = NULL; /* not before it is known who runs */
+  o.cut = NULL;
+  if (o.downtime_us == 0) {
+    o.downtime_us = DOWNTIME_DEFAULT_US;
+  }
+  return o;
+}
+
+static int begin_save(sluice_handover_t *h, sluice_engine_t *engine,
+                      sluice_registry_t *registry) {
+  sluice_save_options_t o = save_options(h);
+  sluice_sink_t *sink;
+  int r = sluice_sink_custom(&sink, &sluice__handover_sink, h);
+
+  if (r < 0) {
+    return r;
+  }
+  r = sluice_save_begin(&h->save, engine, registry, sink, &o, on_saved);
+  if (r < 0) {
+    sluice_sink_free(sink);
+    return r;
+  }
+  h->passing.ctx = h;
+  h->passing.pass = sluice__handover_pass;
+  h->save->session.passing = &h->passing;
+  return 0;
+}
+
+static void free_struct(sluice_handover_t *h) {
+  sluice_alloc_t a = h->alloc;
+
+  a.release(a.ctx, h, sizeof(*h), _Alignof(max_align_t));
+}
+
+static int begin_parts(sluice_handover_t *h, sluice_engine_t *engine,
+                       sluice_registry_t *registry, int socket) {
+  uint32_t ms = h->options.timeout_ms;
+  int r =
+      sluice__channel_open(&h->channel, sluice_engine_loop(engine), socket,
+                           ms != 0 ? ms : TIMEOUT_DEFAULT_MS, &channel_ops, h);
+
+  if (r < 0) {
+    return r;
+  }
+  r = begin_save(h, engine, registry);
+  if (r < 0) {
+    sluice__channel_close(h->channel);
+    return r;
+  }
+  sluice__channel_expect(h->channel, true);
+  (void)close(socket);
+  return 0;
+}
+
+int sluice_handover_begin(sluice_handover_t **out, sluice_engine_t *engine,
+                          sluice_registry_t *registry, int socket,
+                          const sluice_handover_options_t *options,
+                          sluice_handover_cb cb) {
+  const sluice_alloc_t *a = &engine->alloc;
+  sluice_handover_t *h;
+  int r;
+
+  if (cb == NULL ||
+      (options != NULL && options->offer_len > SLUICE_OFFER_MAX)) {
+    return UV_EINVAL;
+  }
+  h = a->alloc(a->ctx, sizeof(*h), _Alignof(max_align_t));
+  if (h == NULL) {
+    return UV_ENOMEM;
+  }
+  memset(h, 0, sizeof(*h));
+  h->alloc = *a;
+  h->cb = cb;
+  if (options != NULL) {
+    h->options = *options;
+    if (options->offer_len > 0) {
+      memcpy(h->offer + SLUICE__FRAME_GREETING, options->offer,
+             options->offer_len);
+    }
+  }
+  r = begin_parts(h, engine, registry, socket);
+  if (r < 0) {
+    free_struct(h);
+    return r;
+  }
+  *out = h;
+  return 0;
+}
+
+void sluice_handover_paused(sluice_handover_t *h) {
+  if (h->save != NULL) {
+    sluice_save_paused(h->save);
+  }
+}
+
+void sluice_handover_switch(sluice_handover_t *h) {
+  if (h->save != NULL) {
+    sluice_save_switch(h->save);
+  }
+}
+
+void sluice_handover_cancel(sluice_handover_t *h) {
+  fail_saying(h, UV_ECANCELED, sluice_strerror(UV_ECANCELED));
+}
+
+int sluice_handover_free(sluice_handover_t *h) {
+  if (h == NULL) {
+    return 0;
+  }
+  if (h->state != SLUICE__HANDOVER_OVER) {
+    return UV_EBUSY;
+  }
+  free_struct(h);
+  return 0;
+}
+
+void *sluice_handover_data(const sluice_handover_t *h) {
+  return h->options.data;
+}
+
+const sluice_error_t *sluice_handover_error(const sluice_handover_t *h) {
+  return &h->error;
+}
+
+void sluice_handover_stats(const sluice_handover_t *h,
+                           sluice_handover_stats_t *out) {
+  *out = h->stats;
+}

@@ -1,0 +1,65 @@
+/* takeover_source.c - a source that is the way from the old host, and what came
+ * beside the stream. Its end is that of the socket: the stream knows its own.
+ */
+#include "handover/takeover.h"
+
+#include <unistd.h>
+#include <uv.h>
+
+#include "session/registry.h"
+
+static ptrdiff_t read_source(void *self, void *buf, size_t len,
+                             sluice_source_cb cb, void *ctx) {
+  sluice_takeover_t *t = self;
+
+  return sluice__channel_read(t->channel, buf, len, cb, ctx);
+}
+
+static void cancel_source(void *self) {
+  sluice_takeover_t *t = self;
+
+  sluice__channel_unread(t->channel);
+}
+
+static uint64_t get_busy_ns(const void *self) {
+  const sluice_takeover_t *t = self;
+
+  return t->channel != NULL ? t->channel->busy_ns : 0;
+}
+
+const sluice_source_ops_t sluice__takeover_source = {
+    .size = sizeof(sluice__takeover_source),
+    .stays_open = 1,
+    .read = read_source,
+    .cancel = cancel_source,
+    .busy_ns = get_busy_ns};
+
+int sluice__takeover_keep(sluice_takeover_t *t, const sluice__frame_t *frame,
+                          const uint8_t *entries, sluice_error_t *err) {
+  size_t at = 0;
+
+  for (uint32_t i = 0; i < frame->fds; i++) {
+    int fd = sluice__channel_take_fd(t->channel, i);
+    int r =
+        sluice__arrivals_add(&t->arrivals, entries, frame->len, &at, fd, err);
+
+    if (r < 0) {
+      (void)close(fd);
+      return r;
+    }
+  }
+  return at == frame->len
+             ? 0
+             : sluice_fail(err, SLUICE_ECORRUPT,
+                           "more names than descriptors are passed");
+}
+
+int sluice__takeover_take(void *ctx, const sluice_section_t *section,
+                          const char *tag) {
+  sluice_takeover_t *t = ctx;
+  const sluice__pass_t pass = {.section = sluice__section_name(section),
+                               .instance = section->options.instance,
+                               .tag = tag};
+
+  return sluice__arrivals_take(&t->arrivals, &pass);
+}

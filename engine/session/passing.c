@@ -1,0 +1,44 @@
+/* passing.c - descriptors of sections, on their way to and from whoever hands
+ * over. See passing.h. */
+#include "session/passing.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <uv.h>
+
+#include "session/session.h"
+
+static const sluice__passing_t *passing_of(const sluice_section_t *section) {
+  const sluice__session_t *s = section->session; /* its first member */
+
+  return s == NULL ? NULL : s->passing;
+}
+
+static int pass(const sluice_section_t *section, const char *tag, int fd,
+                bool is_memory) {
+  const sluice__passing_t *p = passing_of(section);
+  size_t len = strlen(tag);
+
+  if (p == NULL || p->pass == NULL) {
+    return UV_ENOTSUP;
+  }
+  if (len == 0 || len > SLUICE_NAME_MAX || fd < 0) {
+    return UV_EINVAL;
+  }
+  return p->pass(p->ctx, section, tag, fd, is_memory);
+}
+
+int sluice_section_pass(sluice_section_t *section, const char *tag, int fd) {
+  return pass(section, tag, fd, false);
+}
+
+int sluice_section_pass_memory(sluice_section_t *section, const char *tag,
+                               int fd) {
+  return pass(section, tag, fd, true);
+}
+
+int sluice_section_passed(sluice_section_t *section, const char *tag) {
+  const sluice__passing_t *p = passing_of(section);
+
+  return p == NULL || p->take == NULL ? -1 : p->take(p->ctx, section, tag);
+}
