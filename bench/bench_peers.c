@@ -57,10 +57,13 @@ static const char *save(peers_t *p, sluice_format_t format, int fd) {
 
 /* The parent is held while it forks, then the child writes what was. */
 static const char *fork_and_write(peers_t *p, int fd) {
-  uint64_t began = uv_hrtime();
+  uint64_t began;
   int status = 1;
-  pid_t child = fork();
+  pid_t child;
 
+  (void)madvise(p->memory, p->bytes, MADV_DOFORK);
+  began = uv_hrtime();
+  child = fork();
   if (child == 0) {
     _exit(channel_write(fd, p->memory, p->bytes) == 0 ? 0 : 1);
   }
@@ -68,6 +71,7 @@ static const char *fork_and_write(peers_t *p, int fd) {
   p->fork_ns = began > p->fork_ns ? began : p->fork_ns;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
+  (void)madvise(p->memory, p->bytes, MADV_DONTFORK);
   return status == 0 ? NULL : "the child failed";
 }
 
@@ -316,7 +320,6 @@ int main(int argc, char **argv) {
   p.bytes = (size_t)b.bytes;
   p.memory = memory_new(p.bytes);
   memory_fill(p.memory, p.bytes, 1);
-  (void)madvise(p.memory, p.bytes, MADV_DOFORK); /* for the child that writes */
   open_host(&p);
   p.has_qemu = open_qemu(&p);
   if (!p.has_qemu) {

@@ -4,11 +4,33 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+/* Of one read on the loop's thread: 25 us of copying, and it is all in the
+ * processor's own cache when it is decoded. */
+enum { AT_ONCE_BYTES = 256 * 1024 };
+
+/* The file system of a device is that of its name: tmpfs, often. */
+static sluice__at_once_t find_at_once(int fd) {
+  struct stat file;
+  struct statfs st;
+
+  if (fstat(fd, &file) != 0 || fstatfs(fd, &st) != 0) {
+    return SLUICE__AT_ONCE_NEVER;
+  }
+  return S_ISREG(file.st_mode) && st.f_type == TMPFS_MAGIC
+             ? SLUICE__AT_ONCE_ALWAYS
+             : SLUICE__AT_ONCE_CACHED;
+}
 
 void sluice__pool_reader_init(sluice__pool_reader_t *r, uv_loop_t *loop,
                               int fd) {
-  *r = (sluice__pool_reader_t){.loop = loop, .fd = fd};
+  *r = (sluice__pool_reader_t){
+      .loop = loop, .fd = fd, .at_once = find_at_once(fd)};
   /* Doubles the kernel's read-ahead; refused by what is not a file. */
   (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 }
@@ -31,9 +53,33 @@ static void on_read(uv_work_t *work, int status) {
   cb(r->ctx, status < 0 ? status : r->got); /* may read again, or close */
 }
 
+/* Bytes, UV_EOF, or 0: this has to wait, or to fail, on the pool. */
+static ptrdiff_t read_at_once(sluice__pool_reader_t *r, void *buf, size_t len) {
+  struct iovec iov = {buf, len < AT_ONCE_BYTES ? len : AT_ONCE_BYTES};
+  ssize_t n;
+
+  if (r->at_once == SLUICE__AT_ONCE_NEVER) {
+    return 0;
+  }
+  n = preadv2(r->fd, &iov, 1, -1,
+              r->at_once == SLUICE__AT_ONCE_CACHED ? RWF_NOWAIT : 0);
+  if (n < 0 && errno != EAGAIN && errno != EINTR) {
+    r->at_once = SLUICE__AT_ONCE_NEVER; /* not with this kind of file */
+  }
+  if (n == 0) {
+    return UV_EOF;
+  }
+  return n < 0 ? 0 : n;
+}
+
 ptrdiff_t sluice__pool_reader_read(sluice__pool_reader_t *r, void *buf,
                                    size_t len, sluice_source_cb cb, void *ctx) {
+  ptrdiff_t got = read_at_once(r, buf, len);
+
   assert(r->cb == NULL);
+  if (got != 0) {
+    return got;
+  }
   r->buf = buf;
   r->len = len;
   r->cb = cb;

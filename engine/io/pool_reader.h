@@ -1,7 +1,9 @@
 /* pool_reader.h - reads from something that blocks, on libuv's pool.
  *
- * Reads at the descriptor's own position, one read at a time. The kernel reads
- * ahead; this does not. Loop thread. */
+ * What the kernel has in memory is read at once instead, a little at a time: a
+ * thread that fetches it brings it to another processor's cache, and costs a
+ * round trip. Reads at the descriptor's own position, one read at a time. The
+ * kernel reads ahead; this does not. Loop thread. */
 #ifndef SLUICE_IO_POOL_READER_H
 #define SLUICE_IO_POOL_READER_H
 
@@ -11,10 +13,17 @@
 
 #include <sluice/source.h>
 
+typedef enum sluice__at_once_e {
+  SLUICE__AT_ONCE_NEVER,
+  SLUICE__AT_ONCE_CACHED, /* where the kernel says that it need not wait */
+  SLUICE__AT_ONCE_ALWAYS  /* the file is memory: it waits as any memory may */
+} sluice__at_once_t;
+
 /* Embedded by its owner; nothing to free. */
 typedef struct sluice__pool_reader_s {
   uv_loop_t *loop;
   int fd; /* borrowed */
+  sluice__at_once_t at_once;
   uv_work_t work;
   void *buf;
   size_t len;

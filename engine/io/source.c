@@ -64,6 +64,10 @@ void sluice_source_free(sluice_source_t *source) {
   sluice__source_close(source);
 }
 
+int sluice__source_file(const sluice_source_t *source) {
+  return source->ops->file != NULL ? source->ops->file(source->self) : -1;
+}
+
 bool sluice__source_stays_open(const sluice_source_t *source) {
   return source->ops->stays_open != 0;
 }

@@ -22,6 +22,9 @@ ptrdiff_t sluice__source_read(sluice_source_t *source, void *buf, size_t len,
                               sluice_source_cb cb, void *ctx);
 void sluice__source_cancel(sluice_source_t *source);
 
+/* A file to be read by position; negative: none. */
+int sluice__source_file(const sluice_source_t *source);
+
 /* See sluice_source_ops_t. */
 bool sluice__source_stays_open(const sluice_source_t *source);
 

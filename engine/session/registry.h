@@ -63,6 +63,7 @@ struct sluice_section_s {
   uint64_t lent;     /* save: pages lent so far, */
   uint64_t returned; /* and how many the handler knows to be back */
   bool is_end;       /* restore: the payload at hand is the last */
+  bool is_mapping;   /* restore: its pages come by restore_map */
   sluice__stash_t stash;
   const void *stream_schema; /* inside restore_begin only */
   size_t stream_schema_len;

@@ -65,6 +65,7 @@ struct sluice_save_s {
   bool is_round_open;
   sluice_round_t round;
   uint64_t round_worked; /* `worked` when it began */
+  uint64_t round_doubt;  /* after so much its size is looked at again */
   uint64_t round_ns;
 
   sluice_section_t *finishing; /* the next whose finish hook is called */
@@ -85,7 +86,7 @@ int sluice__save_finish_sections(sluice_save_t *save, sluice__budget_t *b);
 uint64_t sluice__save_pending(const sluice_save_t *save);
 /* Binds a section to the save; its continuation is not woken. */
 void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
-                       uint32_t id);
+                       uint32_t number);
 /* Calls the begin hook. */
 int sluice__save_begin_section(sluice_save_t *save, sluice_section_t *section);
 /* Lets a section that is not live write all it has into its stash. */

@@ -57,6 +57,7 @@ void sluice__save_on_sink(void *ctx, int status) {
 
   save->is_sink_busy = false;
   if (status < 0) {
+    save->is_sink_open = false; /* it has cleaned up itself: no abort */
     fail(save, status);
   } else if (save->session.error.code == 0) {
     sink_answered(save);
@@ -67,6 +68,7 @@ void sluice__save_on_sink(void *ctx, int status) {
 /* `r` is what an operation of the sink's returned: 1 done, 0 will answer. */
 static int asked(sluice_save_t *save, int r, const sluice_error_t *err) {
   if (r < 0) {
+    save->is_sink_open = false; /* it has cleaned up itself: no abort */
     sluice__session_fail(&save->session, r, NULL, 0, err);
     return SLUICE__WAIT;
   }
@@ -214,6 +216,7 @@ static int flush_turn(sluice_save_t *save) {
     return SLUICE__WAIT;
   }
   enter(save, SLUICE__SAVE_SYNCING, SLUICE_PHASE_FINISH);
+  sluice__session_seal(&save->session);
   return asked(
       save, sluice__sink_finish(save->sink, sluice__save_on_sink, save), NULL);
 }

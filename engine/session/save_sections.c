@@ -186,11 +186,13 @@ static uint64_t section_pending(const sluice__cont_t *c) {
              : 0;
 }
 
+/* Ids begin with 1: QEMU takes a part of section 0 for one of any section whose
+ * beginning it has not seen. */
 void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
-                       uint32_t id) {
+                       uint32_t number) {
   section->session = save;
   section->stage = SLUICE__SECTION_PRIMED;
-  section->id = id;
+  section->id = number + 1;
   section->lent = 0;
   section->returned = 0;
   section->cont.pending = section_pending;

@@ -16,12 +16,13 @@
 
 enum {
   SLUICE__PAGE_ENTRY = SLUICE__PAGES_RUN_BYTES + SLUICE__PAGES_HASH_BYTES,
-  /* How many pages space is set aside for in the table, each in a run of its
-   * own: what fits one aligned page. Two such records of 4 KiB pages fill a
-   * chunk; with larger tables short records would be mostly that. */
+  /* How many pages space is set aside for in the table, were each a run of its
+   * own: what fits one aligned page. With larger tables short records would be
+   * mostly that. */
   SLUICE__PAGES_PLANNED =
       (SLUICE__NATIVE_ALIGN - SLUICE__PAGES_TABLE) / SLUICE__PAGE_ENTRY,
-  /* The table ends at the next aligned offset: less than two such pages. */
+  /* The table ends at the next aligned offset: less than two such pages. More
+   * than fill a chunk with pages of 4 KiB. */
   SLUICE__PAGES_PER_RECORD = 2 * SLUICE__NATIVE_ALIGN / SLUICE__PAGE_ENTRY,
   /* A guess: 8 KiB of state, and a sweep over memory in which every other page
    * is zero still fills its PAGES records. */
@@ -34,6 +35,7 @@ typedef struct sluice__encode_pages_s {
   uint32_t page_size;
   uint32_t count;
   uint32_t cap;
+  uint32_t table; /* bytes set aside for runs and hashes */
   uint32_t run_count;
   uint64_t data;        /* stream offset of the first page */
   sluice__fill_t *fill; /* of those that are lent; NULL: none is */

@@ -154,7 +154,7 @@ bool commands_run(conn_t *conn, const char *buf) {
   } else if (!is_refused(&c, command)) {
     command->run(&c);
   }
-  return true;
+  return !c.is_put_off;
 }
 
 void commands_refuse(out_t *o) {

@@ -20,6 +20,7 @@ typedef struct call_s {
   resp_t *req;
   const char *buf; /* where the request begins */
   size_t argc;     /* args, with the command's own name */
+  bool is_put_off; /* it has to wait, and will be run again */
 } call_t;
 
 enum {

@@ -335,21 +335,32 @@ static uv_buf_t big_buffer(conn_t *c) {
   size_t max = c->resp.big_place != 0 ? READ_BIG : SERVER_READ;
   size_t n = c->resp.big_left < max ? c->resp.big_left : max;
 
-  if (c->resp.big_place != 0 && !persist_may_write(&c->server->persist)) {
-    c->is_gated = true;
-    return uv_buf_init(NULL, 0); /* comes back as UV_ENOBUFS */
-  }
   return uv_buf_init(c->resp.big_place != 0 ? big_room(c, n)
                                             : c->server->read_buffer,
                      (unsigned)n);
 }
 
+/* Whether it is read from in this turn. */
+static bool may_read(conn_t *c) {
+  turn_enter(&c->server->turn);
+  if (!turn_take(&c->server->turn, &c->round)) {
+    return false;
+  }
+  c->is_gated = c->in_big && c->resp.big_place != 0 &&
+                !persist_may_write(&c->server->persist);
+  return !c->is_gated;
+}
+
+/* No room comes back to on_read() as UV_ENOBUFS, and nothing was read. */
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
   conn_t *c = handle->data;
   size_t room;
 
   (void)hint;
-  if (c->in_big) {
+  c->is_put_off = !may_read(c);
+  if (c->is_put_off) {
+    *buf = uv_buf_init(NULL, 0);
+  } else if (c->in_big) {
     *buf = big_buffer(c);
   } else if (c->own_len == 0) {
     *buf = uv_buf_init(c->server->read_buffer, SERVER_READ);
@@ -358,7 +369,7 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
     *buf = uv_buf_init(c->own + c->own_len,
                        (unsigned)(room < SERVER_READ ? room : SERVER_READ));
   } else {
-    *buf = uv_buf_init(NULL, 0); /* comes back as UV_ENOBUFS */
+    *buf = uv_buf_init(NULL, 0);
   }
 }
 
@@ -380,9 +391,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
   if (n == 0) {
     return;
   }
-  turn_enter(&c->server->turn);
-  if (n == UV_ENOBUFS && c->is_gated) {
-    conn_go_on(c);
+  if (n == UV_ENOBUFS && c->is_put_off) {
+    if (c->is_gated) {
+      conn_stop(c); /* until the gate opens; else until the next turn */
+    }
     return;
   }
   if (n < 0) {

@@ -45,13 +45,15 @@ struct conn_s {
   char *own; /* the beginning of a request whose end has not arrived */
   size_t own_len;
   size_t own_cap;
+  unsigned round;  /* in which it was read from last */
   bool in_big;     /* a large argument is arriving */
   bool is_refused; /* there was no room for it: its bytes are dropped */
   bool is_reading;
-  bool has_more;  /* `own` may hold whole requests: it stopped before one */
-  bool is_parsed; /* the first of them is taken apart already */
-  bool is_held;   /* the reply to the last request is still to come */
-  bool is_gated;  /* a change has to wait: a save has no room for it */
+  bool has_more;   /* `own` may hold whole requests: it stopped before one */
+  bool is_parsed;  /* the first of them is taken apart already */
+  bool is_held;    /* the reply to the last request is still to come */
+  bool is_gated;   /* a change has to wait: a save has no room for it */
+  bool is_put_off; /* it was not read from, though there is something */
   bool is_yielded;
   bool is_writing;
   bool is_ending; /* close when the replies are out */

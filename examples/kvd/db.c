@@ -189,6 +189,9 @@ int db_set(db_t *db, slot_t s, bytes_t key, bytes_t value, ref_t blob,
 
 /* --- append --- */
 
+/* Copying less than this takes about 100 us. */
+enum { WIDEN_MIN = 512 * 1024 };
+
 /* Into a new blob with room for as much again, so that appending bit by bit
  * copies each byte a bounded number of times. */
 static int append_blob(db_t *db, slot_t s, bytes_t key, bytes_t more) {
@@ -245,4 +248,18 @@ int db_append(db_t *db, slot_t s, bytes_t key, bytes_t more) {
     return append_blob(db, s, key, more);
   }
   return append_small(db, s, key, more);
+}
+
+bool db_must_widen(db_t *db, slot_t s, size_t more) {
+  size_t n = s.entry == 0 ? 0 : db_value(db, s).n;
+
+  return n >= WIDEN_MIN && !blob_has_room(&db->blobs, db_blob(db, s), n + more);
+}
+
+void db_move_blob(db_t *db, slot_t s, ref_t blob) {
+  ref_t old = db_blob(db, s);
+
+  edit(db, s.entry)->blob = blob;
+  blob_adopt(&db->blobs, blob);
+  blob_drop(&db->blobs, old);
 }

@@ -91,6 +91,7 @@ static void note_end(persist_t *p, int status) {
   p->last.status = status;
   p->last.slices = stats.turns - p->turns_at_begin;
   p->last.longest_ns = p->turn->longest_ns;
+  p->last.longest_cpu_ns = p->turn->longest_cpu_ns;
   p->last.error[0] = '\0';
   if (status < 0) {
     snprintf(p->last.error, sizeof(p->last.error), "%s: %s",
@@ -132,7 +133,7 @@ static void on_saved(sluice_save_t *save, int status) {
   free_section(p);
   p->save = NULL;
   p->done = NULL;
-  turn_reset(p->turn);
+  turn_reset(p->turn, false);
   if (status == 0 && !p->is_deleting) {
     retire(p);
   }
@@ -198,7 +199,7 @@ int persist_begin_save(persist_t *p, persist_cb done, void *ctx) {
   p->done_ctx = ctx;
   sluice_engine_stats(p->engine, &stats);
   p->turns_at_begin = stats.turns;
-  turn_reset(p->turn);
+  turn_reset(p->turn, true);
   return 0;
 }
 

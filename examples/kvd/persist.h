@@ -36,7 +36,8 @@ typedef struct persist_last_s {
   sluice_progress_t progress;
   sluice_ram_stats_t ram;
   uint64_t slices;
-  uint64_t longest_ns;
+  uint64_t longest_ns;     /* turn of the loop */
+  uint64_t longest_cpu_ns; /* less what others ran on its processor */
   char error[256];
 } persist_last_t;
 

@@ -27,6 +27,7 @@ static persist_last_t current(const persist_t *p) {
     sluice_ram_stats(p->ram, &now.ram);
     now.slices = stats.turns - p->turns_at_begin;
     now.longest_ns = p->turn->longest_ns;
+    now.longest_cpu_ns = p->turn->longest_cpu_ns;
   }
   return now;
 }
@@ -65,6 +66,7 @@ static int put_save(const persist_t *p, char *out, size_t size) {
       "save_elapsed_ms:%llu\r\n"
       "save_slices:%llu\r\n"
       "save_longest_turn_us:%llu\r\n"
+      "save_longest_turn_cpu_us:%llu\r\n"
       "save_memory_peak:%llu\r\n"
       "save_preimages:%llu\r\n"
       "save_preimage_peak:%llu\r\n"
@@ -76,7 +78,8 @@ static int put_save(const persist_t *p, char *out, size_t size) {
       p->save != NULL && at->bytes_left != SLUICE_UNKNOWN ? (ull)at->bytes_left
                                                           : 0ULL,
       (ull)at->elapsed_ms, (ull)now.slices, (ull)(now.longest_ns / 1000),
-      (ull)at->memory_peak, (ull)now.ram.preimages, (ull)now.ram.preimage_peak,
+      (ull)(now.longest_cpu_ns / 1000), (ull)at->memory_peak,
+      (ull)now.ram.preimages, (ull)now.ram.preimage_peak,
       (ull)p->options->preimage_bytes, policy_name(p->options->preimage_policy),
       now.error);
 }

@@ -65,7 +65,9 @@ void server_thaw(server_t *s) {
   }
 }
 
-/* A save has room again for what is about to change. */
+/* What commands have waited for has come: a save has room again, or a value
+ * has.
+ */
 static void on_writable(void *data) {
   server_t *s = data;
 
@@ -77,6 +79,31 @@ static void on_writable(void *data) {
   }
 }
 
+static void on_idle(uv_idle_t *idle);
+
+static void widen_more(server_t *s) {
+  if (!widen_is_active(&s->widen)) {
+    return;
+  }
+  if (persist_may_write(&s->persist)) {
+    widen_step(&s->widen);
+  }
+  if (!widen_is_active(&s->widen)) {
+    on_writable(s);
+  }
+  uv_idle_start(&s->idle, on_idle);
+}
+
+int server_widen(server_t *s, slot_t slot, bytes_t key, size_t more) {
+  int r = 0;
+
+  if (!widen_is_active(&s->widen)) {
+    r = widen_begin(&s->widen, &s->db, slot, key, more);
+    uv_idle_start(&s->idle, on_idle);
+  }
+  return r;
+}
+
 static void on_idle(uv_idle_t *idle) {
   server_t *s = idle->data;
   conn_t *list = s->yielded;
@@ -85,6 +112,7 @@ static void on_idle(uv_idle_t *idle) {
   server_tick(s);
   s->yielded = NULL;
   uv_idle_stop(idle);
+  widen_more(s);
   while (list != NULL) {
     conn_t *c = list;
 
@@ -211,7 +239,7 @@ static void init_handles(server_t *s) {
 int server_listen(server_t *s) {
   int r = 0;
 
-  turn_reset(&s->turn); /* what restoring took does not count */
+  turn_reset(&s->turn, false); /* what restoring took does not count */
   if (s->options->port >= 0) {
     r = listen_tcp(s);
   }
@@ -285,6 +313,7 @@ void server_stop(server_t *s) {
 }
 
 void server_done(server_t *s) {
+  widen_drop(&s->widen);
   out_pool_done(&s->pool);
   db_close(&s->db);
 }

@@ -2,7 +2,9 @@
  * until it waits again; and when a turn's share for clients is used up.
  *
  * Whatever else uses the loop (a save, for one) comes between two turns, so no
- * single turn should be long. */
+ * single turn should be long. When there is more to read than a turn has time
+ * for, the clients that were left out come first in the next one: they are read
+ * in rounds, each client once in a round. */
 #ifndef KVD_TURN_H
 #define KVD_TURN_H
 
@@ -17,7 +19,12 @@ typedef struct turn_s {
   uint64_t ended_ns;    /* the turn before */
   uint64_t idle_ns;     /* how long the loop had waited by then, in all */
   uint64_t longest_ns;  /* since turn_reset() */
+  bool is_timed;        /* the processor's time, too, which costs a little */
+  uint64_t cpu_ns;      /* of this thread, when the turn before ended */
+  uint64_t longest_cpu_ns;
   unsigned steps;
+  unsigned round;
+  bool has_left_out; /* a client, in this turn: the round goes on */
 } turn_t;
 
 /* Before the loop runs for the first time. */
@@ -35,6 +42,12 @@ static inline void turn_enter(turn_t *t) {
  * each sixteenth time only: to be called before each small piece of work. */
 bool turn_is_over(turn_t *t);
 
-void turn_reset(turn_t *t);
+/* Whether a client whose last round is `*served` may be read from now; then it
+ * has had this one. */
+bool turn_take(turn_t *t, unsigned *served);
+
+/* Forgets what was longest. `is_timed`: from now on, how much of a turn this
+ * thread ran, and not others on its processor, is measured as well. */
+void turn_reset(turn_t *t, bool is_timed);
 
 #endif

@@ -37,6 +37,7 @@ typedef struct sluice__ram_region_s {
   uint64_t *since;
   uint64_t *pending;
   uint64_t *lent;
+  int is_mapped; /* pages of it are those of an image's file */
   sluice__shadow_t shadow; /* while restoring */
 } sluice__ram_region_t;
 
@@ -142,6 +143,9 @@ int sluice__ram_restore_begin(void *self, sluice_section_t *section,
                               uint32_t version, sluice_error_t *err);
 int sluice__ram_restore_step(void *self, sluice_reader_t *r,
                              sluice_error_t *err);
+int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
+                            sluice_error_t *err);
+int sluice__ram_restore_unmappable(void *self);
 int sluice__ram_restore_check(void *self, sluice_error_t *err);
 void sluice__ram_restore_commit(void *self);
 void sluice__ram_restore_end(void *self, int status);

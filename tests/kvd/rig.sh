@@ -43,10 +43,12 @@ wait_for() {
 
 # start OPTIONS...: a kvd on any port; sets kvd_pid and port.
 start() {
+  rm -f "$work/kvd.out" # the one before must not be taken for this one's
   "$KVD" --port 0 --dir "$work" "$@" >"$work/kvd.out" 2>"$work/kvd.err" &
   kvd_pid=$!
   wait_for grep -q 'listening on 127' "$work/kvd.out"
   port=$(sed -n 's/.*listening on 127.0.0.1://p' "$work/kvd.out")
+  [ -n "$port" ] || die "no port in kvd.out"
 }
 
 # It must end by itself and without a complaint, of a sanitizer for one.

@@ -83,6 +83,36 @@ pipelines() {
   done
 }
 
+# A large value that has no room to grow where it is moves while others are
+# served: each APPEND happens once, and whoever deletes the value is not undone.
+growing_values() {
+  says OK flushall
+  head -c 3000000 /dev/urandom >"$work/value"
+  for key in grow wall; do
+    cli -x set "$key" <"$work/value" >/dev/null
+  done
+  for i in 1 2 3 4; do
+    cli -x append grow <"$work/value" >/dev/null &
+    a=$!
+    cli -x append grow <"$work/value" >/dev/null &
+    b=$!
+    says PONG ping
+    wait "$a" "$b"
+    says $((3000000 * (2 * i + 1))) strlen grow
+    cli -x set "wall$i" <"$work/value" >/dev/null
+  done
+  cli get grow | head -c 9000000 | tail -c 3000000 | cmp -s - "$work/value" ||
+    wrong "a value that has moved is another one"
+  cli -x append wall <"$work/value" >/dev/null &
+  a=$!
+  cli del wall >/dev/null
+  wait "$a"
+  case $(cli strlen wall) in
+  0 | 3000000) ;; # the one before the other
+  *) wrong "a deleted value is back: $(cli strlen wall)" ;;
+  esac
+}
+
 out_of_memory() {
   start --maxmemory 3mb
   oom="OOM command not allowed when used memory > 'maxmemory'."
@@ -121,6 +151,7 @@ fast() {
   same_as_redis
   expiry
   pipelines
+  growing_values
   peer garbage "${SEED:-$(date +%s)}" 300
   says OK flushall
   peer large 5000000

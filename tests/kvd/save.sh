@@ -27,7 +27,7 @@ crash() {
 
 # Keys that no model knows, to make a save take its time.
 fill_up() { # KEYS
-  redis-benchmark -p "$port" -t set -n "$1" -r "$1" -d 1000 -P 16 -q >/dev/null
+  timeout 100 redis-benchmark -p "$port" -t set -n "$1" -r "$1" -d 1000 -P 16 -q >/dev/null
 }
 
 logs() {
