@@ -38,8 +38,16 @@ static uint64_t cpu_ns(void) {
   return usage_ns(RUSAGE_SELF) + usage_ns(RUSAGE_CHILDREN);
 }
 
+static uint64_t thread_ns(void) {
+  struct timespec t;
+
+  (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 void bench_sample_begin(bench_sample_t *s) {
   memset(s, 0, sizeof(*s));
+  s->thread_ns = thread_ns();
   s->cpu_ns = cpu_ns();
   s->ns = clock_ns();
 }
@@ -47,6 +55,7 @@ void bench_sample_begin(bench_sample_t *s) {
 void bench_sample_end(bench_sample_t *s) {
   s->ns = clock_ns() - s->ns;
   s->cpu_ns = cpu_ns() - s->cpu_ns;
+  s->thread_ns = thread_ns() - s->thread_ns;
 }
 
 /* ---- options ---- */
@@ -240,6 +249,16 @@ static stats_t stats_of_cpu(const rounds_t *r, size_t variant) {
   return stats_of(values, r->count);
 }
 
+static double thread_seconds(const rounds_t *r, size_t variant) {
+  double values[BENCH_PAIRS_MAX];
+
+  for (unsigned i = 0; i < r->count; i++) {
+    values[i] =
+        (double)r->samples[variant][i].thread_ns / (double)r->counts[variant];
+  }
+  return stats_of(values, r->count).median / 1e9;
+}
+
 /* The median of the runs' longest: the longest of all is mostly one in which
  * somebody else had the processor. */
 static double longest_us(const rounds_t *r, size_t variant) {
@@ -264,6 +283,7 @@ static report_row_t make_row(const bench_case_t *c, const rounds_t *r,
 
   if (c->bytes > 0) {
     row.cpu = cpu.median / 1e9 * GIB / c->bytes;
+    row.thread = thread_seconds(r, variant) * GIB / c->bytes;
     row.cpu_ratio = cpu_first.median > 0 ? cpu.median / cpu_first.median : 0;
   }
   return row;

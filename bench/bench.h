@@ -36,6 +36,7 @@ typedef struct bench_s {
 typedef struct bench_sample_s {
   uint64_t ns;
   uint64_t cpu_ns;     /* of this process, and of children waited for between */
+  uint64_t thread_ns;  /* of cpu_ns, this thread's: the loop's */
   uint64_t longest_ns; /* the loop was held at most; 0: not a loop */
 } bench_sample_t;
 

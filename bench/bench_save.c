@@ -1,7 +1,8 @@
 /* bench_save.c - how fast does a save go, beside a plain loop of write()s?
  *
  * The same memory to the same kind of sink, in turn: by 1 MiB writes straight
- * from the memory, as a native stream, as QEMU's. GB/s are of state; what a
+ * from the memory, as a native stream (by the loop's thread alone, and with the
+ * pool's), as QEMU's. GB/s are of state; what a
  * stream adds to it counts against us. Processor time is that of both ends. */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,13 @@
 #include "host.h"
 #include "memory.h"
 
-typedef enum way_e { WAY_PLAIN, WAY_STAGED, WAY_NATIVE, WAY_QEMU3 } way_t;
+typedef enum way_e {
+  WAY_PLAIN,
+  WAY_STAGED,
+  WAY_NATIVE,
+  WAY_POOL,
+  WAY_QEMU3
+} way_t;
 enum { WAYS = WAY_QEMU3 + 1, PAGE = 4096, STAGE = 256 * 1024 };
 
 typedef enum place_e {
@@ -65,6 +72,7 @@ static const char *save_to(const job_t *job, sluice_sink_t *sink) {
                                                        : SLUICE_FORMAT_NATIVE,
                                          .host = "pc"};
 
+  host_use_pool(job->host, job->way == WAY_POOL);
   return host_save(job->host, sink, &options);
 }
 
@@ -216,7 +224,8 @@ static void bench_place(bench_t *b, const char *name, const job_t *model) {
   bench_variant_t variants[WAYS] = {{"plain", run_job, &jobs[0]},
                                     {"staged", run_job, &jobs[1]},
                                     {"native", run_job, &jobs[2]},
-                                    {"qemu3", run_job, &jobs[3]}};
+                                    {"pool", run_job, &jobs[3]},
+                                    {"qemu3", run_job, &jobs[4]}};
   const bench_case_t c = {.name = name,
                           .bytes = (double)model->bytes,
                           .is_whole = true,

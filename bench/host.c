@@ -27,11 +27,20 @@ static void add_memory(host_t *h, const host_config_t *config) {
        "sluice_ram_add_region");
 }
 
+/* All is done by the loop's thread, unless a bench says otherwise. */
+static const sluice_executor_t nobody = {.size = sizeof(nobody)};
+static const sluice_executor_t pool = {.size = sizeof(pool), .jobs_max = 3};
+
+void host_use_pool(host_t *h, bool is_used) {
+  h->engine_options.executor = is_used ? &pool : &nobody;
+}
+
 void host_open(host_t *h, const host_config_t *config) {
   memset(h, 0, sizeof(*h));
   h->engine_options.slice_us = config->slice_us;
   h->engine_options.slice_bytes = config->slice_bytes;
   h->engine_options.clock = config->clock;
+  host_use_pool(h, false);
   must(uv_loop_init(&h->loop), "uv_loop_init");
   must(sluice_registry_new(&h->registry, NULL), "sluice_registry_new");
   if (config->base != NULL) {

@@ -42,6 +42,9 @@ typedef struct host_config_s {
 void host_open(host_t *h, const host_config_t *config);
 void host_close(host_t *h);
 
+/* Operations to come may have libuv's pool do a part of the work. */
+void host_use_pool(host_t *h, bool is_used);
+
 /* Runs the loop until the operation is over: NULL, or what went wrong. `sink`
  * and `source` are taken. */
 const char *host_save(host_t *h, sluice_sink_t *sink,

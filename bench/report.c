@@ -33,7 +33,8 @@ static void print_json_row(const report_row_t *row) {
     print_stats("ratio", &row->ratio);
   }
   if (row->cpu >= 0) {
-    printf(",\"cpu_s_per_gib\":%.4g", row->cpu);
+    printf(",\"cpu_s_per_gib\":%.4g,\"loop_s_per_gib\":%.4g", row->cpu,
+           row->thread);
   }
   if (row->longest_us > 0) {
     printf(",\"longest_turn_us\":%.4g", row->longest_us);
@@ -65,7 +66,7 @@ static void print_text_row(const report_row_t *row) {
     printf("  %22s", "");
   }
   if (row->cpu >= 0) {
-    printf("  %6.3f s/GiB", row->cpu);
+    printf("  %6.3f s/GiB, loop %5.3f", row->cpu, row->thread);
   }
   if (row->cpu >= 0 && row->has_ratio) {
     printf(" (%4.2f)", row->cpu_ratio);

@@ -11,6 +11,7 @@ typedef struct report_row_s {
   stats_t ratio; /* to the first variant of the same round; > 1: better */
   bool has_ratio;
   double cpu;        /* seconds a GiB, median; < 0: none */
+  double thread;     /* of it, by the loop's thread */
   double cpu_ratio;  /* to the first variant's; < 1: better */
   double longest_us; /* the loop was held; 0: no loop */
 } report_row_t;

@@ -10,7 +10,9 @@ struct sluice__chunk_s {
   sluice__chunks_t *owner;
   sluice__chunk_t *next;
   uint8_t *base;
-  size_t len; /* on its way */
+  size_t skip; /* where its bytes begin */
+  size_t len;
+  uint32_t holds;
 };
 
 /* Found again from its buffer: the node stands behind the bytes. */
@@ -51,6 +53,7 @@ static int add_chunk(sluice__chunks_t *c) {
   chunk = chunk_of(base);
   chunk->owner = c;
   chunk->base = base;
+  chunk->holds = 0;
   chunk->next = c->idle;
   c->idle = chunk;
   c->chunk_count++;
@@ -91,14 +94,16 @@ static void on_chunk_written(void *ctx, int status) {
   c->on_written(c->ctx, status);
 }
 
-static int write_chunk(sluice__chunks_t *c, sluice__chunk_t *chunk,
-                       size_t skip) {
+static void write_chunk(sluice__chunks_t *c, sluice__chunk_t *chunk) {
   int r;
 
-  c->flying_bytes += chunk->len;
-  r = sluice__sink_write(c->sink, chunk->base + skip, chunk->len, c->offset,
-                         on_chunk_written, chunk);
-  c->offset += chunk->len;
+  if (chunk->len == 0 || c->is_cut || c->code < 0) {
+    r = 1; /* nothing, or nobody, to be written to */
+  } else {
+    r = sluice__sink_write(c->sink, chunk->base + chunk->skip, chunk->len,
+                           c->offset, on_chunk_written, chunk);
+    c->offset += chunk->len;
+  }
   if (r != 0) { /* taken at once, or refused */
     c->flying_bytes -= chunk->len;
     give_back(chunk);
@@ -106,19 +111,53 @@ static int write_chunk(sluice__chunks_t *c, sluice__chunk_t *chunk,
   if (r < 0) {
     c->code = r;
   }
-  return r < 0 ? r : 0;
+}
+
+/* Those in front that nobody holds. */
+static void write_ready(sluice__chunks_t *c) {
+  while (c->first != NULL && c->first->holds == 0) {
+    sluice__chunk_t *chunk = c->first;
+
+    c->first = chunk->next;
+    c->last = chunk->next == NULL ? NULL : c->last;
+    write_chunk(c, chunk);
+  }
 }
 
 static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   sluice__chunks_t *c = ctx;
   sluice__chunk_t *chunk = chunk_of(base);
 
+  chunk->skip = skip;
   chunk->len = len;
-  if (len == 0 || c->is_cut || c->code < 0) {
-    give_back(chunk);
-    return c->code;
+  chunk->next = NULL;
+  c->flying_bytes += len;
+  if (c->last == NULL) {
+    c->first = chunk;
+  } else {
+    c->last->next = chunk;
   }
-  return write_chunk(c, chunk, skip);
+  c->last = chunk;
+  write_ready(c);
+  return c->code;
+}
+
+sluice__chunk_t *sluice__chunks_hold(uint8_t *base) {
+  sluice__chunk_t *chunk = chunk_of(base);
+
+  chunk->holds++;
+  return chunk;
+}
+
+void sluice__chunks_release(sluice__chunks_t *c, sluice__chunk_t *chunk) {
+  int before = c->code;
+
+  assert(chunk->holds > 0);
+  chunk->holds--;
+  write_ready(c);
+  if (c->code != before) {
+    c->on_written(c->ctx, c->code); /* no call of the encoder's tells it */
+  }
 }
 
 sluice_output_t sluice__chunks_output(sluice__chunks_t *c) {

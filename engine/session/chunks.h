@@ -1,8 +1,9 @@
 /* chunks.h - the buffers between a save's encoder and its sink.
  *
- * Chunks are lent to the encoder, written by the sink, and come back. Their
- * bytes on the way are what back-pressure is measured by: above the high mark
- * no handler is called.
+ * Chunks are lent to the encoder, written by the sink, and come back. One that
+ * is held (parts of it are still being filled in) waits, and those behind it
+ * wait too: the sink gets them in order. Their bytes on the way are what
+ * back-pressure is measured by: above the high mark no handler is called.
  *
  * Knows no section and no state machine: it reports by two callbacks. */
 #ifndef SLUICE_SESSION_CHUNKS_H
@@ -22,13 +23,15 @@ typedef struct sluice__chunk_s sluice__chunk_t;
 typedef struct sluice__chunks_s {
   sluice__mem_t *mem;
   sluice_sink_t *sink;
-  sluice__chunk_t *idle; /* ready to be lent */
-  size_t chunk_count;    /* that exist */
-  size_t flying_bytes;   /* given to the sink, not yet taken */
-  size_t high_bytes;     /* no more is made above this */
-  uint64_t offset;       /* of the next byte for the sink */
-  int code;              /* first error of the sink */
-  bool is_cut;           /* drop what comes: the sink is not to be used */
+  sluice__chunk_t *idle;  /* ready to be lent */
+  size_t chunk_count;     /* that exist */
+  sluice__chunk_t *first; /* emitted, but it or one before it is held */
+  sluice__chunk_t *last;
+  size_t flying_bytes; /* emitted, and not yet taken by the sink */
+  size_t high_bytes;   /* no more is made above this */
+  uint64_t offset;     /* of the next byte for the sink */
+  int code;            /* first error of the sink */
+  bool is_cut;         /* drop what comes: the sink is not to be used */
   /* A write was completed, or failed. Called from the loop. */
   void (*on_written)(void *ctx, int status);
   void *ctx;
@@ -41,6 +44,11 @@ void sluice__chunks_done(sluice__chunks_t *c);
 
 /* The encoder's output. */
 sluice_output_t sluice__chunks_output(sluice__chunks_t *c);
+
+/* The chunk of the lent buffer `base` is not to go out before it was released
+ * as often as it was held. */
+sluice__chunk_t *sluice__chunks_hold(uint8_t *base);
+void sluice__chunks_release(sluice__chunks_t *c, sluice__chunk_t *chunk);
 
 static inline bool sluice__chunks_are_full(const sluice__chunks_t *c) {
   return c->flying_bytes >= c->high_bytes;

@@ -29,6 +29,25 @@ static uint64_t get_own_ns(sluice__pump_t *pump) {
   return sum;
 }
 
+static void on_crew_idle(void *ctx) {
+  sluice__engine_left(ctx);
+}
+
+static int open_parts(sluice_engine_t *engine, uv_loop_t *loop,
+                      const sluice__pump_config_t *config,
+                      const sluice_executor_t *executor) {
+  int r = sluice__crew_init(&engine->crew, &engine->pump, executor);
+
+  if (r < 0) {
+    return r;
+  }
+  r = sluice__pump_init(&engine->pump, loop, config);
+  if (r < 0) {
+    sluice__crew_done(&engine->crew);
+  }
+  return r;
+}
+
 int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
                       const sluice_engine_options_t *options) {
   static const sluice_engine_options_t none = {0};
@@ -49,12 +68,14 @@ int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
   config.slice_min_ns = (uint64_t)o->slice_min_us * NS_PER_US;
   config.slice_bytes = o->slice_bytes;
   config.clock = engine->clock.now != NULL ? &engine->clock : NULL;
-  r = sluice__pump_init(&engine->pump, loop, &config);
+  r = open_parts(engine, loop, &config, o->executor);
   if (r < 0) {
     a->release(a->ctx, engine, sizeof(*engine), _Alignof(max_align_t));
     return r;
   }
   engine->pump.data = engine;
+  engine->crew.on_idle = on_crew_idle;
+  engine->crew.ctx = engine;
   engine->pump.own_ns = get_own_ns;
   *out = engine;
   return 0;
@@ -66,6 +87,7 @@ static void on_pump_closed(sluice__pump_t *pump) {
   void *data = engine->close_data;
   sluice_alloc_t alloc = engine->alloc;
 
+  sluice__crew_done(&engine->crew);
   alloc.release(alloc.ctx, engine, sizeof(*engine), _Alignof(max_align_t));
   if (cb != NULL) {
     cb(data); /* last touch */
@@ -73,9 +95,14 @@ static void on_pump_closed(sluice__pump_t *pump) {
 }
 
 void sluice__engine_left(sluice_engine_t *engine) {
-  if (engine->is_closing && engine->sessions == NULL &&
-      !engine->pump.is_closing) {
+  if (!engine->is_closing || engine->sessions != NULL ||
+      engine->pump.is_closing) {
+    return;
+  }
+  if (engine->crew.jobs_out == 0) {
     sluice__pump_close(&engine->pump, on_pump_closed);
+  } else {
+    sluice__crew_dismiss(&engine->crew);
   }
 }
 
@@ -87,6 +114,7 @@ int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
   engine->is_closing = true;
   engine->close_cb = cb;
   engine->close_data = data;
+  sluice__pump_ref(&engine->pump); /* jobs may be out when no session is */
   for (sluice__session_t *s = engine->sessions; s != NULL; s = s->next) {
     sluice__session_cancel(s);
   }

@@ -10,11 +10,13 @@
 #include <sluice/engine.h>
 
 #include "pump.h"
+#include "session/crew.h"
 
 typedef struct sluice__session_s sluice__session_t;
 
 struct sluice_engine_s {
   sluice__pump_t pump;
+  sluice__crew_t crew;
   sluice_alloc_t alloc;
   sluice__clock_t clock;
   sluice__session_t *sessions;

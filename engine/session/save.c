@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "io/sink.h"
+#include "stream/encoder.h"
 
 enum {
   /* Two requests under way at a file sink and one being made. With one, sink
@@ -29,6 +30,16 @@ static void on_written(void *ctx, int status) {
   }
   sluice__session_moved(&save->session);
   sluice__session_wake(&save->session);
+}
+
+/* Some of what was lent is back. Also after a failure, which waits for it. */
+static void on_filled(void *ctx) {
+  sluice_save_t *save = ctx;
+  sluice__session_t *s = &save->session;
+  bool is_silent = s->state != SLUICE__SESSION_RUNNING || s->error.code != 0;
+
+  sluice__fills_collect(&save->fills, is_silent);
+  sluice__session_wake(s);
 }
 
 static void progress(const sluice__session_t *s, sluice_progress_t *out) {
@@ -148,7 +159,15 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
                       save->options.staging);
   save->chunks.on_written = on_written;
   save->chunks.ctx = save;
+  sluice__fills_init(&save->fills, &engine->crew, &save->session.mem,
+                     &save->chunks);
+  save->fills.on_over = on_filled;
+  save->fills.ctx = save;
+  save->late.cont = &save->session.turn;
   r = open_encoder(save);
+  if (r == 0 && save->fills.crew != NULL) {
+    save->encoder->filler = &save->fills.filler;
+  }
   if (r < 0) {
     sluice__session_undo(&save->session);
   }

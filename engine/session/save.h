@@ -12,6 +12,7 @@
 #include <sluice/save.h>
 
 #include "session/chunks.h"
+#include "session/fills.h"
 #include "session/session.h"
 #include "session/writer.h"
 
@@ -41,10 +42,13 @@ struct sluice_save_s {
   sluice_sink_t *sink;
   sluice_encoder_t *encoder;
   sluice__chunks_t chunks;
+  sluice__fills_t fills;
+  sluice__delay_t late; /* looks at fills that nobody has begun */
   sluice__save_state_t state;
   bool is_sink_open;   /* open was accepted: abort or finish is owed */
   bool is_sink_busy;   /* open, finish or abort is under way */
   bool is_aborting;    /* abort was asked for */
+  bool is_failing;     /* handlers are not told yet: pages are lent */
   bool is_host_paused; /* pause was called and resume not yet */
   bool wants_switch;
   sluice_totals_t totals; /* kept when the encoder goes */

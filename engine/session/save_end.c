@@ -1,6 +1,7 @@
 /* save_end.c - how a save ends: one path for success, failure and cancel.
  *
- *   fail:    handlers are told, the host may go on, ABORT goes out
+ *   fail, settle: once no page is lent any more, handlers are told, the host
+ *            may go on, ABORT goes out
  *   settle:  handlers that have much to release are told when they have; the
  *            sink is drained or given up, undone, closed
  *   deliver: the host's callback, once
@@ -43,9 +44,25 @@ static void send_abort(sluice_save_t *save) {
 }
 
 void sluice__save_fail(sluice__session_t *s) {
-  sluice_save_t *save = (sluice_save_t *)s;
+  ((sluice_save_t *)s)->is_failing = true;
+}
 
-  sluice__save_end_sections(save, s->error.code);
+/* What was laid out is filled in if it still may go out, before the ABORT
+ * record; a part of it a turn. What a thread has begun must end in any case.
+ * True: no page is lent any more. */
+static bool take_pages_back(sluice_save_t *save) {
+  if (!save->is_sink_open || save->chunks.code < 0) {
+    sluice__fills_abandon(&save->fills);
+  } else if (sluice__fills_run_late(&save->fills, UINT64_MAX) > 0) {
+    sluice__session_wake(&save->session);
+  }
+  sluice__fills_collect(&save->fills, true);
+  return sluice__fills_are_quiet(&save->fills);
+}
+
+static void give_up(sluice_save_t *save) {
+  save->is_failing = false;
+  sluice__save_end_sections(save, save->session.error.code);
   sluice__save_resume_host(save);
   send_abort(save);
   save->chunks.is_cut = true;
@@ -76,9 +93,11 @@ static void abort_sink(sluice_save_t *save) {
 }
 
 static void close_parts(sluice_save_t *save) {
+  sluice__pump_undelay(&save->session.engine->pump, &save->late);
   sluice_encoder_totals(save->encoder, &save->totals);
   sluice_encoder_free(save->encoder);
   save->encoder = NULL;
+  sluice__fills_done(&save->fills);
   sluice__save_free_kept(save);
   sluice__chunks_done(&save->chunks);
   sluice__sink_close(save->sink);
@@ -88,6 +107,12 @@ static void close_parts(sluice_save_t *save) {
 bool sluice__save_settle(sluice__session_t *s) {
   sluice_save_t *save = (sluice_save_t *)s;
 
+  if (save->is_failing) {
+    if (!take_pages_back(save)) {
+      return false;
+    }
+    give_up(save);
+  }
   if (!sluice__save_release_sections(save)) {
     sluice__session_wake(s); /* a slice a turn */
     return false;

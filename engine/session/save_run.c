@@ -8,6 +8,9 @@
 
 #include "io/sink.h"
 
+/* A thread that is free begins within 0.1 ms. */
+#define LATE_NS UINT64_C(1000000)
+
 enum {
   /* Each in a run of its own: 0.1 ms. In long runs: 3 us. */
   INDEX_PAGES = 1024,
@@ -183,6 +186,9 @@ static int paused_turn(sluice_save_t *save, sluice__budget_t *b) {
   if (r != SLUICE_DONE || save->session.error.code != 0) {
     return r;
   }
+  if (!sluice__fills_are_quiet(&save->fills)) {
+    return SLUICE__WAIT; /* the host's pages are still being read */
+  }
   save->pause_took_ns =
       sluice__pump_now(&save->session.engine->pump) - save->paused_ns;
   enter(save, SLUICE__SAVE_INDEX, SLUICE_PHASE_FINISH);
@@ -231,11 +237,38 @@ static int run_state(sluice_save_t *save, sluice__budget_t *b) {
   return SLUICE__WAIT;
 }
 
+/* The save waits, perhaps for pages that nobody has begun to fill in: the
+ * host's own work may keep the threads busy. Those that are late are done here.
+ */
+static int help_fills(sluice_save_t *save, sluice__budget_t *b) {
+  sluice__pump_t *pump = &save->session.engine->pump;
+  uint64_t now;
+  uint64_t done;
+
+  if (sluice__fills_are_quiet(&save->fills)) {
+    return SLUICE__WAIT;
+  }
+  now = sluice__pump_now(pump);
+  do {
+    done = sluice__fills_run_late(&save->fills, now - LATE_NS);
+    sluice__budget_charge(b, done);
+  } while (done > 0 && !sluice__budget_should_yield(b));
+  sluice__fills_collect(&save->fills, false);
+  if (done > 0) {
+    return SLUICE__MORE;
+  }
+  if (!save->late.armed) {
+    sluice__pump_delay(pump, &save->late, now + LATE_NS);
+  }
+  return SLUICE__WAIT;
+}
+
 int sluice__save_run(sluice__session_t *s, sluice__budget_t *b) {
   sluice_save_t *save = (sluice_save_t *)s;
+  int r = SLUICE__WAIT; /* a completed write wakes us */
 
-  if (sluice__chunks_are_full(&save->chunks)) {
-    return SLUICE__WAIT; /* a completed write wakes us */
+  if (!sluice__chunks_are_full(&save->chunks)) {
+    r = run_state(save, b);
   }
-  return run_state(save, b);
+  return r == SLUICE__WAIT && s->error.code == 0 ? help_fills(save, b) : r;
 }

@@ -17,10 +17,11 @@ void sluice__save_fail_encoder(sluice_save_t *save,
 }
 
 static void lend_writer(sluice_save_t *save, sluice_writer_t *w,
-                        const sluice_section_t *section, sluice__budget_t *b,
+                        sluice_section_t *section, sluice__budget_t *b,
                         sluice_item_kind_t kind, bool is_open) {
   sluice__writer_lend(w, save->encoder, section, b, kind, is_open,
                       save->options.format == SLUICE_FORMAT_QEMU3);
+  w->fills = &save->fills;
 }
 
 /* Judges what a hook returned and what the writer thinks of it. */
@@ -136,8 +137,14 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
   int r;
 
   lend_writer(save, &w, section, b, SLUICE_ITEM_PART, false);
+  w.can_lend = save->fills.crew != NULL;
+  save->fills.section = section;
   r = section->handler->save_step(section->self, &w, &err);
   r = close_payload(save, &w, check_step(save, section, &w, r, &err));
+  if (r >= 0) {
+    sluice__fills_collect(&save->fills, false);
+    sluice__fills_tell(&save->fills, section);
+  }
   if (r == SLUICE_DONE) {
     section->stage = SLUICE__SECTION_CLEAN;
     r = end_cut(save, section);
@@ -186,6 +193,8 @@ void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
   section->session = save;
   section->stage = SLUICE__SECTION_PRIMED;
   section->id = number + 1;
+  section->lent = 0;
+  section->returned = 0;
   section->cont.pending = section_pending;
   section->cont.on_cancel = NULL;
   sluice__cont_init(&section->cont, &save->session.queue, section_step,

@@ -17,15 +17,17 @@
 enum { ZERO_DISCOUNT = 8, KEPT_FIRST = 4096 };
 
 void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
-                         const sluice_section_t *section,
-                         sluice__budget_t *budget, sluice_item_kind_t kind,
-                         bool is_open, bool is_big_endian) {
+                         sluice_section_t *section, sluice__budget_t *budget,
+                         sluice_item_kind_t kind, bool is_open,
+                         bool is_big_endian) {
   w->encoder = encoder;
   w->section = section;
   w->budget = budget;
   w->kind = kind;
   w->is_open = is_open;
   w->is_big_endian = is_big_endian;
+  w->fills = NULL;
+  w->can_lend = false;
   w->kept = NULL;
   w->mem = NULL;
   w->status = 0;
@@ -209,6 +211,29 @@ int sluice_writer_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
                  count * sluice__encoder_page_size(w->encoder, region));
   }
   return w->status;
+}
+
+int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
+                             uint64_t offset, const void *data,
+                             uint64_t count) {
+  sluice_totals_t before;
+
+  if (!w->can_lend) {
+    (void)sluice_writer_pages(w, region, offset, data, count);
+  } else if (ensure_open(w) == 0) {
+    sluice_encoder_totals(w->encoder, &before);
+    w->status =
+        sluice__encoder_lend_pages(w->encoder, region, offset, data, count);
+    charge_pages(w, &before,
+                 count * sluice__encoder_page_size(w->encoder, region));
+  }
+  w->section->lent += w->status == 0 ? count : 0;
+  return w->status;
+}
+
+uint64_t sluice_writer_returned(const sluice_writer_t *w) {
+  return w->fills == NULL ? w->section->lent
+                          : sluice__fills_returned(w->fills, w->section);
 }
 
 int sluice_writer_zeros(sluice_writer_t *w, uint32_t region, uint64_t offset,

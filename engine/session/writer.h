@@ -12,15 +12,18 @@
 
 #include "budget.h"
 #include "memory/mem.h"
+#include "session/fills.h"
 #include "session/registry.h"
 
 struct sluice_writer_s {
   sluice_encoder_t *encoder;
-  const sluice_section_t *section;
+  sluice_section_t *section;
   sluice__budget_t *budget;
   sluice_item_kind_t kind; /* of the payload to open at the first byte */
   bool is_open;
   bool is_big_endian;
+  const sluice__fills_t *fills; /* what is lent of the section's pages */
+  bool can_lend;
   sluice__stash_t *kept; /* bytes go here instead; NULL: to the encoder */
   sluice__mem_t *mem;    /* of `kept` */
   int status;
@@ -30,9 +33,9 @@ struct sluice_writer_s {
 /* Lends `w` for one call of a handler. `is_open`: the payload is open already.
  */
 void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
-                         const sluice_section_t *section,
-                         sluice__budget_t *budget, sluice_item_kind_t kind,
-                         bool is_open, bool is_big_endian);
+                         sluice_section_t *section, sluice__budget_t *budget,
+                         sluice_item_kind_t kind, bool is_open,
+                         bool is_big_endian);
 
 /* The section as a stream declares it. */
 sluice_decl_t sluice__section_decl(const sluice_section_t *section);

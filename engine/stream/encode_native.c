@@ -40,6 +40,7 @@ static void native_free(sluice_encoder_t *e) {
   if (n == NULL) {
     return;
   }
+  sluice__native_drop_pages(e);
   sluice__page_map_done(&n->map);
   if (n->bounce != NULL) {
     e->alloc.release(e->alloc.ctx, n->bounce, SLUICE_PAGE_MAX, 64);
@@ -327,6 +328,7 @@ const sluice__encode_ops_t sluice__encode_native = {
     .open = native_open,
     .region = native_region,
     .pages = sluice__native_pages,
+    .lend_pages = sluice__native_lend_pages,
     .zeros = sluice__native_zeros,
     .bytes = native_bytes,
     .close = native_close,

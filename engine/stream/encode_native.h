@@ -37,7 +37,9 @@ typedef struct sluice__encode_pages_s {
   uint32_t cap;
   uint32_t table; /* bytes set aside for runs and hashes */
   uint32_t run_count;
-  uint64_t data; /* stream offset of the first page */
+  uint64_t data;        /* stream offset of the first page */
+  sluice__fill_t *fill; /* of those that are lent; NULL: none is */
+  bool has_no_fill;     /* none could be had */
   sluice__native_run_t runs[SLUICE__PAGES_PER_RECORD];
   uint64_t hashes[SLUICE__PAGES_PER_RECORD];
 } sluice__encode_pages_t;
@@ -68,6 +70,7 @@ typedef struct sluice__encode_native_s {
   uint32_t section;
   uint64_t start;       /* its stream offset */
   uint8_t *at;          /* its first byte in the chunk */
+  bool is_lent;         /* the pages given may be read later */
   bool opens;           /* the next record of the payload opens a PART */
   bool has_payload;     /* the open payload has more than regions */
   bool is_over;         /* TRAILER or ABORT is written */
@@ -113,6 +116,11 @@ uint8_t *sluice__native_unit(sluice_encoder_t *e, uint16_t type,
 /* encode_native_pages.c */
 int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          const uint8_t *data, uint64_t count);
+int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
+                              uint64_t offset, const uint8_t *data,
+                              uint64_t count);
+/* The PAGES record being built will not be. */
+void sluice__native_drop_pages(sluice_encoder_t *e);
 /* Fills in the table of the PAGES record being built; `*out_covered` is how
  * many bytes of its payload the record's checksum covers. */
 int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered);

@@ -8,7 +8,10 @@
  * changes meanwhile. Space for the table is set aside first; a record that
  * starts on a page boundary has one page of table. Pages that are next to each
  * other share a run, so 4 KiB ones mostly fill the chunk: who maps the image
- * needs a mapping a record. */
+ * needs a mapping a record.
+ *
+ * Pages that are lent are only looked at; a fill copies and hashes them later,
+ * behind the back of the record. */
 #include "stream/encode_native.h"
 
 #include <string.h>
@@ -20,8 +23,13 @@
 enum {
   /* A page of the common size. Of 2, 3 and 4 KiB the last is best (12.8, 13.4,
    * 15.2 GB/s); with four lines a turn or into L2 only, 13.6 and 14.4. */
-  PREFETCH_BYTES = 4096
+  PREFETCH_BYTES = 4096,
+  /* How far ahead the first words of a lent page are asked for. */
+  LOOK_AHEAD = 8
 };
+
+_Static_assert((int)SLUICE__FILL_PAGES_MAX >= (int)SLUICE__PAGES_PER_RECORD,
+               "a fill has room for every page of a record");
 
 static uint64_t round_up(uint64_t offset) {
   return (offset + SLUICE__NATIVE_ALIGN - 1) &
@@ -72,6 +80,8 @@ static int begin_pages(sluice_encoder_t *e, uint32_t page_size) {
   p->page_size = page_size;
   p->count = 0;
   p->run_count = 0;
+  p->fill = NULL;
+  p->has_no_fill = false;
   (void)sluice__native_extend(e, (size_t)(p->data - n->start) -
                                      SLUICE__RECORD_BYTES);
   return 0;
@@ -95,6 +105,29 @@ static uint8_t *put_hashes(const sluice__encode_pages_t *p, uint8_t *to) {
   return to;
 }
 
+static void give_fill(sluice_encoder_t *e, uint8_t *data, uint8_t *hashes) {
+  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
+  sluice__fill_t *fill = p->fill;
+
+  if (fill != NULL) {
+    fill->page_size = p->page_size;
+    fill->count = p->count;
+    fill->data = data;
+    fill->hashes = hashes;
+    p->fill = NULL;
+    e->filler->go(e->filler->ctx, fill);
+  }
+}
+
+void sluice__native_drop_pages(sluice_encoder_t *e) {
+  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
+
+  if (p->fill != NULL) {
+    e->filler->drop(e->filler->ctx, p->fill);
+    p->fill = NULL;
+  }
+}
+
 int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   const sluice__encode_pages_t *p = &n->pages;
@@ -115,6 +148,7 @@ int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered) {
     return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
   }
   *out_covered = (size_t)(hashes - n->at) - SLUICE__RECORD_BYTES;
+  give_fill(e, data, hashes);
   return 0;
 }
 
@@ -152,6 +186,40 @@ static void prefetch_page(const uint8_t *page) {
 #endif
 }
 
+/* The fill of the record being built; NULL: pages are to be copied now. */
+static sluice__fill_t *find_fill(sluice_encoder_t *e) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  sluice__encode_pages_t *p = &n->pages;
+
+  if (p->fill == NULL && n->is_lent && !p->has_no_fill) {
+    p->fill = e->filler->take(e->filler->ctx, e->stage.base);
+    p->has_no_fill = p->fill == NULL;
+    for (uint32_t i = 0; i < p->count && p->fill != NULL; i++) {
+      p->fill->pages[i].from = NULL;
+    }
+  }
+  return p->fill;
+}
+
+/* Puts the page into its slot, or lets it be put there. Returns its hash. */
+static uint64_t put_content(sluice_encoder_t *e, uint32_t region,
+                            uint64_t offset, const uint8_t *page, uint8_t *to) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  uint32_t page_size = e->regions[region].page_size;
+  sluice__fill_t *fill = find_fill(e);
+
+  if (fill != NULL) {
+    fill->pages[n->pages.count].from = n->is_lent ? page : NULL;
+    fill->pages[n->pages.count].place = sluice__page_place(region, offset);
+  }
+  if (fill != NULL && n->is_lent) {
+    return 0;
+  }
+  sluice__copy_changing(to, page, page_size);
+  prefetch_page(page + page_size);
+  return sluice__page_hash(to, page_size, region, offset);
+}
+
 /* The next page may be a run of its own. */
 static bool is_full(const sluice__encode_pages_t *p) {
   return p->count == p->cap ||
@@ -175,9 +243,8 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
     *slot = sluice__stage_offset(&e->stage);
   }
   to = sluice__native_extend(e, page_size);
-  memcpy(to, page, page_size);
-  prefetch_page(page + page_size);
-  p->hashes[p->count++] = sluice__page_hash(to, page_size, region, offset);
+  p->hashes[p->count] = put_content(e, region, offset, page, to);
+  p->count++;
   note_run(p, region, offset);
   e->totals.pages_data++;
   return is_full(p) ? sluice__native_end(e) : 0;
@@ -227,6 +294,20 @@ static uint64_t count_zeros(const uint8_t *data, uint32_t page_size,
   return i;
 }
 
+static void look_ahead(const sluice_encoder_t *e, const uint8_t *data,
+                       uint32_t page_size) {
+#ifdef __GNUC__
+  if (((const sluice__encode_native_t *)e->state)->is_lent) {
+    __builtin_prefetch(
+        (const void *)((uintptr_t)data + (uintptr_t)LOOK_AHEAD * page_size));
+  }
+#else
+  (void)e;
+  (void)data;
+  (void)page_size;
+#endif
+}
+
 int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          const uint8_t *data, uint64_t count) {
   uint32_t page_size = e->regions[region].page_size;
@@ -238,7 +319,10 @@ int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                                 e->regions[region].name);
   }
   while (count > 0 && r == 0) {
-    uint64_t done = count_zeros(data, page_size, count);
+    uint64_t done;
+
+    look_ahead(e, data, page_size);
+    done = count_zeros(data, page_size, count);
 
     if (done > 0) {
       r = sluice__native_zeros(e, region, offset, done);
@@ -250,5 +334,17 @@ int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
     offset += done * page_size;
     count -= done;
   }
+  return r;
+}
+
+int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
+                              uint64_t offset, const uint8_t *data,
+                              uint64_t count) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  int r;
+
+  n->is_lent = true;
+  r = sluice__native_pages(e, region, offset, data, count);
+  n->is_lent = false;
   return r;
 }

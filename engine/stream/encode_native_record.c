@@ -138,6 +138,7 @@ void sluice__native_drop(sluice_encoder_t *e) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
 
   if (n->type != 0) {
+    sluice__native_drop_pages(e);
     sluice__stage_rewind(&e->stage, n->start);
     n->type = 0;
   }

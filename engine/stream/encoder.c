@@ -246,6 +246,17 @@ int sluice_encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   return r < 0 ? r : e->ops->pages(e, region, offset, data, count);
 }
 
+int sluice__encoder_lend_pages(sluice_encoder_t *e, uint32_t region,
+                               uint64_t offset, const void *data,
+                               uint64_t count) {
+  int r = check_run(e, region, offset, count, "pages");
+
+  if (r == 0 && e->filler != NULL && e->ops->lend_pages != NULL) {
+    return e->ops->lend_pages(e, region, offset, data, count);
+  }
+  return r < 0 ? r : e->ops->pages(e, region, offset, data, count);
+}
+
 int sluice_encoder_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          uint64_t count) {
   int r = check_run(e, region, offset, count, "zeros");

@@ -10,6 +10,7 @@
 
 #include <sluice/encoder.h>
 
+#include "stream/fill.h"
 #include "stream/stage.h"
 
 /* A region as the encoder knows it. */
@@ -31,6 +32,9 @@ typedef struct sluice__encode_ops_s {
   int (*region)(sluice_encoder_t *e, uint32_t index);
   int (*pages)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                const uint8_t *data, uint64_t count);
+  /* As pages, but read later by e->filler; optional */
+  int (*lend_pages)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                    const uint8_t *data, uint64_t count);
   int (*zeros)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                uint64_t count);
   int (*bytes)(sluice_encoder_t *e, const void *data, size_t len);
@@ -62,7 +66,8 @@ struct sluice_encoder_s {
   uint8_t parent_id[16];
   sluice__stage_t stage;
   const sluice__encode_ops_t *ops;
-  void *state; /* the dialect's */
+  const sluice__filler_t *filler; /* borrowed; NULL: pages are never lent */
+  void *state;                    /* the dialect's */
   sluice__encode_state_t phase;
   sluice_item_kind_t kind; /* of the open payload */
   uint32_t section_id;     /* of the open payload, */
@@ -81,6 +86,12 @@ extern const sluice__encode_ops_t sluice__encode_qemu3;
 /* Latches a failure and returns `code`. */
 int sluice__encoder_fail(sluice_encoder_t *e, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* As sluice_encoder_pages(), but `data` may be read later, until the filler has
+ * filled the record. */
+int sluice__encoder_lend_pages(sluice_encoder_t *e, uint32_t region,
+                               uint64_t offset, const void *data,
+                               uint64_t count);
 
 /* Of a region that exists, else 0. */
 static inline uint32_t sluice__encoder_page_size(const sluice_encoder_t *e,

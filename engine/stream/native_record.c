@@ -52,11 +52,13 @@ static uint64_t mix(uint64_t x) {
 }
 
 /* A seed would do as well, but costs a key schedule a page in XXH3. */
+uint64_t sluice__page_place(uint32_t region, uint64_t offset) {
+  return mix(mix((uint64_t)region + 1) ^ offset);
+}
+
 uint64_t sluice__page_hash(const uint8_t *page, size_t size, uint32_t region,
                            uint64_t offset) {
-  uint64_t place = mix(mix((uint64_t)region + 1) ^ offset);
-
-  return sluice__hash(page, size) ^ place;
+  return sluice__hash(page, size) ^ sluice__page_place(region, offset);
 }
 
 bool sluice__native_is_blank(const uint8_t *p, size_t len) {

@@ -46,6 +46,9 @@ uint64_t sluice__record_chain(uint64_t chain, uint64_t checksum);
 uint64_t sluice__page_hash(const uint8_t *page, size_t size, uint32_t region,
                            uint64_t offset);
 
+/* What a page's place is to that hash: xored with the page's XXH3. */
+uint64_t sluice__page_place(uint32_t region, uint64_t offset);
+
 static inline uint64_t sluice__native_padded(uint64_t len) {
   return (len + SLUICE__RECORD_PAD - 1) & ~(uint64_t)(SLUICE__RECORD_PAD - 1);
 }

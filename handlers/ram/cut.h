@@ -11,10 +11,16 @@
  * saved yet. Whoever clears it has seen to the page: the loop by sending it,
  * whoever is about to write by putting it into the store first.
  *
+ * What the loop sends it lends: a page may be read later, by another thread,
+ * and is saved when it has been returned. Until then its bit is in `lent`, and
+ * it is as unsaved as one in `pending` to whoever is about to write it: the
+ * pre-image comes later in the stream, so what was read meanwhile does not
+ * count. Loans are returned in order.
+ *
  * Where memory is guarded, faults come from another thread: `lock` covers this
- * struct, `pending`, the number of its bits, and the section's state. Only the
- * loop changes that one, and so reads it freely. What the loop sends without
- * the lock it has claimed before; its pages stay protected until it is done. */
+ * struct but for the loans, both bitmaps, the number of pending bits, and the
+ * section's state. Only the loop changes that one, and so reads it freely.
+ * Lent pages stay protected until they are returned or preserved. */
 #ifndef SLUICE_RAM_CUT_H
 #define SLUICE_RAM_CUT_H
 
@@ -39,16 +45,29 @@ typedef struct sluice__ram_place_s {
   uint64_t page;
 } sluice__ram_place_t;
 
+/* A run that was lent. */
+typedef struct sluice__ram_loan_s {
+  sluice__ram_span_t run;
+  uint64_t end; /* pages lent in all, these included */
+} sluice__ram_loan_t;
+
+/* More than staging has room for, unless runs are short; then the rest is not
+ * lent but copied at once. */
+enum { SLUICE__RAM_LOANS_MAX = 256 };
+
 typedef struct sluice__ram_cut_s {
   pthread_mutex_t lock;
   sluice__guard_t *guard; /* NULL: the host tells, or nothing is written */
   sluice__preimages_t store;
-  uint64_t limit;           /* bytes in the store, for who can be put off */
-  int is_lent;              /* the oldest of the store is being sent */
-  int is_holding;           /* a writer is held until the store has room */
-  int code;                 /* why the image is lost; 0: it is not */
-  sluice__ram_span_t claim; /* being sent */
-  int is_wanted;            /* the host waits for `wanted` to be saved */
+  uint64_t limit; /* bytes in the store, for who can be put off */
+  int is_lent;    /* the oldest of the store is being sent */
+  int is_holding; /* a writer is held until the store has room */
+  int code;       /* why the image is lost; 0: it is not */
+  sluice__ram_loan_t loans[SLUICE__RAM_LOANS_MAX]; /* a ring, oldest first */
+  uint32_t loan_first;
+  uint32_t loan_count;
+  uint64_t lent_pages; /* in all */
+  int is_wanted;       /* the host waits for `wanted` to be saved */
   sluice__ram_span_t wanted;
 
   uint64_t early;            /* bits set in `pending` before the instant */
@@ -62,6 +81,8 @@ int sluice__ram_save_cut(void *self, sluice_error_t *err);
 int sluice__ram_cut_step(sluice_ram_t *ram, sluice_writer_t *w,
                          sluice_error_t *err);
 uint64_t sluice__ram_cut_pending(sluice_ram_t *ram);
+/* So many of the pages that were lent are back. */
+void sluice__ram_cut_take_back(sluice_ram_t *ram, uint64_t pages);
 void sluice__ram_cut_end(sluice_ram_t *ram);
 void sluice__ram_cut_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out);
 

@@ -24,6 +24,7 @@ enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
   .type = "ram", .save_pending = sluice__ram_save_pending,                     \
   .save_begin = sluice__ram_save_begin, .save_cut = sluice__ram_save_cut,      \
   .save_start = sluice__ram_save_start, .save_step = sluice__ram_save_step,    \
+  .save_returned = sluice__ram_save_returned,                                  \
   .save_finish = sluice__ram_save_finish, .save_end = sluice__ram_save_end,    \
   .restore_begin = sluice__ram_restore_begin,                                  \
   .restore_step = sluice__ram_restore_step,                                    \

@@ -128,34 +128,77 @@ static int fail_lost(const sluice_ram_t *ram, sluice_error_t *err) {
   return sluice_fail(err, code, "a pre-image could not be kept");
 }
 
-/* `lock` is held from here to send_claim(). */
-static void claim_run(sluice_ram_t *ram, uint32_t region, uint64_t page,
-                      uint64_t count) {
-  ram->cut.claim =
-      (sluice__ram_span_t){.region = region, .page = page, .count = count};
-  ram->save.known -=
-      sluice__bitmap_clear(ram->regions[region]->pending, page, count);
-}
-
-static int send_claim(sluice_ram_t *ram, sluice_writer_t *w) {
+/* The pages are saved: who writes to them from now on changes nothing. */
+static void end_loan(sluice_ram_t *ram, const sluice__ram_span_t *run) {
   sluice__ram_cut_t *cut = &ram->cut;
-  const sluice__ram_span_t run = cut->claim;
-  sluice__ram_region_t *region = ram->regions[run.region];
-  uint64_t offset = run.page << ram->page_shift;
-  int r;
+  sluice__ram_region_t *region = ram->regions[run->region];
 
-  (void)pthread_mutex_unlock(&cut->lock);
-  r = sluice_writer_pages(w, region->wire, offset, region->base + offset,
-                          run.count);
-  ram->stats.pages_sent += run.count;
   (void)pthread_mutex_lock(&cut->lock);
-  cut->claim.count = 0;
+  (void)sluice__bitmap_clear(region->lent, run->page, run->count);
   (void)pthread_mutex_unlock(&cut->lock);
   if (cut->guard != NULL) {
-    sluice__guard_release(cut->guard, region->base + offset,
-                          run.count << ram->page_shift);
+    sluice__guard_release(cut->guard,
+                          region->base + (run->page << ram->page_shift),
+                          run->count << ram->page_shift);
+  }
+}
+
+void sluice__ram_cut_take_back(sluice_ram_t *ram, uint64_t pages) {
+  sluice__ram_cut_t *cut = &ram->cut;
+
+  while (cut->loan_count > 0 && cut->loans[cut->loan_first].end <= pages) {
+    end_loan(ram, &cut->loans[cut->loan_first].run);
+    cut->loan_first = (cut->loan_first + 1) % SLUICE__RAM_LOANS_MAX;
+    cut->loan_count--;
+  }
+}
+
+static void note_loan(sluice__ram_cut_t *cut, const sluice__ram_span_t *run) {
+  uint32_t at = (cut->loan_first + cut->loan_count) % SLUICE__RAM_LOANS_MAX;
+
+  cut->lent_pages += run->count;
+  cut->loans[at] = (sluice__ram_loan_t){.run = *run, .end = cut->lent_pages};
+  cut->loan_count++;
+}
+
+static int lend_run(sluice_ram_t *ram, sluice_writer_t *w,
+                    const sluice__ram_span_t *run) {
+  const sluice__ram_region_t *region = ram->regions[run->region];
+  uint64_t offset = run->page << ram->page_shift;
+  int r = sluice_writer_lend_pages(w, region->wire, offset,
+                                   region->base + offset, run->count);
+
+  if (r == 0) {
+    note_loan(&ram->cut, run);
+    sluice__ram_cut_take_back(ram, sluice_writer_returned(w));
   }
   return r;
+}
+
+static int copy_run(sluice_ram_t *ram, sluice_writer_t *w,
+                    const sluice__ram_span_t *run) {
+  const sluice__ram_region_t *region = ram->regions[run->region];
+  uint64_t offset = run->page << ram->page_shift;
+  int r = sluice_writer_pages(w, region->wire, offset, region->base + offset,
+                              run->count);
+
+  end_loan(ram, run);
+  return r;
+}
+
+/* Sends pending pages. `lock` is held at the beginning, not at the end. */
+static int send_run(sluice_ram_t *ram, sluice_writer_t *w,
+                    const sluice__ram_span_t *run, int can_lend) {
+  sluice__ram_region_t *region = ram->regions[run->region];
+
+  ram->save.known -=
+      sluice__bitmap_clear(region->pending, run->page, run->count);
+  (void)sluice__bitmap_set(region->lent, run->page, run->count);
+  (void)pthread_mutex_unlock(&ram->cut.lock);
+  ram->stats.pages_sent += run->count;
+  return can_lend && ram->cut.loan_count < SLUICE__RAM_LOANS_MAX
+             ? lend_run(ram, w, run)
+             : copy_run(ram, w, run);
 }
 
 /* `lock` is held at the beginning, not at the end. */
@@ -185,20 +228,22 @@ static int send_preimage(sluice_ram_t *ram, sluice_writer_t *w) {
   return r;
 }
 
-/* As send_preimage(). */
+/* What the host waits for: the next of it, and not lent, so that it is saved at
+ * once. SLUICE_WAIT: all that is left of it has been lent before. As
+ * send_preimage(), but that the lock is still held with SLUICE_WAIT. */
 static int send_wanted(sluice_ram_t *ram, sluice_writer_t *w) {
-  sluice__ram_span_t *wanted = &ram->cut.wanted;
-  uint64_t end = wanted->page + wanted->count;
-  uint64_t page;
-  uint64_t n = sluice__bitmap_next_run(ram->regions[wanted->region]->pending,
-                                       wanted->page, end,
-                                       sluice__ram_run_limit(ram, w), &page);
+  const sluice__ram_span_t *wanted = &ram->cut.wanted;
+  const sluice__ram_region_t *region = ram->regions[wanted->region];
+  sluice__ram_span_t run = {.region = wanted->region};
 
-  wanted->page = page + n;
-  wanted->count = end - wanted->page;
-  if (n > 0) {
-    claim_run(ram, wanted->region, page, n);
-    return send_claim(ram, w);
+  run.count = sluice__bitmap_next_run(region->pending, wanted->page,
+                                      wanted->page + wanted->count,
+                                      sluice__ram_run_limit(ram, w), &run.page);
+  if (run.count > 0) {
+    return send_run(ram, w, &run, 0);
+  }
+  if (sluice__bitmap_count(region->lent, wanted->page, wanted->count) > 0) {
+    return SLUICE_WAIT;
   }
   (void)pthread_mutex_unlock(&ram->cut.lock);
   sluice__ram_cut_tell_writable(ram);
@@ -209,39 +254,47 @@ static int send_wanted(sluice_ram_t *ram, sluice_writer_t *w) {
 static int send_next(sluice_ram_t *ram, sluice_writer_t *w) {
   sluice__ram_place_t *at = &ram->save.cursor;
   uint64_t n = sluice__ram_find_run(ram, sluice__ram_run_limit(ram, w));
+  const sluice__ram_span_t run = {
+      .region = at->region, .page = at->page, .count = n};
 
-  claim_run(ram, at->region, at->page, n);
   at->page += n;
-  return send_claim(ram, w);
+  return send_run(ram, w, &run, 1);
 }
 
 static int is_waited_for(const sluice__ram_cut_t *cut) {
   return cut->is_wanted || sluice__preimages_count(&cut->store) > 0;
 }
 
-/* One unit. SLUICE_DONE: there was none left; SLUICE_MORE, or an error. */
+/* Nothing is to be sent any more. The lock is held, and stays so. */
+static int end_turn(sluice_ram_t *ram, sluice_error_t *err) {
+  if (ram->cut.code != 0) {
+    return fail_lost(ram, err);
+  }
+  return ram->cut.loan_count > 0 ? SLUICE_WAIT : SLUICE_DONE;
+}
+
+/* One unit. SLUICE_DONE: there was none left, SLUICE_WAIT: all that is left is
+ * lent; SLUICE_MORE, or an error. */
 static int cut_turn(sluice_ram_t *ram, sluice_writer_t *w,
                     sluice_error_t *err) {
   sluice__ram_cut_t *cut = &ram->cut;
-  int r;
+  int r = SLUICE_WAIT;
 
   (void)pthread_mutex_lock(&cut->lock);
-  if (cut->code != 0) {
-    r = fail_lost(ram, err);
-  } else if (sluice__preimages_count(&cut->store) > 0) {
+  if (cut->code == 0 && sluice__preimages_count(&cut->store) > 0) {
     r = send_preimage(ram, w);
-    return r < 0 ? r : SLUICE_MORE;
-  } else if (cut->is_wanted) {
+  } else if (cut->code == 0 && cut->is_wanted) {
     r = send_wanted(ram, w);
-    return r < 0 ? r : SLUICE_MORE;
-  } else if (ram->save.known > 0) {
-    r = send_next(ram, w);
-    return r < 0 ? r : SLUICE_MORE;
-  } else {
-    r = SLUICE_DONE;
   }
-  (void)pthread_mutex_unlock(&cut->lock);
-  return r;
+  if (r == SLUICE_WAIT && cut->code == 0 && ram->save.known > 0) {
+    r = send_next(ram, w);
+  }
+  if (r == SLUICE_WAIT) {
+    r = end_turn(ram, err);
+    (void)pthread_mutex_unlock(&cut->lock);
+    return r;
+  }
+  return r < 0 ? r : SLUICE_MORE;
 }
 
 int sluice__ram_cut_step(sluice_ram_t *ram, sluice_writer_t *w,
@@ -276,6 +329,7 @@ uint64_t sluice__ram_cut_pending(sluice_ram_t *ram) {
 }
 
 void sluice__ram_cut_end(sluice_ram_t *ram) {
+  sluice__ram_cut_take_back(ram, UINT64_MAX); /* nobody reads any more */
   close_parts(ram);
   ram->stats.preimage_peak = ram->cut.store.peak;
 }
@@ -288,4 +342,9 @@ void sluice__ram_cut_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out) {
   *out = ram->stats;
   out->preimage_peak = ram->cut.store.peak;
   (void)pthread_mutex_unlock(lock);
+  for (uint32_t i = 0; i < ram->cut.loan_count; i++) {
+    out->pages_lent +=
+        ram->cut.loans[(ram->cut.loan_first + i) % SLUICE__RAM_LOANS_MAX]
+            .run.count;
+  }
 }

@@ -46,18 +46,19 @@ static int preserve_page(sluice_ram_t *ram, uint32_t region, uint64_t page,
     return 0;
   }
   ram->save.known -= sluice__bitmap_clear(of->pending, page, 1);
+  ram->stats.pages_again += sluice__bitmap_clear(of->lent, page, 1);
   ram->stats.preimages++;
   return 0;
 }
 
 /* `lock` is held. */
-static void preserve_pages(sluice_ram_t *ram, const sluice__ram_span_t *span) {
-  const uint64_t *pending = ram->regions[span->region]->pending;
+static void preserve_pages(sluice_ram_t *ram, const sluice__ram_span_t *span,
+                           const uint64_t *unsaved) {
   uint64_t end = span->page + span->count;
   uint64_t page = span->page;
 
   while (ram->cut.code == 0 &&
-         sluice__bitmap_next_run(pending, page, end, 1, &page) > 0) {
+         sluice__bitmap_next_run(unsaved, page, end, 1, &page) > 0) {
     (void)preserve_page(ram, span->region, page, 0);
   }
 }
@@ -69,7 +70,8 @@ void sluice__ram_cut_preserve(sluice_ram_t *ram,
 
   (void)pthread_mutex_lock(&cut->lock);
   if (cut->code == 0) {
-    preserve_pages(ram, span);
+    preserve_pages(ram, span, ram->regions[span->region]->pending);
+    preserve_pages(ram, span, ram->regions[span->region]->lent);
   }
   is_urgent = cut->code != 0 || sluice__preimages_count(&cut->store) > 0;
   (void)pthread_mutex_unlock(&cut->lock);
@@ -84,13 +86,14 @@ static int has_room(const sluice__ram_cut_t *cut, uint64_t bytes) {
 
 int sluice__ram_cut_may_write(sluice_ram_t *ram,
                               const sluice__ram_span_t *span) {
+  const sluice__ram_region_t *region = ram->regions[span->region];
   sluice__ram_cut_t *cut = &ram->cut;
   uint64_t n;
   int may_write;
 
   (void)pthread_mutex_lock(&cut->lock);
-  n = sluice__bitmap_count(ram->regions[span->region]->pending, span->page,
-                           span->count);
+  n = sluice__bitmap_count(region->pending, span->page, span->count) +
+      sluice__bitmap_count(region->lent, span->page, span->count);
   may_write = cut->code != 0 || has_room(cut, n << ram->page_shift);
   if (!may_write && !cut->is_wanted) {
     cut->wanted = *span;
@@ -135,10 +138,11 @@ void sluice__ram_cut_let_go(sluice_ram_t *ram) {
 
 /* Faults, on the guard's thread. */
 
-static int is_claimed(const sluice__ram_cut_t *cut,
-                      const sluice__preimage_t *at) {
-  return at->region == cut->claim.region && at->page >= cut->claim.page &&
-         at->page - cut->claim.page < cut->claim.count;
+static int is_unsaved(const sluice_ram_t *ram, const sluice__preimage_t *at) {
+  const sluice__ram_region_t *region = ram->regions[at->region];
+
+  return sluice__bitmap_test(region->pending, at->page) ||
+         sluice__bitmap_test(region->lent, at->page);
 }
 
 /* Whether the writer may go on. `lock` is held. */
@@ -147,11 +151,7 @@ static int judge_cut(sluice_ram_t *ram, const sluice__preimage_t *at,
   sluice__ram_cut_t *cut = &ram->cut;
   int can_wait = ram->policy == SLUICE_RAM_SLOW && !is_owner;
 
-  if (is_claimed(cut, at)) {
-    return 0; /* released in a moment, by the loop */
-  }
-  if (cut->code != 0 ||
-      !sluice__bitmap_test(ram->regions[at->region]->pending, at->page)) {
+  if (cut->code != 0 || !is_unsaved(ram, at)) {
     return 1;
   }
   if (preserve_page(ram, at->region, at->page, can_wait) != 0) {
@@ -193,22 +193,21 @@ void sluice__ram_cut_on_fault(void *ctx, sluice__guard_t *guard, uint8_t *at,
                               int is_owner) {
   sluice_ram_t *ram = ctx;
   sluice__preimage_t page;
-  int was_cut;
   int may_write;
 
   if (!find_page(ram, at, &page)) {
     return; /* not ours: nothing else is registered */
   }
   (void)pthread_mutex_lock(&ram->cut.lock);
-  was_cut = ram->state == SLUICE__RAM_CUT;
   may_write = judge_fault(ram, &page, is_owner);
+  if (ram->state == SLUICE__RAM_CUT) {
+    /* With the lock: who sees the pre-image must see that we have called. */
+    sluice_section_wake_async(ram->save.section);
+  }
   (void)pthread_mutex_unlock(&ram->cut.lock);
   if (may_write) {
     sluice__guard_release(
         guard, ram->regions[page.region]->base + (page.page << ram->page_shift),
         UINT64_C(1) << ram->page_shift);
-  }
-  if (was_cut) {
-    sluice_section_wake_async(ram->save.section);
   }
 }

@@ -2,9 +2,10 @@
  *
  * A pass sends what is pending; then what was written meanwhile is gathered
  * and becomes pending; and so on until a gathering finds nothing. The bits of a
- * run are cleared before it is copied: a write that comes later sets them
- * again. Every turn of the loop is bounded (a slice to look at, a run to send)
- * and asks whether to yield. Knows nothing of formats. */
+ * run are cleared before it is lent: a write that comes later, even one into
+ * the midst of its being copied, sets them again, and the page is sent again.
+ * Every turn of the loop is bounded (a slice to look at, a run to send) and
+ * asks whether to yield. Knows nothing of formats. */
 #include <string.h>
 
 #include "bitmap.h"
@@ -269,8 +270,8 @@ static int send_turn(sluice_ram_t *ram, sluice_writer_t *w) {
   ram->save.known -= sluice__bitmap_clear(region->pending, page, n);
   ram->marked -= sluice__ram_region_gather(region, page, n);
   count_run(ram, n);
-  return sluice_writer_pages(w, region->wire, page << ram->page_shift,
-                             region->base + (page << ram->page_shift), n);
+  return sluice_writer_lend_pages(w, region->wire, page << ram->page_shift,
+                                  region->base + (page << ram->page_shift), n);
 }
 
 static void leave_what_is_over(sluice_ram_t *ram) {
@@ -340,6 +341,19 @@ int sluice__ram_save_finish(void *self, sluice_writer_t *w,
     }
   }
   return save_turns(ram, w, err);
+}
+
+/* In a save that converges a page that was read too late has been marked again.
+ */
+void sluice__ram_save_returned(void *self, uint64_t pages) {
+  sluice_ram_t *ram = self;
+
+  if (ram->state == SLUICE__RAM_CUT) {
+    sluice__ram_cut_take_back(ram, pages);
+    if (ram->cut.loan_count == 0 || ram->cut.is_wanted) {
+      sluice_section_wake(ram->save.section); /* it may wait for just that */
+    }
+  }
 }
 
 static void forget_writes(sluice_ram_t *ram) {

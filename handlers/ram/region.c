@@ -1,4 +1,4 @@
-/* region.c - one region and its three bitmaps; see section.h.
+/* region.c - one region and its bitmaps; see section.h.
  *
  * A region that was never saved counts as written from end to end. */
 #include <stdlib.h>
@@ -11,8 +11,9 @@ static int open_bitmaps(sluice__ram_region_t *region) {
   region->marks = sluice__bitmap_new(region->pages);
   region->since = sluice__bitmap_new(region->pages);
   region->pending = sluice__bitmap_new(region->pages);
+  region->lent = sluice__bitmap_new(region->pages);
   return region->marks != NULL && region->since != NULL &&
-         region->pending != NULL;
+         region->pending != NULL && region->lent != NULL;
 }
 
 sluice__ram_region_t *sluice__ram_region_new(const char *name, void *base,
@@ -49,6 +50,7 @@ void sluice__ram_region_free(sluice__ram_region_t *region) {
   free(region->marks);
   free(region->since);
   free(region->pending);
+  free(region->lent);
   free(region->name);
   free(region);
 }

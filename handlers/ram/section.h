@@ -1,10 +1,11 @@
 /* section.h - what a ram section is made of; private to handlers/ram.
  *
- * Three bitmaps a region, a bit for each page:
+ * Four bitmaps a region, a bit for each page:
  *
  *   marks    the host has written since the last gathering
  *   since    written since the last save that succeeded, without `marks`
  *   pending  still to be sent in this save
+ *   lent     in a cut: sent, but not read yet, so not saved (cut.h)
  *
  *   host --mark--> marks --gather--> since and pending --send--> (clear
  * pending)
@@ -36,6 +37,7 @@ typedef struct sluice__ram_region_s {
   uint64_t *marks;
   uint64_t *since;
   uint64_t *pending;
+  uint64_t *lent;
   int is_mapped;           /* pages of it are those of an image's file */
   sluice__shadow_t shadow; /* while restoring */
   int memfd;               /* what it is mapped from, the host's; -1: nothing */
@@ -128,6 +130,7 @@ int sluice__ram_save_start(void *self, sluice_writer_t *w, sluice_error_t *err);
 int sluice__ram_save_step(void *self, sluice_writer_t *w, sluice_error_t *err);
 int sluice__ram_save_finish(void *self, sluice_writer_t *w,
                             sluice_error_t *err);
+void sluice__ram_save_returned(void *self, uint64_t pages);
 void sluice__ram_save_end(void *self, int status);
 /* Makes all pages pending, and all marks old. */
 void sluice__ram_make_all_pending(sluice_ram_t *ram);

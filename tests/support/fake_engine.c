@@ -97,6 +97,7 @@ void fake_stream_done(fake_stream_t *s) {
     }
   }
   free(s->items);
+  free(s->late);
   free(s->bytes);
   memset(s, 0, sizeof(*s));
 }
@@ -257,6 +258,43 @@ int sluice_writer_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
   run.len = len;
   fake_stream_run(w->out, SLUICE_ITEM_PAGES, &run);
   return 0;
+}
+
+/* Read at once, unless the test has them read later. */
+int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
+                             uint64_t offset, const void *data,
+                             uint64_t count) {
+  int r = sluice_writer_pages(w, region, offset, data, count);
+
+  if (r == 0) {
+    w->lent += count;
+  }
+  if (r == 0 && w->is_late &&
+      w->out->items[w->out->count - 1].kind == SLUICE_ITEM_PAGES) {
+    w->out->late =
+        realloc(w->out->late, (w->out->late_count + 1) * sizeof(*w->out->late));
+    require(w->out->late != NULL);
+    w->out->late[w->out->late_count++] =
+        (fake_loan_t){.item = w->out->count - 1, .from = data, .end = w->lent};
+  }
+  return r;
+}
+
+uint64_t sluice_writer_returned(const sluice_writer_t *w) {
+  return w->out->late_count == 0 ? w->lent : w->out->late[0].end - 1;
+}
+
+/* The race is the point: whoever reads a lent page late reads what is there. */
+uint64_t fake_read_lent(sluice_writer_t *w) {
+  fake_stream_t *s = w->out;
+
+  for (size_t i = 0; i < s->late_count; i++) {
+    sluice_run_t *run = &s->items[s->late[i].item].u.run;
+
+    memcpy((void *)(uintptr_t)run->data, s->late[i].from, run->len);
+  }
+  s->late_count = 0;
+  return w->lent;
 }
 
 /* The reader. */

@@ -32,6 +32,13 @@ struct sluice_registry_s {
   sluice_section_t section;
 };
 
+/* Pages that were lent and have not been read. */
+typedef struct fake_loan_s {
+  size_t item;
+  const void *from;
+  uint64_t end; /* pages lent in all, these included */
+} fake_loan_t;
+
 /* Everything that was written; freed by fake_stream_done(). Zeroed: empty. */
 typedef struct fake_stream_s {
   sluice_item_t *items; /* REGION, PAGES, ZEROS, DELTA; data is owned */
@@ -40,6 +47,8 @@ typedef struct fake_stream_s {
   uint8_t *bytes; /* of a section of bytes */
   size_t len;
   uint32_t regions;
+  fake_loan_t *late; /* oldest first */
+  size_t late_count;
 } fake_stream_t;
 
 struct sluice_writer_s {
@@ -50,6 +59,8 @@ struct sluice_writer_s {
   unsigned fail_in; /* calls until one fails with `fail`; 0: none does */
   int fail;
   int status;
+  uint64_t lent; /* pages */
+  int is_late;   /* lent pages are read by fake_read_lent() */
 };
 
 struct sluice_reader_s {
@@ -74,6 +85,10 @@ void fake_stream_run(fake_stream_t *s, sluice_item_kind_t kind,
 
 /* Pages in the PAGES and ZEROS items from item `from` on. */
 uint64_t fake_stream_pages(const fake_stream_t *s, size_t from);
+
+/* Reads all pages that are lent, as they are now; returns how many have been
+ * lent in all, for the save_returned hook. */
+uint64_t fake_read_lent(sluice_writer_t *w);
 
 /* Sets `memory` to what a receiver of region `region` would have. */
 void fake_stream_replay(const fake_stream_t *s, uint32_t region,

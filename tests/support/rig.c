@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+const sluice_executor_t *rig_executor;
+void (*rig_before_end)(void);
+
 static rig_t *the_rig; /* callbacks of tests find it here */
 
 static void *counted_alloc(void *ctx, size_t size, size_t align) {
@@ -36,6 +39,7 @@ void rig_init(rig_t *rig) {
   rig->alloc = (sluice_alloc_t){
       .ctx = rig, .alloc = counted_alloc, .release = counted_release};
   options.alloc = &rig->alloc;
+  options.executor = rig_executor;
   ck_assert_int_eq(uv_loop_init(&rig->loop), 0);
   ck_assert_int_eq(sluice_engine_new(&rig->engine, &rig->loop, &options), 0);
   rig->registry = rig_registry(rig);
@@ -61,6 +65,9 @@ static void on_engine_gone(void *data) {
 void rig_done(rig_t *rig) {
   ck_assert_int_eq(sluice_registry_free(rig->registry), 0);
   ck_assert_int_eq(sluice_engine_close(rig->engine, on_engine_gone, rig), 0);
+  if (rig_before_end != NULL) {
+    rig_before_end();
+  }
   rig_run(rig);
   ck_assert(rig->is_engine_gone);
   ck_assert_int_eq(uv_loop_close(&rig->loop), 0);

@@ -27,6 +27,11 @@ typedef struct rig_s {
   sluice_totals_t totals;
 } rig_t;
 
+/* Of the engines made from now on; NULL: libuv's pool. */
+extern const sluice_executor_t *rig_executor;
+/* Called when the engine has been told to close; may be NULL. */
+extern void (*rig_before_end)(void);
+
 void rig_init(rig_t *rig);
 void rig_done(rig_t *rig);
 

@@ -3,14 +3,15 @@
  * Between the host's own callbacks the engine runs at most one slice a loop
  * iteration, shared by all its sessions; with nothing to do it costs nothing
  * and lets the loop sleep. A slice is short while the host's callbacks have
- * much to do and grows while they have not. No threads of its own, no global
- * state. */
+ * much to do and grows while they have not. No threads of its own
+ * (executor.h), no global state. */
 #ifndef SLUICE_ENGINE_H
 #define SLUICE_ENGINE_H
 
 #include <stdint.h>
 
 #include <sluice/alloc.h>
+#include <sluice/executor.h>
 #include <sluice/export.h>
 
 #ifdef __cplusplus
@@ -31,6 +32,9 @@ typedef struct sluice_engine_options_s {
   const sluice_alloc_t *alloc;  /* copied; NULL: the C library's */
   uint64_t (*clock)(void *ctx); /* ns, monotonic; NULL: uv_hrtime() */
   void *clock_ctx;
+  /* Who copies pages and computes their checksums; copied. NULL: libuv's pool,
+   * all of its threads but one, where there are more than two processors. */
+  const sluice_executor_t *executor;
 } sluice_engine_options_t;
 
 typedef struct sluice_engine_stats_s {
@@ -42,13 +46,14 @@ typedef struct sluice_engine_stats_s {
 } sluice_engine_stats_t;
 
 /* `loop` is borrowed until the engine is closed; `options` may be NULL.
- * UV_ENOMEM, UV_EMFILE. Loop thread. */
+ * UV_EINVAL (executor), UV_ENOMEM, UV_EMFILE. Loop thread. */
 SLUICE_EXTERN int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
                                     const sluice_engine_options_t *options);
 
 /* Cancels what runs (each callback gets UV_ECANCELED), closes the handles and
- * frees the engine; then `cb` (may be NULL), the last touch, from the loop.
- * UV_EALREADY when it is closing. Loop thread, from any callback. */
+ * frees the engine once the executor has run all its jobs; then `cb` (may be
+ * NULL), the last touch, from the loop. UV_EALREADY when it is closing. Loop
+ * thread, from any callback. */
 SLUICE_EXTERN int sluice_engine_close(sluice_engine_t *engine,
                                       sluice_engine_close_cb cb, void *data);
 

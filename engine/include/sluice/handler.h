@@ -103,6 +103,10 @@ typedef struct sluice_handler_s {
   /* Present: the section is live. Writes while the host runs. WAIT: clean for
    * now. DONE: nothing more until save_finish; in a cut: nothing more. */
   int (*save_step)(void *self, sluice_writer_t *w, sluice_error_t *err);
+  /* Optional. Of the pages that were lent (sluice_writer_lend_pages) so many,
+   * counted from the first, have been returned. Not inside of other hooks, and
+   * no more once the save has failed. */
+  void (*save_returned)(void *self, uint64_t pages);
   /* Writes what is left; the host is paused. DONE or MORE. Not called in a cut
    * when the section is live. */
   int (*save_finish)(void *self, sluice_writer_t *w, sluice_error_t *err);

@@ -17,6 +17,7 @@
 #include <sluice/encoder.h>
 #include <sluice/engine.h>
 #include <sluice/error.h>
+#include <sluice/executor.h>
 #include <sluice/handler.h>
 #include <sluice/handover.h>
 #include <sluice/item.h>

@@ -57,6 +57,19 @@ SLUICE_EXTERN int sluice_writer_region(sluice_writer_t *w, const char *name,
 SLUICE_EXTERN int sluice_writer_pages(sluice_writer_t *w, uint32_t region,
                                       uint64_t offset, const void *data,
                                       uint64_t count);
+
+/* As sluice_writer_pages(), but `data` may be read later, by another thread
+ * (executor.h): the pages must stay readable until they are returned, or
+ * save_end. They may change meanwhile: then what is sent of them may be neither
+ * what was nor what is there, and the handler must send the page again, which
+ * replaces it. Where nobody else is to do the work, the host is paused, or the
+ * pages are zeros, they are returned at once. */
+SLUICE_EXTERN int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
+                                           uint64_t offset, const void *data,
+                                           uint64_t count);
+/* Of the pages that this section has lent in this save: so many, counted from
+ * the first, have been returned. See also save_returned in handler.h. */
+SLUICE_EXTERN uint64_t sluice_writer_returned(const sluice_writer_t *w);
 SLUICE_EXTERN int sluice_writer_zeros(sluice_writer_t *w, uint32_t region,
                                       uint64_t offset, uint64_t count);
 

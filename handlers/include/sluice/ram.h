@@ -200,6 +200,7 @@ typedef struct sluice_ram_stats_s {
   uint64_t preimages;   /* pages copied before they were written */
   uint64_t preimage_peak; /* bytes of them in memory at most */
   uint64_t bytes_passed;  /* of regions whose descriptor was passed instead */
+  uint64_t pages_lent;    /* cut: sent, but not read yet, so not saved yet */
 } sluice_ram_stats_t;
 
 SLUICE_EXTERN void sluice_ram_stats(const sluice_ram_t *ram,

@@ -1,0 +1,289 @@
+/* test_fills.c - pages that other threads copy: the image is right whoever does
+ * it, in any order, late or not at all, and nothing of the host's is read once
+ * a save has let go of it. */
+#include "cut_box.h"
+
+#include <uv.h>
+
+#include "can_guard.h"
+#include "odd_executor.h"
+#include "suite.h"
+
+enum { SEEDS = 4 };
+
+static odd_way_t way;
+
+static void open_odd_box(odd_way_t w) {
+  way = w;
+  rig_executor = odd_executor_open(w, 1);
+  rig_before_end = odd_executor_close;
+  open_box();
+}
+
+static void open_plain_box(void) {
+  static const sluice_executor_t pool = {
+      .size = sizeof(pool), .jobs_max = 3, .min_bytes = 1};
+
+  rig_executor = &pool;
+  rig_before_end = NULL;
+  open_box();
+}
+
+static void choose(sluice_ram_tracker_t tracker) {
+  box.options.tracker = tracker;
+  box.options.max_preimage = BYTES;
+  box.seed = seed_open((int)way);
+  make_sections();
+}
+
+/* Rows: each way, by each tracker that can be had. */
+static sluice_ram_tracker_t tracker_of(int row) {
+  return row < ODD_WAYS ? SLUICE_RAM_COOPERATIVE : SLUICE_RAM_WRITE_PROTECT;
+}
+
+static void open_row(int row) {
+  open_odd_box((odd_way_t)(row % ODD_WAYS));
+  choose(tracker_of(row));
+}
+
+START_TEST(a_cut_is_the_memory_at_the_instant) {
+  const sluice_save_options_t o = {.bandwidth = SLOW_SINK * 8};
+
+  open_row(_i);
+  for (int i = 0; i < SEEDS; i++) {
+    int r;
+
+    start_writing();
+    r = run_save(&o);
+    ck_assert_msg(r == 0, "%s", box.rig.error.message);
+    assert_image_is_the_cut();
+  }
+  if (way == ODD_AT_ONCE || way == ODD_THREADS) {
+    ck_assert_uint_gt(odd_executor_count(), 0); /* or it was no test */
+  }
+  close_box();
+}
+END_TEST
+
+static void on_pause(sluice_save_t *save) {
+  memcpy(box.at_cut, box.memory, BYTES);
+  (void)uv_idle_stop(&box.writer);
+  sluice_save_paused(save);
+}
+
+/* The host goes on at once, and with everything. */
+static void on_resume(sluice_save_t *save) {
+  (void)save;
+  sluice_ram_dirty(box.from, 0, 0, BYTES);
+  fill(box.memory, 99, BYTES);
+}
+
+static int converge(void) {
+  const sluice_save_options_t o = {.max_rounds = 3,
+                                   .downtime_us = 1,
+                                   .pause = on_pause,
+                                   .resume = on_resume};
+  sluice_sink_t *sink;
+  sluice_save_t *save;
+
+  free(box.image);
+  box.image = NULL;
+  ck_assert_int_eq(
+      sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
+  ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
+                                     sink, &o, on_over),
+                   0);
+  rig_run(&box.rig);
+  return box.rig.status;
+}
+
+START_TEST(a_converging_save_is_the_memory_at_the_pause) {
+  open_row(_i);
+  for (int i = 0; i < SEEDS; i++) {
+    start_writing();
+    ck_assert_int_eq(converge(), 0);
+    assert_image_is_the_cut();
+  }
+  close_box();
+}
+END_TEST
+
+/* The memory goes away with the callback: who still reads it crashes. */
+static void on_over_unmap(sluice_save_t *save, int status) {
+  (void)mprotect(box.memory, BYTES, PROT_NONE);
+  on_over(save, status);
+}
+
+START_TEST(a_cancelled_save_reads_nothing_any_more) {
+  const sluice_save_options_t o = {.mode = SLUICE_CUT};
+  int is_through = 0;
+
+  open_row(_i);
+  for (int n = 0; !is_through; n++) {
+    unsigned before = box.rig.callbacks;
+    sluice_sink_t *sink;
+    sluice_save_t *save;
+
+    free(box.image);
+    box.image = NULL;
+    start_writing();
+    ck_assert_int_eq(
+        sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
+    ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
+                                       sink, &o, on_over_unmap),
+                     0);
+    for (int i = 0; i < n && box.rig.callbacks == before; i++) {
+      (void)uv_run(&box.rig.loop, UV_RUN_NOWAIT);
+    }
+    is_through = box.rig.callbacks != before || n > 200;
+    if (box.rig.callbacks == before) {
+      sluice_save_cancel(save);
+    }
+    rig_run(&box.rig);
+    ck_assert_uint_eq(box.rig.callbacks, before + 1);
+    ck_assert_int_eq(mprotect(box.memory, BYTES, PROT_READ | PROT_WRITE), 0);
+  }
+  close_box();
+}
+END_TEST
+
+START_TEST(a_sink_that_fails_ends_it) {
+  const sluice_save_options_t o = {.mode = SLUICE_CUT, .cut = on_cut};
+  sluice_sink_t *sink;
+  sluice_save_t *save;
+  void *image;
+  size_t len;
+
+  open_row(_i);
+  start_writing();
+  ck_assert_int_eq(sluice_sink_memory(&sink, 20 * PAGE, &image, &len), 0);
+  ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
+                                     sink, &o, on_over_unmap),
+                   0);
+  rig_run(&box.rig);
+  ck_assert_int_eq(box.rig.status, UV_ENOSPC);
+  ck_assert_int_eq(mprotect(box.memory, BYTES, PROT_READ | PROT_WRITE), 0);
+  start_writing();
+  ck_assert_int_eq(run_save(&(sluice_save_options_t){0}), 0);
+  assert_image_is_the_cut();
+  close_box();
+}
+END_TEST
+
+/* Memory for the session grows from nothing until it is enough. */
+START_TEST(with_too_little_memory_it_fails_by_name_or_does_without) {
+  size_t memory = 4096;
+  int r;
+
+  open_row(_i);
+  do {
+    const sluice_save_options_t o = {.max_memory = memory};
+    sluice_save_options_t cut = o;
+    sluice_sink_t *sink;
+    sluice_save_t *save;
+
+    cut.mode = SLUICE_CUT;
+    cut.cut = on_cut;
+    free(box.image);
+    box.image = NULL;
+    start_writing();
+    ck_assert_int_eq(
+        sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
+    r = sluice_save_begin(&save, box.rig.engine, box.rig.registry, sink, &cut,
+                          on_over);
+    if (r < 0) {
+      sluice_sink_free(sink);
+      uv_close((uv_handle_t *)&box.writer, NULL);
+    }
+    rig_run(&box.rig);
+    r = r < 0 ? r : box.rig.status;
+    ck_assert(r == 0 || r == SLUICE_ELIMIT || r == UV_ENOMEM);
+    memory += memory / 8;
+  } while (r != 0);
+  assert_image_is_the_cut();
+  close_box();
+}
+END_TEST
+
+/* All of libuv's threads are the host's until the save is over. */
+static struct {
+  uv_work_t work[64];
+  uv_sem_t go;
+} blocked;
+
+static void block(uv_work_t *work) {
+  (void)work;
+  uv_sem_wait(&blocked.go);
+}
+
+static void on_unblocked(uv_work_t *work, int status) {
+  (void)work;
+  ck_assert_int_eq(status, 0);
+}
+
+static void on_over_unblock(sluice_save_t *save, int status) {
+  for (int i = 0; i < 64; i++) {
+    uv_sem_post(&blocked.go);
+  }
+  on_over(save, status);
+}
+
+START_TEST(a_pool_that_is_busy_does_not_hold_up_a_save) {
+  const sluice_save_options_t o = {.mode = SLUICE_CUT, .cut = on_cut};
+  sluice_sink_t *sink;
+  sluice_save_t *save;
+
+  open_plain_box();
+  choose(SLUICE_RAM_COOPERATIVE);
+  for (int i = 0; i < PAGES; i++) {
+    memset(box.memory + i * PAGE, i + 1, PAGE);
+  }
+  ck_assert_int_eq(uv_sem_init(&blocked.go, 0), 0);
+  for (int i = 0; i < 64; i++) {
+    ck_assert_int_eq(
+        uv_queue_work(&box.rig.loop, &blocked.work[i], block, on_unblocked), 0);
+  }
+  start_writing();
+  ck_assert_int_eq(
+      sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
+  ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
+                                     sink, &o, on_over_unblock),
+                   0);
+  rig_run(&box.rig);
+  ck_assert_int_eq(box.rig.status, 0);
+  assert_image_is_the_cut();
+  uv_sem_destroy(&blocked.go);
+  close_box();
+}
+END_TEST
+
+START_TEST(an_executor_that_makes_no_sense_is_refused) {
+  const sluice_executor_t bad[] = {
+      {.size = 1}, {.size = sizeof(sluice_executor_t), .jobs_max = 17}};
+  const sluice_engine_options_t o = {.executor = &bad[_i]};
+  sluice_engine_t *engine;
+  uv_loop_t loop;
+
+  ck_assert_int_eq(uv_loop_init(&loop), 0);
+  ck_assert_int_eq(sluice_engine_new(&engine, &loop, &o), UV_EINVAL);
+  ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
+Suite *fills_suite(void) {
+  Suite *s = suite_create("fills");
+  TCase *t = tcase_create("core");
+  int rows = can_guard() ? 2 * ODD_WAYS : ODD_WAYS;
+
+  tcase_set_timeout(t, 120);
+  tcase_add_loop_test(t, a_cut_is_the_memory_at_the_instant, 0, rows);
+  tcase_add_loop_test(t, a_converging_save_is_the_memory_at_the_pause, 0, rows);
+  tcase_add_loop_test(t, a_cancelled_save_reads_nothing_any_more, 0, rows);
+  tcase_add_loop_test(t, a_sink_that_fails_ends_it, 0, rows);
+  tcase_add_loop_test(
+      t, with_too_little_memory_it_fails_by_name_or_does_without, 0, rows);
+  tcase_add_test(t, a_pool_that_is_busy_does_not_hold_up_a_save);
+  tcase_add_loop_test(t, an_executor_that_makes_no_sense_is_refused, 0, 2);
+  suite_add_tcase(s, t);
+  return s;
+}
