@@ -105,6 +105,12 @@ static int make_room(attempt_t *a) {
 
 /* --- reading --- */
 
+/* What was read was verified on the way; what is only mapped was not. */
+static bool was_verified(const sluice_restore_stats_t *stats) {
+  return stats->way == SLUICE_RESTORE_EAGER ||
+         stats->way == SLUICE_RESTORE_VERIFY_MAPPED;
+}
+
 static void on_restored(sluice_restore_t *restore, int status) {
   persist_t *p = sluice_restore_data(restore);
   attempt_t *a = p->attempt;
@@ -112,6 +118,8 @@ static void on_restored(sluice_restore_t *restore, int status) {
   sluice_restore_stats(restore, &p->load);
   if (status < 0) {
     a->err = *sluice_restore_error(restore);
+  } else if (was_verified(&p->load)) {
+    p->verified = 0;
   }
   /* Busy while it is verified behind. */
   p->behind = sluice_restore_free(restore) == UV_EBUSY ? restore : NULL;
