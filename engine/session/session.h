@@ -60,7 +60,7 @@ struct sluice__session_s {
   sluice_engine_t *engine;
   sluice__session_t *next;
   sluice__session_t *prev;
-  sluice_registry_t *registry; /* NULL: it has no sections */
+  sluice_registry_t *registry;      /* NULL: it has no sections */
   const sluice__passing_t *passing; /* of a hand-over; NULL: it is none */
   sluice__mem_t mem;
   sluice_alloc_t mem_alloc; /* `mem` as an allocator */
