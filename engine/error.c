@@ -54,6 +54,8 @@ const char *sluice_phase_name(sluice_phase_t phase) {
   case SLUICE_PHASE_LOAD: return "load";
   case SLUICE_PHASE_CHECK: return "check";
   case SLUICE_PHASE_COMMIT: return "commit";
+  case SLUICE_PHASE_VERIFY: return "verify";
+  case SLUICE_PHASE_MAP: return "map";
   }
   return "unknown"; /* a number that a host made up */
 }

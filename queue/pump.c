@@ -18,8 +18,10 @@
 #include <stddef.h>
 
 enum {
-  SLICE_NS = 500 * 1000, /* half of what a client could notice */
-  SLICE_BYTES = 1024 * 1024,
+  SLICE_NS = 500 * 1000,    /* half of what a client could notice */
+  SLICE_MIN_NS = 50 * 1000, /* about what ten small requests take */
+  SLICE_BYTES =
+      1024 * 1024, /* 4 MiB make turns of 1 ms, with the sink's part */
   NS_PER_MS = 1000 * 1000,
   HANDLES = 4
 };
@@ -76,6 +78,27 @@ static void go_quiet(sluice__pump_t *p) {
 #endif
 }
 
+static uint64_t get_own_ns(sluice__pump_t *p) {
+  return p->own_ns != NULL ? p->own_ns(p) : 0;
+}
+
+/* What has passed since the last turn is the host's time, but for what was
+ * spent in callbacks of ours; libuv's own share is too small to tell. */
+static void adapt_slice(sluice__pump_t *p) {
+  uint64_t passed = sluice__pump_now(p) - p->left_ns;
+  uint64_t own = get_own_ns(p);
+  uint64_t owned = own > p->owned_ns ? own - p->owned_ns : 0;
+
+  if (p->left_ns != 0) {
+    sluice__slice_adapt(&p->slice, passed > owned ? passed - owned : 0);
+  }
+}
+
+static void leave_turn(sluice__pump_t *p, const sluice__budget_t *b) {
+  p->left_ns = b->now_ns;
+  p->owned_ns = get_own_ns(p);
+}
+
 /* Any callback below may close the pump; its memory is there until on_closed,
  * which libuv runs after all checks. */
 static void on_check(uv_check_t *handle) {
@@ -84,9 +107,13 @@ static void on_check(uv_check_t *handle) {
   sluice__budget_t b;
   int r;
 
-  sluice__budget_open(&b, &p->clock, p->slice_bytes, p->slice_ns);
+  adapt_slice(p);
+  sluice__budget_open(&b, &p->clock,
+                      sluice__slice_bytes(&p->slice, p->slice_bytes),
+                      p->slice.now_ns);
   r = sluice__queue_drain(&p->queue, &b, &failed);
   count_turn(p, &b);
+  leave_turn(p, &b);
   if (r < 0 && p->on_error != NULL) {
     p->on_error(p, failed, r);
   }
@@ -100,6 +127,7 @@ static void start_spinning(sluice__pump_t *p) {
     return;
   }
   p->is_spinning = true;
+  p->left_ns = 0;
   (void)uv_idle_start(&p->idle, on_idle);
   (void)uv_check_start(&p->check, on_check);
 }
@@ -232,7 +260,10 @@ static void set_config(sluice__pump_t *p, const sluice__pump_config_t *c) {
   bool has_clock = c != NULL && c->clock != NULL;
 
   p->clock = has_clock ? *c->clock : (sluice__clock_t){read_hrtime, NULL};
-  p->slice_ns = c != NULL && c->slice_ns != 0 ? c->slice_ns : SLICE_NS;
+  sluice__slice_init(&p->slice,
+                     c != NULL && c->slice_min_ns != 0 ? c->slice_min_ns
+                                                       : SLICE_MIN_NS,
+                     c != NULL && c->slice_ns != 0 ? c->slice_ns : SLICE_NS);
   p->slice_bytes =
       c != NULL && c->slice_bytes != 0 ? c->slice_bytes : SLICE_BYTES;
   sluice__queue_init(&p->queue, c != NULL ? &c->queue : NULL);

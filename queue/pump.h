@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "queue.h"
+#include "slice.h"
 
 typedef struct sluice__pump_s sluice__pump_t;
 
@@ -27,6 +28,7 @@ typedef struct sluice__delay_s {
 
 typedef struct sluice__pump_config_s {
   uint64_t slice_ns;            /* time a turn may take; 0: 500 us */
+  uint64_t slice_min_ns;        /* with a busy host; 0: 50 us */
   uint64_t slice_bytes;         /* bytes a turn may move; 0: 1 MiB */
   const sluice__clock_t *clock; /* NULL: uv_hrtime */
   sluice__queue_config_t queue;
@@ -46,8 +48,10 @@ struct sluice__pump_s {
   uv_async_t async;
   sluice__queue_t queue;
   sluice__clock_t clock;
-  uint64_t slice_ns;
-  uint64_t slice_bytes;
+  sluice__slice_t slice;
+  uint64_t slice_bytes; /* of the longest slice */
+  uint64_t left_ns;     /* when the last turn ended; 0: the loop slept since */
+  uint64_t owned_ns;    /* own_ns() at that time */
   sluice__delay_t *delays; /* soonest first */
   unsigned handles_open;
   unsigned refs;
@@ -61,6 +65,9 @@ struct sluice__pump_s {
   void (*on_error)(sluice__pump_t *p, sluice__cont_t *failed, int code);
   void (*on_lost)(sluice__pump_t *p, sluice__cont_t *lost);
   void (*on_closed)(sluice__pump_t *p);
+  /* Optional. All the time that callbacks of the owner's own have taken on the
+   * loop so far, outside of turns: it is not the host's. */
+  uint64_t (*own_ns)(sluice__pump_t *p);
   sluice__pump_stats_t stats;
   void *data;
 };

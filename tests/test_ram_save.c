@@ -152,6 +152,36 @@ START_TEST(with_nothing_left_one_page_is_still_sent) {
 }
 END_TEST
 
+/* So many pages that making them all pending takes several turns. */
+START_TEST(a_section_of_very_many_pages_is_begun_in_slices) {
+  enum { SMALL = 256, MANY = 5 << 19 };
+  uint8_t *many = map_pages((size_t)SMALL * MANY);
+  uint64_t first = 0;
+
+  sluice_ram_free(box.ram);
+  open_ram(SLUICE_RAM_COOPERATIVE, SMALL);
+  ck_assert_int_eq(sluice_ram_add_region(box.ram, "many", many,
+                                         (uint64_t)SMALL * MANY, 0, NULL),
+                   0);
+  begin();
+  sluice_ram_dirty(box.ram, 0, 0, 1);
+  sluice_ram_dirty(box.ram, 0, (uint64_t)SMALL * (MANY - 1), 1);
+  ck_assert_uint_eq(pending(), (uint64_t)SMALL * MANY);
+  while (first == 0) {
+    ck_assert_int_eq(step(SMALL), SLUICE_MORE);
+    first = fake_stream_pages(&box.stream, 1);
+  }
+  ck_assert_uint_eq(first, 1);
+  /* The page marked behind the slice that begin made is not counted twice. */
+  ck_assert_uint_eq(pending(), (uint64_t)SMALL * (MANY - 1));
+  ck_assert_int_eq(finish(PLENTY), SLUICE_DONE);
+  ck_assert_uint_eq(fake_stream_pages(&box.stream, 1), MANY);
+  end(0);
+  ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 0);
+  (void)munmap(many, (size_t)SMALL * MANY);
+}
+END_TEST
+
 START_TEST(a_run_is_no_longer_than_what_is_left) {
   begin();
   ck_assert_int_eq(step(10 * PAGE + 5), SLUICE_MORE);
@@ -353,6 +383,7 @@ static void add_steps(Suite *s) {
   tcase_add_test(t, a_quiet_region_is_sent_once_and_whole);
   tcase_add_test(t, regions_are_declared_before_the_first_page);
   tcase_add_test(t, with_nothing_left_one_page_is_still_sent);
+  tcase_add_test(t, a_section_of_very_many_pages_is_begun_in_slices);
   tcase_add_test(t, a_run_is_no_longer_than_what_is_left);
   tcase_add_test(t, a_step_stops_when_told_to_yield);
   tcase_add_test(t, a_page_written_after_it_was_sent_is_sent_again);

@@ -84,6 +84,28 @@ START_TEST(what_is_written_arrives_in_order) {
 }
 END_TEST
 
+/* Else the engine would take the sink's time for the host's. */
+START_TEST(time_in_its_callbacks_is_told) {
+  int ends[2];
+  rig_save_t s = {.total = TOTAL, .hold = true};
+  rig_load_t l = {.expect = TOTAL};
+
+  kinds[_i].make(ends);
+  s.sink = fd_sink(ends[1]);
+  l.source = fd_source(ends[0]);
+  ck_assert_uint_eq(sluice__sink_busy_ns(s.sink), 0);
+  rig_save_begin(&s);
+  rig_load_begin(&l);
+  while (!s.is_held) {
+    (void)uv_run(&rig_loop, UV_RUN_ONCE);
+  }
+  ck_assert_uint_gt(sluice__sink_busy_ns(s.sink), 0);
+  rig_save_go_on(&s);
+  rig_run_both(&s, &l);
+  close_both(ends);
+}
+END_TEST
+
 START_TEST(the_blocking_mode_is_put_back) {
   int ends[2];
   rig_save_t s = {.total = kinds[_i].total};
@@ -401,6 +423,7 @@ static void add_polled(TCase *tc) {
   const int with_epipe = 2; /* a terminal has other ways */
 
   tcase_add_loop_test(tc, what_is_written_arrives_in_order, 0, all);
+  tcase_add_loop_test(tc, time_in_its_callbacks_is_told, 0, 2);
   tcase_add_loop_test(tc, the_blocking_mode_is_put_back, 0, all);
   tcase_add_loop_test(tc, a_non_blocking_descriptor_stays_so, 0, all);
   tcase_add_loop_test(tc, an_abort_of_a_stuck_save_is_answered_at_once, 0, all);

@@ -101,11 +101,22 @@ START_TEST(an_item_larger_than_the_window_makes_it_grow) {
 END_TEST
 
 START_TEST(it_never_grows_over_its_limit) {
+  w.both = 5 * SLUICE__WINDOW_BYTES;
   ck_assert_ptr_null(sluice__window_peek(&w, 4 * SLUICE__WINDOW_BYTES));
   ck_assert_int_eq(w.code, 0);
   ck_assert_ptr_null(sluice__window_peek(&w, 4 * SLUICE__WINDOW_BYTES + 1));
   ck_assert_int_eq(w.code, SLUICE_ELIMIT);
   ck_assert_uint_le(w.cap, w.limit);
+}
+END_TEST
+
+/* While it grows there are two buffers, and both are held. */
+START_TEST(growing_holds_no_more_than_the_limit) {
+  ck_assert_ptr_null(sluice__window_peek(&w, 3 * SLUICE__WINDOW_BYTES));
+  ck_assert_int_eq(w.code, 0);
+  ck_assert_uint_le(count.peak, 4 * SLUICE__WINDOW_BYTES);
+  ck_assert_ptr_null(sluice__window_peek(&w, 3 * SLUICE__WINDOW_BYTES + 1));
+  ck_assert_int_eq(w.code, SLUICE_ELIMIT);
 }
 END_TEST
 
@@ -156,6 +167,7 @@ Suite *window_suite(void) {
   tcase_add_test(core, what_is_left_moves_when_room_is_needed);
   tcase_add_test(core, an_item_larger_than_the_window_makes_it_grow);
   tcase_add_test(core, it_never_grows_over_its_limit);
+  tcase_add_test(core, growing_holds_no_more_than_the_limit);
   tcase_add_test(core, it_does_not_grow_for_input_that_will_not_come);
   tcase_add_test(core, a_failure_to_grow_leaves_what_is_there);
   tcase_add_test(core, a_small_limit_makes_a_small_window);

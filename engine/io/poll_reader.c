@@ -13,7 +13,8 @@ struct sluice__poll_reader_s {
   uv_idle_t later;
   int handles_open;
   sluice__loan_t loan;
-  bool has_writer; /* of a FIFO: one has been there */
+  bool has_writer;  /* of a FIFO: one has been there */
+  uint64_t busy_ns; /* spent in on_readable() */
   void *buf;
   size_t len;
   sluice_source_cb cb; /* NULL: no read is under way */
@@ -80,9 +81,11 @@ static void deliver(sluice__poll_reader_t *r, ptrdiff_t got) {
  * tells the true error. If it does not, polling on would spin. */
 static void on_readable(uv_poll_t *poll, int status, int events) {
   sluice__poll_reader_t *r = poll->data;
+  uint64_t began = uv_hrtime();
   ptrdiff_t got = take(r, r->buf, r->len);
 
   (void)events;
+  r->busy_ns += uv_hrtime() - began;
   r->has_writer = true;
   if (got == UV_EAGAIN && status == 0) {
     return;
@@ -128,6 +131,10 @@ void sluice__poll_reader_cancel(sluice__poll_reader_t *r) {
     (void)uv_poll_stop(&r->poll);
     (void)uv_idle_start(&r->later, on_cancel_turn);
   }
+}
+
+uint64_t sluice__poll_reader_busy_ns(const sluice__poll_reader_t *r) {
+  return r != NULL ? r->busy_ns : 0;
 }
 
 static void on_handle_closed(uv_handle_t *handle) {

@@ -30,6 +30,9 @@ ptrdiff_t sluice__poll_reader_read(sluice__poll_reader_t *r, void *buf,
                                    size_t len, sluice_source_cb cb, void *ctx);
 void sluice__poll_reader_cancel(sluice__poll_reader_t *r);
 
+/* As in sluice_source_ops_t; 0 of NULL. */
+uint64_t sluice__poll_reader_busy_ns(const sluice__poll_reader_t *r);
+
 /* Returns the descriptor at once; the memory goes when libuv lets go of the
  * handles. NULL is fine. */
 void sluice__poll_reader_close(sluice__poll_reader_t *r);

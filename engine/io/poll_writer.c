@@ -34,7 +34,8 @@ struct sluice__poll_writer_s {
   sluice__loan_t loan;
   const uv_stream_t *stream; /* borrowed; NULL: a bare descriptor */
   sluice__fifo_t fifo;
-  int error; /* latched */
+  int error;        /* latched */
+  uint64_t busy_ns; /* spent in on_writable() */
   sluice_sink_cb abort_cb;
   void *abort_ctx;
 };
@@ -186,6 +187,7 @@ static int put_queued(sluice__poll_writer_t *w, sluice__chunk_list_t *done) {
 static void on_writable(uv_poll_t *poll, int status, int events) {
   sluice__poll_writer_t *w = poll->data;
   sluice__chunk_list_t done = {NULL, NULL};
+  uint64_t began = uv_hrtime();
   int r;
 
   (void)events;
@@ -203,6 +205,7 @@ static void on_writable(uv_poll_t *poll, int status, int events) {
   if (w->fifo.queued.first == NULL) {
     (void)uv_poll_stop(poll);
   }
+  w->busy_ns += uv_hrtime() - began;
   sluice__fifo_deliver(&w->fifo, &done); /* may have closed `w` */
 }
 
@@ -269,6 +272,10 @@ int sluice__poll_writer_abort(sluice__poll_writer_t *w, sluice_sink_cb cb,
     (void)uv_idle_start(&w->later, on_abort_turn);
   }
   return 0;
+}
+
+uint64_t sluice__poll_writer_busy_ns(const sluice__poll_writer_t *w) {
+  return w != NULL ? w->busy_ns : 0;
 }
 
 static void on_handle_closed(uv_handle_t *handle) {

@@ -33,6 +33,9 @@ int sluice__poll_writer_write(sluice__poll_writer_t *w, const void *data,
 int sluice__poll_writer_abort(sluice__poll_writer_t *w, sluice_sink_cb cb,
                               void *ctx);
 
+/* As in sluice_sink_ops_t; 0 of NULL. */
+uint64_t sluice__poll_writer_busy_ns(const sluice__poll_writer_t *w);
+
 /* Returns the descriptor at once; the memory goes when libuv lets go of the
  * handles. NULL is fine. */
 void sluice__poll_writer_close(sluice__poll_writer_t *w);

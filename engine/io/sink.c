@@ -55,6 +55,12 @@ int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {
   return answer_of(sink->ops->abort(sink->self, cb, ctx));
 }
 
+uint64_t sluice__sink_busy_ns(const sluice_sink_t *sink) {
+  return sink != NULL && sink->ops->busy_ns != NULL
+             ? sink->ops->busy_ns(sink->self)
+             : 0;
+}
+
 void sluice__sink_close(sluice_sink_t *sink) {
   if (sink == NULL) {
     return;

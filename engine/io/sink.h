@@ -22,6 +22,9 @@ int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 
+/* See sluice_sink_ops_t; 0 where it is left out, and of NULL. */
+uint64_t sluice__sink_busy_ns(const sluice_sink_t *sink);
+
 /* Frees the sink; nothing may be under way. NULL is fine. */
 void sluice__sink_close(sluice_sink_t *sink);
 

@@ -123,12 +123,19 @@ static void close_fd(void *self) {
   free(s);
 }
 
+static uint64_t get_busy_ns(const void *self) {
+  const struct fd_sink *s = self;
+
+  return sluice__poll_writer_busy_ns(s->poll);
+}
+
 static const sluice_sink_ops_t fd_ops = {.size = sizeof(fd_ops),
                                          .open = open_fd,
                                          .write = write_fd,
                                          .finish = finish_fd,
                                          .abort = abort_fd,
-                                         .close = close_fd};
+                                         .close = close_fd,
+                                         .busy_ns = get_busy_ns};
 
 int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned) {
   struct fd_sink *s;

@@ -70,11 +70,18 @@ static void close_stream(void *self) {
   free(s);
 }
 
+static uint64_t get_busy_ns(const void *self) {
+  const struct stream_sink *s = self;
+
+  return sluice__poll_writer_busy_ns(s->writer);
+}
+
 static const sluice_sink_ops_t stream_ops = {.size = sizeof(stream_ops),
                                              .open = open_stream,
                                              .write = write_stream,
                                              .abort = abort_stream,
-                                             .close = close_stream};
+                                             .close = close_stream,
+                                             .busy_ns = get_busy_ns};
 
 int sluice_sink_stream(sluice_sink_t **out, uv_stream_t *stream) {
   struct stream_sink *s;

@@ -44,6 +44,12 @@ void sluice__source_cancel(sluice_source_t *source) {
   }
 }
 
+uint64_t sluice__source_busy_ns(const sluice_source_t *source) {
+  return source != NULL && source->ops->busy_ns != NULL
+             ? source->ops->busy_ns(source->self)
+             : 0;
+}
+
 void sluice__source_close(sluice_source_t *source) {
   if (source == NULL) {
     return;
@@ -56,6 +62,10 @@ void sluice__source_close(sluice_source_t *source) {
 
 void sluice_source_free(sluice_source_t *source) {
   sluice__source_close(source);
+}
+
+int sluice__source_file(const sluice_source_t *source) {
+  return source->ops->file != NULL ? source->ops->file(source->self) : -1;
 }
 
 bool sluice__source_stays_open(const sluice_source_t *source) {

@@ -22,8 +22,14 @@ ptrdiff_t sluice__source_read(sluice_source_t *source, void *buf, size_t len,
                               sluice_source_cb cb, void *ctx);
 void sluice__source_cancel(sluice_source_t *source);
 
+/* A file to be read by position; negative: none. */
+int sluice__source_file(const sluice_source_t *source);
+
 /* See sluice_source_ops_t. */
 bool sluice__source_stays_open(const sluice_source_t *source);
+
+/* See sluice_source_ops_t; 0 where it is left out, and of NULL. */
+uint64_t sluice__source_busy_ns(const sluice_source_t *source);
 
 /* Frees the source; no read may be under way. NULL is fine. */
 void sluice__source_close(sluice_source_t *source);

@@ -81,11 +81,29 @@ static void close_fd(void *self) {
   free(s);
 }
 
+/* What stands before the position is not the stream's. */
+static int file_of(void *self) {
+  const struct fd_source *s = self;
+
+  return s->poll == NULL && s->loan.is_file &&
+                 lseek(s->loan.fd, 0, SEEK_CUR) == 0
+             ? s->loan.fd
+             : -1;
+}
+
+static uint64_t get_busy_ns(const void *self) {
+  const struct fd_source *s = self;
+
+  return sluice__poll_reader_busy_ns(s->poll);
+}
+
 static const sluice_source_ops_t fd_ops = {.size = sizeof(fd_ops),
                                            .open = open_fd,
                                            .read = read_fd,
                                            .cancel = cancel_fd,
-                                           .close = close_fd};
+                                           .close = close_fd,
+                                           .file = file_of,
+                                           .busy_ns = get_busy_ns};
 
 int sluice__source_descriptor(sluice_source_t **out, int fd, bool is_owned) {
   struct fd_source *s;

@@ -91,7 +91,11 @@ static ptrdiff_t read_file(void *self, void *buf, size_t len,
 static void cancel_file(void *self) {
   struct file_source *f = self;
 
-  sluice__source_cancel(f->opened);
+  if (f->opened != NULL) {
+    sluice__source_cancel(f->opened);
+  } else {
+    (void)uv_cancel((uv_req_t *)&f->work); /* too late: it ends soon */
+  }
 }
 
 static void close_file(void *self) {
@@ -102,11 +106,18 @@ static void close_file(void *self) {
   free(f);
 }
 
+static int file_of(void *self) {
+  const struct file_source *f = self;
+
+  return f->opened != NULL ? sluice__source_file(f->opened) : -1;
+}
+
 static const sluice_source_ops_t file_ops = {.size = sizeof(file_ops),
                                              .open = open_file,
                                              .read = read_file,
                                              .cancel = cancel_file,
-                                             .close = close_file};
+                                             .close = close_file,
+                                             .file = file_of};
 
 int sluice_source_file(sluice_source_t **out, const char *path) {
   struct file_source *f;

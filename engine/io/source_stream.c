@@ -70,12 +70,19 @@ static void close_stream(void *self) {
   free(s);
 }
 
+static uint64_t get_busy_ns(const void *self) {
+  const struct stream_source *s = self;
+
+  return sluice__poll_reader_busy_ns(s->reader);
+}
+
 static const sluice_source_ops_t stream_ops = {.size = sizeof(stream_ops),
                                                .stays_open = 1,
                                                .open = open_stream,
                                                .read = read_stream,
                                                .cancel = cancel_stream,
-                                               .close = close_stream};
+                                               .close = close_stream,
+                                               .busy_ns = get_busy_ns};
 
 int sluice_source_stream(sluice_source_t **out, uv_stream_t *stream) {
   struct stream_source *s;

@@ -18,6 +18,17 @@ static void set_clock(sluice_engine_t *engine,
   }
 }
 
+/* Goes back when a session goes: the pump counts 0 for that turn. */
+static uint64_t get_own_ns(sluice__pump_t *pump) {
+  const sluice_engine_t *engine = pump->data;
+  uint64_t sum = 0;
+
+  for (const sluice__session_t *s = engine->sessions; s != NULL; s = s->next) {
+    sum += s->ops->own_ns(s);
+  }
+  return sum;
+}
+
 int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
                       const sluice_engine_options_t *options) {
   static const sluice_engine_options_t none = {0};
@@ -35,6 +46,7 @@ int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
   engine->alloc = *a;
   set_clock(engine, o);
   config.slice_ns = (uint64_t)o->slice_us * NS_PER_US;
+  config.slice_min_ns = (uint64_t)o->slice_min_us * NS_PER_US;
   config.slice_bytes = o->slice_bytes;
   config.clock = engine->clock.now != NULL ? &engine->clock : NULL;
   r = sluice__pump_init(&engine->pump, loop, &config);
@@ -43,6 +55,7 @@ int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
     return r;
   }
   engine->pump.data = engine;
+  engine->pump.own_ns = get_own_ns;
   *out = engine;
   return 0;
 }
@@ -91,4 +104,5 @@ void sluice_engine_stats(const sluice_engine_t *engine,
   out->busy_ns = engine->pump.stats.busy_ns;
   out->longest_turn_ns = engine->pump.stats.longest_turn_ns;
   out->overruns = engine->pump.queue.overruns;
+  out->slice_ns = engine->pump.slice.now_ns;
 }

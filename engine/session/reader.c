@@ -12,6 +12,7 @@
 #include <sluice/handler.h>
 
 #include "stream/bytes.h"
+#include "stream/decoder.h"
 
 void sluice__reader_lend(sluice_reader_t *r, sluice_section_t *section,
                          sluice__budget_t *budget) {
@@ -47,7 +48,7 @@ static int fail(sluice_reader_t *r, int code, const char *what) {
 
 /* The next item of this payload: MORE, WAIT (starved or closed) or an error. */
 static int next_item(sluice_reader_t *r, sluice_item_t *item) {
-  uint64_t before = sluice_decoder_offset(r->decoder);
+  uint64_t before = sluice__decoder_read(r->decoder);
   int got;
 
   if (r->status < 0) {
@@ -60,7 +61,7 @@ static int next_item(sluice_reader_t *r, sluice_item_t *item) {
   if (got == SLUICE_MORE && item->kind == SLUICE_ITEM_ABORT) {
     got = sluice_decoder_next(r->decoder, item, &r->error); /* its reason */
   }
-  sluice__budget_charge(r->budget, sluice_decoder_offset(r->decoder) - before);
+  sluice__budget_charge(r->budget, sluice__decoder_read(r->decoder) - before);
   if (got < 0) {
     r->status = got;
   } else if (got == SLUICE_WAIT) {

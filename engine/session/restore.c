@@ -17,11 +17,18 @@ static void tell(sluice__session_t *s, const sluice_progress_t *p) {
   restore->options.progress(restore, p);
 }
 
+static uint64_t get_own_ns(const sluice__session_t *s) {
+  const sluice_restore_t *restore = (const sluice_restore_t *)s;
+
+  return sluice__source_busy_ns(restore->source);
+}
+
 static const sluice__session_ops_t restore_ops = {
     .run = sluice__restore_run,
     .fail = sluice__restore_fail,
     .settle = sluice__restore_settle,
     .deliver = sluice__restore_deliver,
+    .own_ns = get_own_ns,
     .tell = tell,
 };
 
@@ -88,7 +95,17 @@ static int check_begin(const sluice_registry_t *registry,
       (o != NULL && o->weight > WEIGHT_MAX)) {
     return UV_EINVAL;
   }
-  return 0;
+  if (o == NULL) {
+    return 0;
+  }
+  switch (o->way) {
+  case SLUICE_RESTORE_EAGER:
+  case SLUICE_RESTORE_MAPPED:
+  case SLUICE_RESTORE_VERIFY_MAPPED: return 0;
+  case SLUICE_RESTORE_MAPPED_VERIFY:
+    return o->verified != NULL ? 0 : UV_EINVAL;
+  }
+  return UV_EINVAL;
 }
 
 int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
@@ -113,6 +130,7 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
   if (options != NULL) {
     restore->options = *options;
   }
+  restore->file.stats.way = restore->options.way;
   r = open_parts(restore, engine, registry);
   if (r < 0) {
     free_struct(restore);
@@ -126,15 +144,23 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
 }
 
 void sluice_restore_cancel(sluice_restore_t *restore) {
-  sluice__session_cancel(&restore->session);
+  if (restore->file.is_owed && restore->file.is_behind_open) {
+    sluice__session_cancel(&restore->file.behind);
+  } else if (restore->session.state != SLUICE__SESSION_OVER) {
+    sluice__session_cancel(&restore->session);
+  }
 }
 
 int sluice_restore_free(sluice_restore_t *restore) {
   if (restore == NULL) {
     return 0;
   }
-  if (restore->session.state != SLUICE__SESSION_OVER) {
+  if (restore->session.state != SLUICE__SESSION_OVER ||
+      restore->file.is_owed) {
     return UV_EBUSY;
+  }
+  if (restore->file.is_behind_open) {
+    sluice__session_done(&restore->file.behind);
   }
   sluice__session_done(&restore->session);
   free_struct(restore);
@@ -145,11 +171,21 @@ void *sluice_restore_data(const sluice_restore_t *restore) {
   return restore->session.data;
 }
 
+static const sluice__session_t *current(const sluice_restore_t *restore) {
+  return restore->file.is_behind_open ? &restore->file.behind
+                                      : &restore->session;
+}
+
 void sluice_restore_progress(const sluice_restore_t *restore,
                              sluice_progress_t *out) {
-  sluice__session_progress(&restore->session, out);
+  sluice__session_progress(current(restore), out);
+}
+
+void sluice_restore_stats(const sluice_restore_t *restore,
+                          sluice_restore_stats_t *out) {
+  *out = restore->file.stats;
 }
 
 const sluice_error_t *sluice_restore_error(const sluice_restore_t *restore) {
-  return &restore->session.error;
+  return &current(restore)->error;
 }

@@ -3,22 +3,28 @@
  *   restore.c        life: begin, cancel, free, accessors
  *   restore_run.c    the states, from opening the source to the commit
  *   restore_load.c   the stream's frame, and the sections' load steps
- *   restore_end.c    undoing, settling, telling */
+ *   restore_end.c    undoing, settling, telling
+ *   restore_file.h   what a restore by mapping has beside that */
 #ifndef SLUICE_SESSION_RESTORE_H
 #define SLUICE_SESSION_RESTORE_H
 
 #include <sluice/restore.h>
 
 #include "session/reader.h"
+#include "session/restore_file.h"
 #include "session/session.h"
 
-/*   OPEN -> OPENING -> LOAD -> CHECK -> COMMITTED
+/*   OPEN -> OPENING -> [SURVEY -> [VERIFY]] -> LOAD -> [MAP] -> CHECK ->
+ * COMMITTED
  *
  * OPENING waits for the source; so does LOAD when nothing can be decoded. */
 typedef enum sluice__restore_state_e {
   SLUICE__RESTORE_OPEN,
   SLUICE__RESTORE_OPENING,
+  SLUICE__RESTORE_SURVEY,
+  SLUICE__RESTORE_VERIFY,
   SLUICE__RESTORE_LOAD,
+  SLUICE__RESTORE_MAP,
   SLUICE__RESTORE_CHECK,
   SLUICE__RESTORE_COMMITTED
 } sluice__restore_state_t;
@@ -40,11 +46,47 @@ struct sluice_restore_s {
   sluice__cont_t pull;       /* reads the stream's frame */
   sluice__cont_t *starved;   /* who waits for input: pull or a section */
   sluice_section_t *reading; /* whose payload is current; NULL: pull's turn */
+  sluice__restore_file_t file;
 };
 
 /* restore_run.c */
 int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b);
 void sluice__restore_on_source(void *ctx, ptrdiff_t got);
+void sluice__restore_enter(sluice_restore_t *restore,
+                           sluice__restore_state_t state,
+                           sluice_phase_t phase);
+
+/* restore_file.c */
+int sluice__restore_survey_turn(sluice_restore_t *restore);
+int sluice__restore_verify_turn(sluice_restore_t *restore, sluice__budget_t *b);
+/* As sluice__walk_read(), where the decoder stands. */
+ptrdiff_t sluice__restore_walk_read(sluice_restore_t *restore, void *buf,
+                                    size_t len);
+/* The file is what it was; else the restore has failed. */
+bool sluice__restore_file_holds(sluice_restore_t *restore);
+int sluice__restore_start_job(sluice_restore_t *restore,
+                              void (*run)(void *self), void *self);
+void sluice__restore_on_job(void *ctx);
+void sluice__restore_file_close(sluice_restore_t *restore);
+
+/* restore_map.c */
+int sluice__restore_on_index_run(void *ctx, const sluice__index_run_t *run);
+void sluice__restore_begin_map(sluice_restore_t *restore);
+/* DONE: all is in place. */
+int sluice__restore_map_turn(sluice_restore_t *restore, sluice__budget_t *b);
+/* `bytes` of a piece, from byte `from` of it, to its handler: DONE, MORE (not
+ * mapped), or the restore has failed. */
+int sluice__restore_put_piece(sluice_restore_t *restore,
+                              const sluice__piece_t *piece, uint64_t from,
+                              uint64_t bytes, const uint8_t *data);
+
+/* restore_rest.c */
+int sluice__restore_rest_turn(sluice_restore_t *restore, sluice__budget_t *b);
+void sluice__restore_rest_close(sluice_restore_t *restore);
+
+/* restore_behind.c */
+bool sluice__restore_goes_on(const sluice_restore_t *restore);
+void sluice__restore_go_behind(sluice_restore_t *restore);
 
 /* restore_load.c */
 void sluice__restore_prime_load(sluice_restore_t *restore);

@@ -21,7 +21,9 @@ void sluice__restore_fail(sluice__session_t *s) {
   sluice_restore_t *restore = (sluice_restore_t *)s;
 
   sluice__restore_end_sections(restore, s->error.code);
-  if (restore->is_source_busy && !restore->is_cancelled) {
+  if (restore->file.job.is_busy) {
+    sluice__file_job_cancel(&restore->file.job);
+  } else if (restore->is_source_busy && !restore->is_cancelled) {
     restore->is_cancelled = true;
     sluice__source_cancel(restore->source);
   }
@@ -35,13 +37,20 @@ bool sluice__restore_settle(sluice__session_t *s) {
   }
   sluice_decoder_free(restore->decoder);
   restore->decoder = NULL;
-  sluice__source_close(restore->source);
-  restore->source = NULL;
+  sluice__restore_file_close(restore);
+  if (!sluice__restore_goes_on(restore)) {
+    sluice__source_close(restore->source);
+    restore->source = NULL;
+  }
   return true;
 }
 
 void sluice__restore_deliver(sluice__session_t *s) {
   sluice_restore_t *restore = (sluice_restore_t *)s;
 
+  if (sluice__restore_goes_on(restore)) {
+    sluice__restore_go_behind(restore);
+    return;
+  }
   restore->cb(restore, s->error.code); /* last touch: it may be freed here */
 }

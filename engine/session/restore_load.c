@@ -150,6 +150,14 @@ static int check_kind(sluice_restore_t *restore, const sluice_decl_t *decl,
   return refuse(restore, SLUICE_EKIND, decl, text);
 }
 
+static bool takes_mappings(const sluice_section_t *section) {
+  const sluice_handler_t *h = section->handler;
+
+  return h->restore_map != NULL &&
+         (h->restore_unmappable == NULL ||
+          h->restore_unmappable(section->self) == 0);
+}
+
 static int begin_section(sluice_restore_t *restore, sluice_section_t *section,
                          const sluice_decl_t *decl) {
   const sluice_handler_t *h = section->handler;
@@ -175,12 +183,19 @@ static int begin_section(sluice_restore_t *restore, sluice_section_t *section,
     return fail(restore, r, section, &err);
   }
   section->stage = SLUICE__SECTION_BEGUN;
+  section->id = decl->id;
+  section->is_mapping = restore->file.is_walking && takes_mappings(section);
+  if (restore->file.is_walking && !section->is_mapping &&
+      h->payload == SLUICE_PAYLOAD_PAGES) {
+    restore->file.stats.sections_unmapped++;
+  }
   return 0;
 }
 
 static int hand_over(sluice_restore_t *restore, sluice_section_t *section,
                      bool is_end) {
   section->is_end = is_end;
+  restore->decoder->hooks.skips_pages = section->is_mapping;
   restore->reading = section;
   restore->session.current = section;
   sluice__reader_open(&restore->reader);
@@ -197,6 +212,7 @@ static int open_payload(sluice_restore_t *restore, const sluice_item_t *item) {
   int r = 0;
 
   if (section == NULL) {
+    restore->decoder->hooks.skips_pages = restore->file.is_walking;
     return (decl->flags & SLUICE_SECTION_OPTIONAL) != 0
                ? SLUICE__MORE /* its items are passed over */
                : refuse(restore, SLUICE_EUNKNOWN, decl,
@@ -271,12 +287,12 @@ static int take_item(sluice_restore_t *restore, const sluice_item_t *item) {
 }
 
 static int next_frame(sluice_restore_t *restore, sluice__budget_t *b) {
-  uint64_t before = sluice_decoder_offset(restore->decoder);
+  uint64_t before = sluice__decoder_read(restore->decoder);
   sluice_error_t err = {0};
   sluice_item_t item;
   int r = sluice_decoder_next(restore->decoder, &item, &err);
 
-  sluice__budget_charge(b, sluice_decoder_offset(restore->decoder) - before);
+  sluice__budget_charge(b, sluice__decoder_read(restore->decoder) - before);
   switch (r) {
   case SLUICE_MORE: return take_item(restore, &item);
   case SLUICE_WAIT: restore->starved = &restore->pull; return SLUICE__WAIT;

@@ -9,11 +9,14 @@
 
 #include "io/source.h"
 
+enum { NS_PER_US = 1000 };
+
 #define FROM(member, type, field)                                              \
   ((type *)(void *)((char *)(member)-offsetof(type, field)))
 
-static void enter(sluice_restore_t *restore, sluice__restore_state_t state,
-                  sluice_phase_t phase) {
+void sluice__restore_enter(sluice_restore_t *restore,
+                           sluice__restore_state_t state,
+                           sluice_phase_t phase) {
   restore->state = state;
   restore->session.phase = phase;
 }
@@ -26,6 +29,14 @@ static void wake_starved(sluice_restore_t *restore) {
     sluice__queue_wake(c);
   }
   sluice__session_wake(&restore->session);
+}
+
+static void opened(sluice_restore_t *restore) {
+  bool is_eager = restore->options.way == SLUICE_RESTORE_EAGER;
+
+  sluice__restore_enter(
+      restore, is_eager ? SLUICE__RESTORE_LOAD : SLUICE__RESTORE_SURVEY,
+      is_eager ? SLUICE_PHASE_LOAD : SLUICE_PHASE_BEGIN);
 }
 
 static void take_input(sluice_restore_t *restore, ptrdiff_t got) {
@@ -48,7 +59,7 @@ void sluice__restore_on_source(void *ctx, ptrdiff_t got) {
 
   restore->is_source_busy = false;
   if (restore->state == SLUICE__RESTORE_OPENING && got >= 0) {
-    enter(restore, SLUICE__RESTORE_LOAD, SLUICE_PHASE_LOAD);
+    opened(restore);
     sluice__session_wake(&restore->session);
   } else {
     take_input(restore, got);
@@ -59,16 +70,29 @@ static int open_source(sluice_restore_t *restore) {
   sluice_error_t err = {0};
   int r;
 
-  enter(restore, SLUICE__RESTORE_OPENING, SLUICE_PHASE_BEGIN);
+  sluice__restore_enter(restore, SLUICE__RESTORE_OPENING, SLUICE_PHASE_BEGIN);
   r = sluice__source_open(restore->source, restore->session.engine->pump.loop,
                           sluice__restore_on_source, restore, &err);
   restore->is_source_busy = r == 0;
   if (r < 0) {
     sluice__session_fail(&restore->session, r, NULL, 0, &err);
   } else if (r == 1) {
-    enter(restore, SLUICE__RESTORE_LOAD, SLUICE_PHASE_LOAD);
+    opened(restore);
   }
   return r == 1 ? SLUICE__MORE : SLUICE__WAIT;
+}
+
+static ptrdiff_t read_source(sluice_restore_t *restore, void *buf,
+                             size_t len) {
+  ptrdiff_t got;
+
+  if (restore->file.is_walking) {
+    return sluice__restore_walk_read(restore, buf, len);
+  }
+  got = sluice__source_read(restore->source, buf, len,
+                            sluice__restore_on_source, restore);
+  restore->is_source_busy = got == 0;
+  return got;
 }
 
 /* MORE: input came at once. */
@@ -82,9 +106,7 @@ static int read_more(sluice_restore_t *restore) {
     return SLUICE__WAIT;
   }
   sluice_decoder_space(restore->decoder, &buf, &len);
-  got = sluice__source_read(restore->source, buf, len,
-                            sluice__restore_on_source, restore);
-  restore->is_source_busy = got == 0;
+  got = read_source(restore, buf, len);
   if (got == 0) {
     return SLUICE__WAIT;
   }
@@ -118,7 +140,7 @@ static int check_step(sluice__cont_t *c, sluice__budget_t *b) {
 static void prime_checks(sluice_restore_t *restore) {
   sluice__session_t *s = &restore->session;
 
-  enter(restore, SLUICE__RESTORE_CHECK, SLUICE_PHASE_CHECK);
+  sluice__restore_enter(restore, SLUICE__RESTORE_CHECK, SLUICE_PHASE_CHECK);
   sluice__queue_cancel_all(&s->queue);
   for (sluice_section_t *at = s->registry->first; at != NULL; at = at->next) {
     if (at->stage == SLUICE__SECTION_LOADED) {
@@ -129,25 +151,51 @@ static void prime_checks(sluice_restore_t *restore) {
   }
 }
 
-static int load_turn(sluice_restore_t *restore, sluice__budget_t *b) {
+static int load_once(sluice_restore_t *restore, sluice__budget_t *b) {
   sluice__session_t *s = &restore->session;
   sluice__cont_t *failed = NULL;
   int r = sluice__queue_drain(&s->queue, b, &failed);
 
-  s->bytes_done = sluice_decoder_offset(restore->decoder);
+  s->bytes_done = sluice__decoder_read(restore->decoder);
   if (s->error.code != 0) {
     return SLUICE__WAIT;
   }
   if (restore->is_loaded) {
-    prime_checks(restore);
+    if (restore->file.is_walking) {
+      sluice__restore_begin_map(restore);
+    } else {
+      prime_checks(restore);
+    }
     return SLUICE__MORE;
   }
   return r == SLUICE__MORE ? SLUICE__MORE : read_more(restore);
 }
 
+/* Where pages are passed over input comes a header at a time: many a turn. */
+static int load_turn(sluice_restore_t *restore, sluice__budget_t *b) {
+  int r;
+
+  do {
+    r = load_once(restore, b);
+  } while (r == SLUICE__MORE && restore->file.is_walking &&
+           restore->state == SLUICE__RESTORE_LOAD &&
+           !sluice__budget_should_yield(b));
+  return r;
+}
+
+static int map_turn(sluice_restore_t *restore, sluice__budget_t *b) {
+  int r = sluice__restore_map_turn(restore, b);
+
+  if (r != SLUICE__DONE || restore->session.error.code != 0) {
+    return r;
+  }
+  prime_checks(restore);
+  return SLUICE__MORE;
+}
+
 /* Every section has passed: now all of them, in one go. */
 static void commit(sluice_restore_t *restore) {
-  enter(restore, SLUICE__RESTORE_COMMITTED, SLUICE_PHASE_COMMIT);
+  sluice__restore_enter(restore, SLUICE__RESTORE_COMMITTED, SLUICE_PHASE_COMMIT);
   for (sluice_section_t *at = restore->session.registry->first; at != NULL;
        at = at->next) {
     if (at->stage == SLUICE__SECTION_CHECKED &&
@@ -155,6 +203,11 @@ static void commit(sluice_restore_t *restore) {
       at->handler->restore_commit(at->self);
     }
   }
+  restore->file.stats.commit_us =
+      (sluice__pump_now(&restore->session.engine->pump) -
+       restore->session.begun_ns) /
+          NS_PER_US +
+      1;
   sluice__restore_end_sections(restore, 0);
   sluice__session_finish(&restore->session);
 }
@@ -164,7 +217,8 @@ static int check_turn(sluice_restore_t *restore, sluice__budget_t *b) {
   sluice__cont_t *failed = NULL;
   int r = sluice__queue_drain(&s->queue, b, &failed);
 
-  if (s->error.code == 0 && r == SLUICE__DONE) {
+  if (s->error.code == 0 && r == SLUICE__DONE &&
+      sluice__restore_file_holds(restore)) {
     commit(restore);
   }
   return s->error.code != 0 ? SLUICE__WAIT : SLUICE__MORE;
@@ -176,7 +230,10 @@ int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b) {
   switch (restore->state) {
   case SLUICE__RESTORE_OPEN: return open_source(restore);
   case SLUICE__RESTORE_OPENING: return SLUICE__WAIT;
+  case SLUICE__RESTORE_SURVEY: return sluice__restore_survey_turn(restore);
+  case SLUICE__RESTORE_VERIFY: return sluice__restore_verify_turn(restore, b);
   case SLUICE__RESTORE_LOAD: return load_turn(restore, b);
+  case SLUICE__RESTORE_MAP: return map_turn(restore, b);
   case SLUICE__RESTORE_CHECK: return check_turn(restore, b);
   case SLUICE__RESTORE_COMMITTED: return SLUICE__MORE;
   }

@@ -51,11 +51,18 @@ static void tell(sluice__session_t *s, const sluice_progress_t *p) {
   save->options.progress(save, p);
 }
 
+static uint64_t get_own_ns(const sluice__session_t *s) {
+  const sluice_save_t *save = (const sluice_save_t *)s;
+
+  return sluice__sink_busy_ns(save->sink);
+}
+
 static const sluice__session_ops_t save_ops = {
     .run = sluice__save_run,
     .fail = sluice__save_fail,
     .settle = sluice__save_settle,
     .deliver = sluice__save_deliver,
+    .own_ns = get_own_ns,
     .progress = progress,
     .tell = tell,
 };

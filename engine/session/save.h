@@ -15,9 +15,9 @@
 #include "session/session.h"
 #include "session/writer.h"
 
-/*   OPEN -> OPENING -> LIVE -> PAUSING -> PAUSED -> FLUSH -> SYNCING -> over
- *             |         ^  \                          ^
- *             +-ARMING--+   +-----------> KEPT -------+     (cut)
+/*   OPEN -> OPENING -> LIVE -> PAUSING -> PAUSED -> INDEX -> FLUSH -> SYNCING
+ *             |         ^  \                          ^                   |
+ *             +-ARMING--+   +-----------> KEPT -------+     (cut)       over
  *
  * OPENING and SYNCING wait for the sink, PAUSING for the host. */
 typedef enum sluice__save_state_e {
@@ -28,6 +28,7 @@ typedef enum sluice__save_state_e {
   SLUICE__SAVE_PAUSING,
   SLUICE__SAVE_PAUSED,
   SLUICE__SAVE_KEPT, /* writes what was kept at the instant */
+  SLUICE__SAVE_INDEX,
   SLUICE__SAVE_FLUSH,
   SLUICE__SAVE_SYNCING
 } sluice__save_state_t;
@@ -60,6 +61,7 @@ struct sluice_save_s {
   bool is_round_open;
   sluice_round_t round;
   uint64_t round_worked; /* `worked` when it began */
+  uint64_t round_doubt;  /* after so much its size is looked at again */
   uint64_t round_ns;
 
   sluice_section_t *finishing; /* the next whose finish hook is called */

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "io/sink.h"
+#include "stream/encoder.h"
 
 #define GRACE_NS UINT64_C(500000000)
 
@@ -101,6 +102,10 @@ bool sluice__save_settle(sluice__session_t *s) {
     abort_sink(save);
   }
   if (save->is_sink_busy || save->chunks.flying_bytes > 0) {
+    return false;
+  }
+  if (!sluice__encoder_shrink(save->encoder)) {
+    sluice__session_wake(s);
     return false;
   }
   close_parts(save);

@@ -1,10 +1,16 @@
 /* save_rounds.c - when is what is left small enough to pause the host for?
  *
  * A round is over when as much state was dealt with as was dirty at its start,
- * or when all is clean. Then the policy decides, from the round's figures. */
+ * or when all is clean. Then the policy decides, from the round's figures. A
+ * handler that has said too much would make a round without end: so from time
+ * to time it is asked whether so much can still be left. */
 #include "session/save.h"
 
 #include <stddef.h>
+
+/* Bytes until a round's size is doubted first; then at each doubling of them,
+ * as all sections are asked for it. */
+#define DOUBT_BYTES UINT64_C(1048576)
 
 static void open_round(sluice_save_t *save) {
   sluice_round_t *r = &save->round;
@@ -13,6 +19,7 @@ static void open_round(sluice_save_t *save) {
   r->bytes_start = sluice__save_pending(save);
   r->downtime_limit_us = save->options.downtime_us;
   save->round_worked = save->worked;
+  save->round_doubt = DOUBT_BYTES;
   save->round_ns = sluice__pump_now(&save->session.engine->pump);
   save->is_round_open = true;
 }
@@ -79,6 +86,27 @@ bool sluice__save_has_lost_wake(sluice_save_t *save) {
   return false;
 }
 
+/* More than what is left now and what was done cannot have been there. */
+static void doubt_round(sluice_save_t *save, uint64_t done) {
+  uint64_t left;
+
+  if (done < save->round_doubt) {
+    return;
+  }
+  save->round_doubt = 2 * done;
+  left = sluice__save_pending(save);
+  if (left < save->round.bytes_start && save->round.bytes_start - left > done) {
+    save->round.bytes_start = left + done;
+  }
+}
+
+static bool is_round_over(sluice_save_t *save) {
+  uint64_t done = save->worked - save->round_worked;
+
+  doubt_round(save, done);
+  return done >= save->round.bytes_start;
+}
+
 sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained) {
   bool is_clean = drained != SLUICE__MORE;
 
@@ -95,8 +123,7 @@ sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained) {
   if (!save->is_round_open) {
     open_round(save);
   }
-  if (!is_clean &&
-      save->worked - save->round_worked < save->round.bytes_start) {
+  if (!is_clean && !is_round_over(save)) {
     return SLUICE_GO_ON;
   }
   close_round(save);

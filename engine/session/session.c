@@ -62,7 +62,7 @@ int sluice__session_init(sluice__session_t *s,
     return r;
   }
   s->mem_alloc = sluice__mem_as_alloc(&s->mem);
-  r = sluice__registry_acquire(s->registry, s);
+  r = s->registry != NULL ? sluice__registry_acquire(s->registry, s) : 0;
   if (r < 0) {
     (void)sluice__mem_close(&s->mem);
     return r;
@@ -71,8 +71,14 @@ int sluice__session_init(sluice__session_t *s,
   return 0;
 }
 
+static void release_registry(sluice__session_t *s) {
+  if (s->registry != NULL) {
+    sluice__registry_release(s->registry);
+  }
+}
+
 void sluice__session_undo(sluice__session_t *s) {
-  sluice__registry_release(s->registry);
+  release_registry(s);
   (void)sluice__mem_close(&s->mem);
 }
 
@@ -164,8 +170,14 @@ void sluice__session_fail(sluice__session_t *s, int code,
   sluice__session_wake(s);
 }
 
+void sluice__session_seal(sluice__session_t *s) {
+  s->is_sealed = true;
+}
+
 void sluice__session_cancel(sluice__session_t *s) {
-  sluice__session_fail(s, UV_ECANCELED, NULL, s->bytes_done, NULL);
+  if (!s->is_sealed) {
+    sluice__session_fail(s, UV_ECANCELED, NULL, s->bytes_done, NULL);
+  }
 }
 
 void sluice__session_finish(sluice__session_t *s) {
@@ -216,7 +228,7 @@ static int end(sluice__session_t *s) {
   sluice__queue_cancel_all(&s->queue);
   /* It runs right now, but another thread may have posted it meanwhile. */
   sluice__queue_cancel(&s->turn);
-  sluice__registry_release(s->registry);
+  release_registry(s);
   unlink_session(s);
   sluice__pump_unref(&engine->pump);
   s->ops->deliver(s);
@@ -272,7 +284,8 @@ static int watch_step(sluice__cont_t *c, sluice__budget_t *b) {
   (void)b;
   note_rate(s);
   tell(s);
-  if (s->stall_ns != 0 && now(s) - s->moved_ns > s->stall_ns) {
+  if (s->stall_ns != 0 && !s->is_sealed &&
+      now(s) - s->moved_ns > s->stall_ns) {
     sluice__session_fail(s, UV_ETIMEDOUT, s->current, s->bytes_done, NULL);
   }
   sluice__session_wake(s); /* an end that waits for its grace looks again */
@@ -306,7 +319,7 @@ void sluice__session_progress(const sluice__session_t *s,
   out->memory_bytes = s->mem.used;
   out->memory_peak = s->mem.peak;
   out->sections_done = s->sections_done;
-  out->sections_total = s->registry->count;
+  out->sections_total = s->registry != NULL ? s->registry->count : 0;
   if (s->current != NULL) {
     (void)snprintf(out->section, sizeof(out->section), "%.63s",
                    sluice__section_name(s->current));

@@ -41,6 +41,8 @@ typedef struct sluice__session_ops_s {
   bool (*settle)(sluice__session_t *s);
   /* The outcome; may free the session. */
   void (*deliver)(sluice__session_t *s);
+  /* Time that the sink's or source's callbacks took on the loop so far. */
+  uint64_t (*own_ns)(const sluice__session_t *s);
   /* Optional. Fills what sluice__session_progress() cannot know. */
   void (*progress)(const sluice__session_t *s, sluice_progress_t *out);
   void (*tell)(sluice__session_t *s, const sluice_progress_t *progress);
@@ -57,7 +59,7 @@ struct sluice__session_s {
   sluice_engine_t *engine;
   sluice__session_t *next;
   sluice__session_t *prev;
-  sluice_registry_t *registry;
+  sluice_registry_t *registry; /* NULL: it has no sections */
   sluice__mem_t mem;
   sluice_alloc_t mem_alloc; /* `mem` as an allocator */
   sluice__queue_t queue;
@@ -79,6 +81,7 @@ struct sluice__session_s {
   uint64_t moved_ns;    /* when the outside last took or gave a byte */
   uint64_t stall_ns;    /* 0: no limit */
   bool wants_ticks;     /* somebody listens to progress */
+  bool is_sealed;       /* see sluice__session_seal() */
   sluice__rate_t rate;
   uint32_t sections_done;
   const sluice_section_t *current; /* the one that moved last */
@@ -114,6 +117,10 @@ void sluice__session_fail(sluice__session_t *s, int code,
                           const sluice_section_t *section, uint64_t offset,
                           const sluice_error_t *err);
 void sluice__session_cancel(sluice__session_t *s);
+
+/* What is under way cannot be undone any more: its own result is the outcome, a
+ * cancel or a stall changes nothing. */
+void sluice__session_seal(sluice__session_t *s);
 
 /* Something happened outside: run the turn. */
 void sluice__session_wake(sluice__session_t *s);

@@ -35,6 +35,7 @@ static int native_open(sluice_decoder_t *d) {
   memset(n, 0, sizeof(*n));
   d->state = n;
   d->window.limit = window < d->window.cap ? d->window.cap : window;
+  d->window.both = d->window.limit + d->window.limit / 2;
   n->keep_limit = tables_limit(limit, d->window.limit);
   sluice__native_seen_begin(d);
   return 0;
@@ -51,6 +52,7 @@ static void native_close(sluice_decoder_t *d) {
   sluice__native_release(d, n->regions, n->region_cap * sizeof(*n->regions));
   sluice__native_release(d, n->pages.table, n->pages.table_cap);
   sluice__native_release(d, n->note.data, n->note.cap);
+  sluice__native_release(d, n->skipped, n->skipped_cap * sizeof(*n->skipped));
   d->alloc.release(d->alloc.ctx, n, sizeof(*n), alignof(max_align_t));
   d->state = NULL;
 }
@@ -437,6 +439,12 @@ static void native_consume(sluice_decoder_t *d, size_t len) {
   n->lent = len < n->lent ? len : n->lent;
 }
 
+static bool native_is_between(const sluice_decoder_t *d) {
+  const sluice__decode_native_t *n = d->state;
+
+  return n->step == SLUICE__DECODE_RECORDS && !n->has_record;
+}
+
 /* Native payloads say themselves where they end. */
 static void native_cut(sluice_decoder_t *d) {
   (void)d;
@@ -449,4 +457,5 @@ const sluice__decode_ops_t sluice__decode_native = {
     .next = native_next,
     .consume = native_consume,
     .cut = native_cut,
+    .is_between = native_is_between,
 };

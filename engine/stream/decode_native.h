@@ -42,8 +42,16 @@ typedef struct sluice__decode_region_s {
   uint64_t bytes;
   uint32_t page_size;
   uint32_t section_id;
+  bool is_skipped; /* its pages make no items */
   char name[SLUICE_NAME_MAX + 1];
 } sluice__decode_region_t;
+
+/* The data of a PAGES record that was skipped. */
+typedef struct sluice__skipped_s {
+  uint64_t at; /* stream offset */
+  uint32_t pages;
+  uint32_t page_size;
+} sluice__skipped_t;
 
 /* The PAGES record being read: runs and hashes as they stand in the stream. */
 typedef struct sluice__decode_pages_s {
@@ -117,6 +125,9 @@ typedef struct sluice__decode_native_s {
   sluice__decode_note_t note;
   sluice__decode_index_t index;
   sluice__decode_seen_t seen;
+  sluice__skipped_t *skipped; /* ascending */
+  size_t skipped_count;
+  size_t skipped_cap;
   sluice_totals_t totals;
 
   size_t kept; /* bytes of the tables */
@@ -208,6 +219,13 @@ int sluice__native_seen_zeros(sluice_decoder_t *d, const sluice_run_t *run);
 int sluice__native_compare_entry(sluice_decoder_t *d,
                                  const sluice__index_entry_t *entry);
 int sluice__native_compare_end(sluice_decoder_t *d);
+
+/* decode_native_skip.c: sees that the data of the PAGES record at the head is
+ * passed over. */
+int sluice__native_skip_pages(sluice_decoder_t *d);
+/* An entry of the index, of pages that were skipped or not. */
+int sluice__native_tell_entry(sluice_decoder_t *d,
+                              const sluice__index_entry_t *entry);
 
 /* decode_native_stream.c */
 int sluice__native_on_note(sluice_decoder_t *d, sluice_item_t *item);

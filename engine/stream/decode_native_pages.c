@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "stream/bytes.h"
@@ -83,6 +84,7 @@ static int keep_region(sluice_decoder_t *d, sluice__decode_region_t **out) {
   region->bytes = sluice__get_le64(p + SLUICE__REGION_SIZE);
   region->page_size = sluice__get_le32(p + SLUICE__REGION_PAGE_SIZE);
   region->section_id = n->record.section;
+  region->is_skipped = d->hooks.skips_pages;
   *out = region;
   return sluice__native_copy_name(
       d, region->name, p + SLUICE__REGION_NAME,
@@ -249,6 +251,9 @@ int sluice__native_on_pages(sluice_decoder_t *d) {
   if (r == 0) {
     r = check_runs(d, record);
   }
+  if (r == 0 && d->hooks.skips_pages) {
+    return sluice__native_skip_pages(d);
+  }
   if (r == 0) {
     r = keep_table(d, record);
   }
@@ -305,6 +310,23 @@ static int refuse_page(sluice_decoder_t *d, const sluice__native_run_t *run,
       sluice__page_hash(page, p->page_size, run->region, offset));
 }
 
+static void tell_damage(sluice_decoder_t *d, const sluice__native_run_t *run) {
+  const sluice__decode_native_t *n = sluice__decode_native_of(d);
+  sluice_damage_t page = {
+      .offset = run->offset + (uint64_t)n->pages.in_run * n->pages.page_size,
+      .bytes = n->pages.page_size,
+      .at = d->window.offset};
+
+  if (n->section != NULL) {
+    page.instance = n->section->decl.instance;
+  }
+  (void)snprintf(page.section, sizeof(page.section), "%.63s",
+                 sluice__native_section_name(n));
+  (void)snprintf(page.region, sizeof(page.region), "%.63s",
+                 n->regions[run->region].name);
+  d->hooks.on_damage(d->hooks.ctx, &page);
+}
+
 static void make_pages(sluice__decode_pages_t *p,
                        const sluice__native_run_t *run, const uint8_t *data,
                        uint32_t count, sluice_item_t *item) {
@@ -345,7 +367,11 @@ int sluice__native_step_pages(sluice_decoder_t *d, sluice_item_t *item) {
   count = run.count - p->in_run;
   count = verify(p, &run, data, at_hand < count ? (uint32_t)at_hand : count);
   if (count == 0) {
-    return refuse_page(d, &run, data);
+    if (d->hooks.on_damage == NULL) {
+      return refuse_page(d, &run, data);
+    }
+    tell_damage(d, &run);
+    count = 1;
   }
   item->offset = d->window.offset;
   make_pages(p, &run, data, count, item);
@@ -403,5 +429,8 @@ int sluice__native_step_zeros(sluice_decoder_t *d, sluice_item_t *item) {
   n->position += SLUICE__ZEROS_RUN_BYTES;
   n->totals.pages_zero += run->count;
   r = sluice__native_seen_zeros(d, run);
+  if (r == 0 && d->hooks.skips_pages) {
+    return SLUICE__AGAIN;
+  }
   return r < 0 ? r : SLUICE__ITEM;
 }

@@ -136,7 +136,8 @@ static int check_entry(sluice_decoder_t *d, const uint8_t *at) {
   }
   n->index.region = entry.region;
   n->index.end = entry.offset + bytes;
-  return sluice__native_compare_entry(d, &entry);
+  r = sluice__native_compare_entry(d, &entry);
+  return r < 0 ? r : sluice__native_tell_entry(d, &entry);
 }
 
 int sluice__native_on_index(sluice_decoder_t *d) {

@@ -18,6 +18,7 @@ void sluice__qemu3_charge(sluice_decoder_t *d) {
 
   q->arena.max = max > d->window.cap ? max - d->window.cap : 0;
   d->window.limit = max > q->arena.held ? max - q->arena.held : 0;
+  d->window.both = d->window.limit;
 }
 
 int sluice__qemu3_fail_memory(sluice_decoder_t *d, int code, const char *what) {

@@ -112,6 +112,19 @@ sluice_format_t sluice_decoder_format(const sluice_decoder_t *d) {
   return d->ops == NULL ? SLUICE_FORMAT_UNKNOWN : d->ops->format;
 }
 
+uint64_t sluice__decoder_position(const sluice_decoder_t *d) {
+  return d->window.offset + sluice__window_have(&d->window);
+}
+
+bool sluice__decoder_is_between(const sluice_decoder_t *d) {
+  return sluice__window_have(&d->window) == 0 && d->ops != NULL &&
+         d->ops->is_between != NULL && d->ops->is_between(d);
+}
+
+uint64_t sluice__decoder_read(const sluice_decoder_t *d) {
+  return d->window.offset - d->window.skipped;
+}
+
 int sluice__decoder_fail(sluice_decoder_t *d, int code, uint64_t offset,
                          const char *section, const char *format, ...) {
   sluice_error_t *e = &d->error;
@@ -134,7 +147,7 @@ int sluice__decoder_starve(sluice_decoder_t *d, const char *section,
   if (w->code == SLUICE_ELIMIT) {
     return sluice__decoder_fail(d, w->code, w->offset, section,
                                 "%s needs %zu bytes, over the limit of %zu",
-                                what, w->want, w->limit);
+                                what, w->want, sluice__window_most(w));
   }
   if (w->code < 0) {
     return sluice__decoder_fail(d, w->code, w->offset, section,

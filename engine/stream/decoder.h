@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include <sluice/decoder.h>
+#include <sluice/restore.h>
 
 #include "stream/window.h"
 
@@ -24,10 +25,37 @@ typedef struct sluice__decode_ops_s {
   int (*next)(sluice_decoder_t *d, sluice_item_t *item);
   void (*consume)(sluice_decoder_t *d, size_t len);
   void (*cut)(sluice_decoder_t *d);
+  /* Optional: with an empty window a record, or the like, would begin. */
+  bool (*is_between)(const sluice_decoder_t *d);
 } sluice__decode_ops_t;
+
+/* Pages one behind the other in the stream and in a region, as the index has
+ * them. */
+typedef struct sluice__index_run_s {
+  uint32_t section_id;
+  uint32_t region;
+  uint32_t page_size;
+  uint64_t offset; /* bytes in the region */
+  uint64_t bytes;
+  uint64_t at; /* stream offset; 0: zeros */
+} sluice__index_run_t;
+
+/* For readers that can go about in the stream; native only. */
+typedef struct sluice__decode_hooks_s {
+  void *ctx;
+  /* May be changed between two items. Regions that are declared from now on,
+   * and their pages: no PAGES and no ZEROS item is made of them, and the data
+   * is no input: see sluice__decoder_position(). */
+  bool skips_pages;
+  /* Such pages, as the index says; 0 or a negative code. */
+  int (*on_index_run)(void *ctx, const sluice__index_run_t *run);
+  /* A page's hash is wrong. With this hook it is lent all the same. */
+  void (*on_damage)(void *ctx, const sluice_damage_t *page);
+} sluice__decode_hooks_t;
 
 struct sluice_decoder_s {
   sluice_alloc_t alloc;
+  sluice__decode_hooks_t hooks;
   sluice_decoder_options_t options; /* defaults filled in */
   sluice__window_t window;
   const sluice__decode_ops_t *ops; /* NULL until the signature was seen */
@@ -39,6 +67,15 @@ struct sluice_decoder_s {
 extern const sluice__decode_ops_t sluice__decode_native;
 extern const sluice__decode_ops_t sluice__decode_qemu3;
 extern const sluice__decode_ops_t sluice__decode_qemu2;
+
+/* Where in the stream the next input must come from. */
+uint64_t sluice__decoder_position(const sluice_decoder_t *d);
+
+/* The next input is the start of a record. */
+bool sluice__decoder_is_between(const sluice_decoder_t *d);
+
+/* As sluice_decoder_offset(), without what was skipped. */
+uint64_t sluice__decoder_read(const sluice_decoder_t *d);
 
 /* Latches a failure at stream offset `offset` in `section` ("" for none) and
  * returns `code`. */

@@ -16,12 +16,13 @@
 
 enum {
   SLUICE__PAGE_ENTRY = SLUICE__PAGES_RUN_BYTES + SLUICE__PAGES_HASH_BYTES,
-  /* How many pages space is set aside for in the table, each in a run of its
-   * own: what fits one aligned page. Two such records of 4 KiB pages fill a
-   * chunk; with larger tables short records would be mostly that. */
+  /* How many pages space is set aside for in the table, were each a run of its
+   * own: what fits one aligned page. With larger tables short records would be
+   * mostly that. */
   SLUICE__PAGES_PLANNED =
       (SLUICE__NATIVE_ALIGN - SLUICE__PAGES_TABLE) / SLUICE__PAGE_ENTRY,
-  /* The table ends at the next aligned offset: less than two such pages. */
+  /* The table ends at the next aligned offset: less than two such pages. More
+   * than fill a chunk with pages of 4 KiB. */
   SLUICE__PAGES_PER_RECORD = 2 * SLUICE__NATIVE_ALIGN / SLUICE__PAGE_ENTRY,
   /* A guess: 8 KiB of state, and a sweep over memory in which every other page
    * is zero still fills its PAGES records. */
@@ -34,6 +35,7 @@ typedef struct sluice__encode_pages_s {
   uint32_t page_size;
   uint32_t count;
   uint32_t cap;
+  uint32_t table; /* bytes set aside for runs and hashes */
   uint32_t run_count;
   uint64_t data; /* stream offset of the first page */
   sluice__native_run_t runs[SLUICE__PAGES_PER_RECORD];
@@ -52,6 +54,12 @@ typedef struct sluice__encode_zeros_s {
   } runs[SLUICE__HELD_ZEROS];
 } sluice__encode_zeros_t;
 
+/* How far the index has been written. */
+typedef struct sluice__encode_index_s {
+  uint32_t region;
+  sluice__page_walk_t walk;
+} sluice__encode_index_t;
+
 typedef struct sluice__encode_native_s {
   uint64_t sequence; /* of the next record */
   uint64_t chain;
@@ -68,6 +76,7 @@ typedef struct sluice__encode_native_s {
   uint8_t *bounce;      /* keep_last: a page on its way to output.patch */
   sluice__encode_pages_t pages;
   sluice__encode_zeros_t zeros;
+  sluice__encode_index_t index;
   sluice__page_map_t map;
 } sluice__encode_native_t;
 
@@ -127,6 +136,7 @@ int sluice__native_fetch(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          void *page);
 
 /* encode_native_index.c */
-int sluice__native_finish(sluice_encoder_t *e);
+/* 0, 1: `*looks` are used up, call again, or what the encoder has latched. */
+int sluice__native_finish(sluice_encoder_t *e, uint64_t *looks);
 
 #endif

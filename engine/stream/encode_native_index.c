@@ -1,7 +1,8 @@
 /* encode_native_index.c - how a stream ends: INDEX records and the TRAILER.
  *
  * The index has a run for every stretch of pages that are adjacent in region
- * and stream, in ascending order; a page that was never written has none. */
+ * and stream, in ascending order; a page that was never written has none. It is
+ * written in steps: of 4 GiB of pages it takes some milliseconds. */
 #include "stream/encode_native.h"
 
 #include <string.h>
@@ -10,6 +11,8 @@
 
 /* Zero runs can be longer than the count on disk; split below it. */
 #define RUN_MAX (UINT64_C(1) << 31)
+
+enum { INDEX_LATER = 1, INDEX_WHOLE = 2 };
 
 static int put_entry(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                      uint64_t count, uint64_t data) {
@@ -52,26 +55,36 @@ static int put_run(sluice_encoder_t *e, uint32_t region,
   return r;
 }
 
-static int put_region(sluice_encoder_t *e, uint32_t region) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  sluice__page_run_t run = {0};
-  int r = 0;
+/* The next run, or region. INDEX_WHOLE: there are no more regions. */
+static int put_next(sluice_encoder_t *e, uint64_t *looks) {
+  sluice__encode_index_t *x = &sluice__encode_native_of(e)->index;
+  sluice__page_run_t run;
 
-  while (r == 0 &&
-         sluice__page_map_next(&n->map, region, e->regions[region].page_size,
-                               run.page + run.count, &run)) {
-    r = put_run(e, region, &run);
+  if (x->region == e->region_count) {
+    return INDEX_WHOLE;
   }
-  return r;
+  switch (sluice__page_map_walk(&sluice__encode_native_of(e)->map, x->region,
+                                e->regions[x->region].page_size, &x->walk,
+                                looks, &run)) {
+  case SLUICE__PAGES_RUN: return put_run(e, x->region, &run);
+  case SLUICE__PAGES_LATER: return 0;
+  case SLUICE__PAGES_OVER: break;
+  }
+  x->region++;
+  x->walk = (sluice__page_walk_t){0};
+  return 0;
 }
 
-static int put_index(sluice_encoder_t *e) {
+static int put_index(sluice_encoder_t *e, uint64_t *looks) {
   int r = 0;
 
-  for (uint32_t i = 0; i < e->region_count && r == 0; i++) {
-    r = put_region(e, i);
+  while (r == 0 && *looks > 0) {
+    r = put_next(e, looks);
   }
-  return r < 0 ? r : sluice__native_end(e);
+  if (r == INDEX_WHOLE) {
+    return sluice__native_end(e);
+  }
+  return r < 0 ? r : INDEX_LATER;
 }
 
 static int put_trailer(sluice_encoder_t *e) {
@@ -98,11 +111,11 @@ static int put_trailer(sluice_encoder_t *e) {
   return sluice__native_end(e);
 }
 
-int sluice__native_finish(sluice_encoder_t *e) {
-  int r = 0;
+int sluice__native_finish(sluice_encoder_t *e, uint64_t *looks) {
+  int r = e->options.no_index ? 0 : put_index(e, looks);
 
-  if (!e->options.no_index) {
-    r = put_index(e);
+  if (r == INDEX_LATER) {
+    return 1;
   }
   return r < 0 ? r : put_trailer(e);
 }

@@ -6,8 +6,9 @@
  * Each page is tested for zeros where it is, copied once, and hashed where the
  * copy is, in cache: so the hash is that of what was written even when the page
  * changes meanwhile. Space for the table is set aside first; a record that
- * starts on a page boundary has one page of table. Of pages of 8 KiB or more
- * it fills the chunk, of 4 KiB two do. */
+ * starts on a page boundary has one page of table. Pages that are next to each
+ * other share a run, so 4 KiB ones mostly fill the chunk: who maps the image
+ * needs a mapping a record. */
 #include "stream/encode_native.h"
 
 #include <string.h>
@@ -32,21 +33,23 @@ static uint64_t lesser(uint64_t a, uint64_t b) {
 }
 
 /* Where would the data of a record begin that started here, and how many pages
- * would it hold? */
+ * would it hold, were they in one run? */
 static uint32_t plan(sluice_encoder_t *e, uint32_t page_size,
-                     uint64_t *out_data) {
+                     uint64_t *out_data, uint32_t *out_table) {
   uint64_t room = sluice__stage_room(&e->stage);
   uint64_t start = sluice__stage_offset(&e->stage);
   uint64_t planned = lesser(room / page_size, SLUICE__PAGES_PLANNED);
   uint64_t data =
       round_up(start + SLUICE__PAGES_TABLE + planned * SLUICE__PAGE_ENTRY);
-  uint64_t table = (data - start - SLUICE__PAGES_TABLE) / SLUICE__PAGE_ENTRY;
+  uint64_t table = data - start - SLUICE__PAGES_TABLE;
 
   *out_data = data;
-  if (data >= start + room) {
+  *out_table = (uint32_t)table;
+  if (data >= start + room || table < SLUICE__PAGE_ENTRY) {
     return 0;
   }
-  return (uint32_t)lesser((start + room - data) / page_size, table);
+  return (uint32_t)lesser((start + room - data) / page_size,
+                          SLUICE__PAGES_PER_RECORD);
 }
 
 static int begin_pages(sluice_encoder_t *e, uint32_t page_size) {
@@ -54,7 +57,7 @@ static int begin_pages(sluice_encoder_t *e, uint32_t page_size) {
   sluice__encode_pages_t *p = &n->pages;
   int r = sluice__native_end(e);
 
-  while (r == 0 && (p->cap = plan(e, page_size, &p->data)) == 0) {
+  while (r == 0 && (p->cap = plan(e, page_size, &p->data, &p->table)) == 0) {
     r = sluice__encoder_staged(e);
     if (r == 0) {
       r = sluice__native_pad(e);
@@ -149,6 +152,14 @@ static void prefetch_page(const uint8_t *page) {
 #endif
 }
 
+/* The next page may be a run of its own. */
+static bool is_full(const sluice__encode_pages_t *p) {
+  return p->count == p->cap ||
+         (p->run_count + 1) * (uint32_t)SLUICE__PAGES_RUN_BYTES +
+                 (p->count + 1) * (uint32_t)SLUICE__PAGES_HASH_BYTES >
+             p->table;
+}
+
 /* The page goes behind the others; `*slot` learns where that is. */
 static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                        const uint8_t *page, uint64_t *slot) {
@@ -169,7 +180,7 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   p->hashes[p->count++] = sluice__page_hash(to, page_size, region, offset);
   note_run(p, region, offset);
   e->totals.pages_data++;
-  return p->count == p->cap ? sluice__native_end(e) : 0;
+  return is_full(p) ? sluice__native_end(e) : 0;
 }
 
 /* The page has been in the stream before: with keep_last it goes there. */

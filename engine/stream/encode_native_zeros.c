@@ -127,11 +127,13 @@ int sluice__native_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
 static int region_zeros(sluice_encoder_t *e, uint32_t region) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   uint32_t page_size = e->regions[region].page_size;
-  sluice__page_run_t run = {0};
+  sluice__page_walk_t walk = {0};
+  sluice__page_run_t run;
+  uint64_t looks = UINT64_MAX;
   int r = 0;
 
-  while (r == 0 && sluice__page_map_next(&n->map, region, page_size,
-                                         run.page + run.count, &run)) {
+  while (r == 0 && sluice__page_map_walk(&n->map, region, page_size, &walk,
+                                         &looks, &run) == SLUICE__PAGES_RUN) {
     if (run.data == 0) {
       r = put_zeros(e, region, run.page * page_size, run.count);
     }

@@ -332,9 +332,10 @@ static int close_payload(sluice_encoder_t *e) {
   return sluice__encoder_staged(e);
 }
 
-static int finish(sluice_encoder_t *e) {
+static int finish(sluice_encoder_t *e, uint64_t *looks) {
   const qemu3_writer_t *q = e->state;
 
+  (void)looks; /* there is no index */
   configure(e);
   if (q->sections.live > 0) {
     return sluice__encoder_fail(

@@ -276,19 +276,28 @@ int sluice_encoder_close(sluice_encoder_t *e) {
   return e->ops->close(e);
 }
 
-int sluice_encoder_finish(sluice_encoder_t *e) {
-  int r = order(e, e->phase == SLUICE__ENCODE_IDLE, "finish");
+static int end_stream(sluice_encoder_t *e) {
+  e->phase = SLUICE__ENCODE_OVER;
+  (void)sluice__stage_flush(&e->stage);
+  return sluice__encoder_staged(e);
+}
+
+int sluice_encoder_finish_some(sluice_encoder_t *e, uint64_t pages) {
+  uint64_t looks = pages;
+  int r = order(
+      e, e->phase == SLUICE__ENCODE_IDLE || e->phase == SLUICE__ENCODE_ENDING,
+      "finish");
 
   if (r < 0) {
     return r;
   }
-  e->phase = SLUICE__ENCODE_OVER;
-  r = e->ops->finish(e);
-  if (r == 0) {
-    (void)sluice__stage_flush(&e->stage);
-    r = sluice__encoder_staged(e);
-  }
-  return r;
+  e->phase = SLUICE__ENCODE_ENDING;
+  r = e->ops->finish(e, &looks);
+  return r == 0 ? end_stream(e) : r;
+}
+
+int sluice_encoder_finish(sluice_encoder_t *e) {
+  return sluice_encoder_finish_some(e, UINT64_MAX);
 }
 
 int sluice_encoder_flush(sluice_encoder_t *e) {
@@ -315,6 +324,10 @@ int sluice_encoder_abort(sluice_encoder_t *e, const sluice_error_t *reason) {
   }
   e->phase = SLUICE__ENCODE_OVER;
   return r;
+}
+
+bool sluice__encoder_shrink(sluice_encoder_t *e) {
+  return e->ops->shrink == NULL || e->ops->shrink(e);
 }
 
 uint64_t sluice_encoder_offset(const sluice_encoder_t *e) {

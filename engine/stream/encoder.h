@@ -36,17 +36,20 @@ typedef struct sluice__encode_ops_s {
   int (*bytes)(sluice_encoder_t *e, const void *data, size_t len);
   int (*describe)(sluice_encoder_t *e, const char *json, size_t len); /* opt. */
   int (*close)(sluice_encoder_t *e);
-  int (*finish)(sluice_encoder_t *e);
+  /* 1: `*looks` at pages are used up; call again */
+  int (*finish)(sluice_encoder_t *e, uint64_t *looks);
   int (*flush)(sluice_encoder_t *e); /* completes what is held back */
   int (*abort)(sluice_encoder_t *e, const sluice_error_t *reason);
   int (*fetch)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                void *page);
+  bool (*shrink)(sluice_encoder_t *e); /* opt. */
 } sluice__encode_ops_t;
 
 typedef enum sluice__encode_state_e {
   SLUICE__ENCODE_NEW,
   SLUICE__ENCODE_IDLE,    /* between payloads */
   SLUICE__ENCODE_PAYLOAD, /* `open` is the section's declaration */
+  SLUICE__ENCODE_ENDING,  /* the index is being written */
   SLUICE__ENCODE_OVER
 } sluice__encode_state_t;
 
@@ -84,6 +87,10 @@ static inline uint32_t sluice__encoder_page_size(const sluice_encoder_t *e,
                                                  uint32_t region) {
   return region < e->region_count ? e->regions[region].page_size : 0;
 }
+
+/* Gives back a part of what takes long to give back; true when there is no
+ * more. Only to be freed afterwards. */
+bool sluice__encoder_shrink(sluice_encoder_t *e);
 
 /* Latches what the stage latched, if anything; returns it or 0. */
 int sluice__encoder_staged(sluice_encoder_t *e);

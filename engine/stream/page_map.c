@@ -30,21 +30,49 @@ static size_t block_bytes(void) {
   return SLUICE__PAGE_BLOCK * sizeof(uint64_t);
 }
 
-static void free_blocks(sluice__page_map_t *m, sluice__page_blocks_t *r) {
-  for (size_t i = 0; i < r->count; i++) {
-    if (r->blocks[i] != zero_block) {
-      release(m, r->blocks[i], block_bytes());
-    }
+static size_t record_block_bytes(void) {
+  return SLUICE__RECORD_BLOCK * sizeof(sluice__page_record_t);
+}
+
+/* The last region's last block. */
+static void free_last_block(sluice__page_map_t *m) {
+  sluice__page_blocks_t *r = &m->regions[m->region_count - 1];
+
+  if (r->left > 0) {
+    uint64_t *block = r->blocks[--r->left];
+
+    release(m, block == zero_block ? NULL : block, block_bytes());
+    return;
   }
   release(m, r->blocks, r->count * sizeof(*r->blocks));
+  m->region_count--;
+}
+
+static void free_last_records(sluice__page_map_t *m) {
+  size_t last = (m->record_count - 1) / SLUICE__RECORD_BLOCK;
+
+  release(m, m->records[last], record_block_bytes());
+  m->record_count = last * SLUICE__RECORD_BLOCK;
+}
+
+bool sluice__page_map_shrink(sluice__page_map_t *m, size_t blocks) {
+  while (m->region_count > 0 || m->record_count > 0) {
+    if (blocks-- == 0) {
+      return false;
+    }
+    if (m->region_count > 0) {
+      free_last_block(m);
+    } else {
+      free_last_records(m);
+    }
+  }
+  return true;
 }
 
 void sluice__page_map_done(sluice__page_map_t *m) {
-  for (uint32_t i = 0; i < m->region_count; i++) {
-    free_blocks(m, &m->regions[i]);
-  }
+  (void)sluice__page_map_shrink(m, SIZE_MAX);
   release(m, m->regions, m->region_cap * sizeof(*m->regions));
-  release(m, m->records, m->record_cap * sizeof(*m->records));
+  release(m, m->records, m->record_blocks * sizeof(*m->records));
 }
 
 /* Doubles an array; `*cap` elements of `size` bytes. NULL: no memory. */
@@ -84,6 +112,7 @@ int sluice__page_map_region(sluice__page_map_t *m, uint64_t pages) {
   }
   r = &m->regions[m->region_count];
   r->count = (size_t)count;
+  r->left = r->count;
   r->pages = pages;
   r->blocks = zalloc(m, r->count * sizeof(*r->blocks));
   if (r->blocks == NULL) {
@@ -93,22 +122,51 @@ int sluice__page_map_region(sluice__page_map_t *m, uint64_t pages) {
   return 0;
 }
 
+/* Room for the pointer to one more block of records. */
+static int grow_records(sluice__page_map_t *m, size_t block) {
+  size_t more = m->record_blocks == 0 ? 16 : m->record_blocks * 2;
+  void *p;
+
+  if (block < m->record_blocks) {
+    return 0;
+  }
+  p = grow(m, m->records, m->record_blocks, more, sizeof(*m->records));
+  if (p == NULL) {
+    return UV_ENOMEM;
+  }
+  m->records = p;
+  m->record_blocks = more;
+  return 0;
+}
+
+static int add_record_block(sluice__page_map_t *m, size_t block) {
+  void *p;
+
+  if (grow_records(m, block) < 0) {
+    return UV_ENOMEM;
+  }
+  p = m->alloc.alloc(m->alloc.ctx, record_block_bytes(), alignof(max_align_t));
+  m->records[block] = p;
+  return p == NULL ? UV_ENOMEM : 0;
+}
+
 int sluice__page_map_record(sluice__page_map_t *m, uint64_t data,
                             uint64_t hashes) {
-  if (m->record_count == m->record_cap) {
-    size_t more = m->record_cap == 0 ? 64 : m->record_cap * 2;
-    void *p = grow(m, m->records, m->record_cap, more, sizeof(*m->records));
+  size_t block = m->record_count / SLUICE__RECORD_BLOCK;
+  size_t at = m->record_count % SLUICE__RECORD_BLOCK;
 
-    if (p == NULL) {
-      return UV_ENOMEM;
-    }
-    m->records = p;
-    m->record_cap = more;
+  if (at == 0 && add_record_block(m, block) < 0) {
+    return UV_ENOMEM;
   }
-  m->records[m->record_count].data = data;
-  m->records[m->record_count].hashes = hashes;
+  m->records[block][at].data = data;
+  m->records[block][at].hashes = hashes;
   m->record_count++;
   return 0;
+}
+
+static const sluice__page_record_t *record_at(const sluice__page_map_t *m,
+                                              size_t i) {
+  return &m->records[i / SLUICE__RECORD_BLOCK][i % SLUICE__RECORD_BLOCK];
 }
 
 static uint64_t *new_block(sluice__page_map_t *m, uint64_t fill) {
@@ -208,18 +266,18 @@ uint64_t sluice__page_map_hash(const sluice__page_map_t *m, uint64_t data,
   size_t low = 0;
   size_t high = m->record_count;
 
-  assert(high > 0 && m->records[0].data <= data);
+  assert(high > 0 && record_at(m, 0)->data <= data);
   while (high - low > 1) {
     size_t middle = low + (high - low) / 2;
 
-    if (m->records[middle].data <= data) {
+    if (record_at(m, middle)->data <= data) {
       low = middle;
     } else {
       high = middle;
     }
   }
-  return m->records[low].hashes +
-         (data - m->records[low].data) / page_size * sizeof(uint64_t);
+  return record_at(m, low)->hashes +
+         (data - record_at(m, low)->data) / page_size * sizeof(uint64_t);
 }
 
 static uint64_t data_of(uint64_t value) {
@@ -232,26 +290,56 @@ static uint64_t expected(const sluice__page_run_t *run, uint64_t page,
   return run->data == 0 ? 0 : run->data + (page - run->page) * page_size;
 }
 
+/* Does the page at the walk's place, whose number is `value`, end the run at
+ * hand? Else the walk moves past it. */
+static bool ends_run(const sluice__page_blocks_t *r, sluice__page_walk_t *walk,
+                     uint64_t value, uint32_t page_size) {
+  sluice__page_run_t *run = &walk->run;
+  uint64_t next = next_page(r, walk->page);
+
+  if (run->count > 0 &&
+      (value == 0 || data_of(value) != expected(run, walk->page, page_size))) {
+    return true;
+  }
+  if (value != 0 && run->count == 0) {
+    run->page = walk->page;
+    run->data = data_of(value);
+  }
+  run->count += value == 0 ? 0 : next - walk->page;
+  walk->page = next;
+  return false;
+}
+
+sluice__page_found_t sluice__page_map_walk(const sluice__page_map_t *m,
+                                           uint32_t region, uint32_t page_size,
+                                           sluice__page_walk_t *walk,
+                                           uint64_t *looks,
+                                           sluice__page_run_t *out) {
+  const sluice__page_blocks_t *r = &m->regions[region];
+  bool is_run = false;
+
+  while (!is_run && walk->page<r->pages && * looks> 0) {
+    *looks -= 1;
+    is_run = ends_run(r, walk, sluice__page_map_get(m, region, walk->page),
+                      page_size);
+  }
+  if (!is_run && walk->page < r->pages) {
+    return SLUICE__PAGES_LATER;
+  }
+  if (walk->run.count == 0) {
+    return SLUICE__PAGES_OVER;
+  }
+  *out = walk->run;
+  walk->run.count = 0;
+  return SLUICE__PAGES_RUN;
+}
+
 bool sluice__page_map_next(const sluice__page_map_t *m, uint32_t region,
                            uint32_t page_size, uint64_t from,
                            sluice__page_run_t *out) {
-  const sluice__page_blocks_t *r = &m->regions[region];
-  uint64_t page = from;
-  uint64_t value = 0;
+  sluice__page_walk_t walk = {.page = from};
+  uint64_t looks = UINT64_MAX;
 
-  while (page < r->pages &&
-         (value = sluice__page_map_get(m, region, page)) == 0) {
-    page = next_page(r, page);
-  }
-  if (page >= r->pages) {
-    return false;
-  }
-  out->page = page;
-  out->data = data_of(value);
-  do {
-    page = next_page(r, page);
-    value = page < r->pages ? sluice__page_map_get(m, region, page) : 0;
-  } while (value != 0 && data_of(value) == expected(out, page, page_size));
-  out->count = page - out->page;
-  return true;
+  return sluice__page_map_walk(m, region, page_size, &walk, &looks, out) ==
+         SLUICE__PAGES_RUN;
 }

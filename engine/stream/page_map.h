@@ -8,6 +8,9 @@
  * (a multiple of 256), with SLUICE__PAGE_ZERO added when it is zeros now. A
  * zero page without data has SLUICE__PAGE_ZERO alone.
  *
+ * No call but _zero and _next takes longer the more pages there are: it is
+ * walked, and given back, in steps.
+ *
  * Must not know how the bytes get into the stream. Trusts its caller on
  * indices. */
 #ifndef SLUICE_STREAM_PAGE_MAP_H
@@ -19,11 +22,16 @@
 
 #include <sluice/alloc.h>
 
-enum { SLUICE__PAGE_ZERO = 1, SLUICE__PAGE_BLOCK = 1024 /* pages */ };
+enum {
+  SLUICE__PAGE_ZERO = 1,
+  SLUICE__PAGE_BLOCK = 1024,  /* pages */
+  SLUICE__RECORD_BLOCK = 1024 /* records */
+};
 
 typedef struct sluice__page_blocks_s {
   uint64_t **blocks;
   size_t count;
+  size_t left; /* not given back */
   uint64_t pages;
 } sluice__page_blocks_t;
 
@@ -38,9 +46,9 @@ typedef struct sluice__page_map_s {
   sluice__page_blocks_t *regions;
   uint32_t region_count;
   uint32_t region_cap;
-  sluice__page_record_t *records; /* ascending */
+  sluice__page_record_t **records; /* blocks; ascending */
   size_t record_count;
-  size_t record_cap;
+  size_t record_blocks; /* that `records` has room for */
 } sluice__page_map_t;
 
 /* Pages that are next to each other in region and stream. */
@@ -49,6 +57,12 @@ typedef struct sluice__page_run_s {
   uint64_t count;
   uint64_t data; /* stream offset; 0: zeros */
 } sluice__page_run_t;
+
+/* A walk over a region's runs that can stop anywhere. Zeroed: at the start. */
+typedef struct sluice__page_walk_s {
+  uint64_t page;          /* the next to be looked at */
+  sluice__page_run_t run; /* what was found of the run at hand; count 0: none */
+} sluice__page_walk_t;
 
 void sluice__page_map_init(sluice__page_map_t *m, const sluice_alloc_t *alloc);
 void sluice__page_map_done(sluice__page_map_t *m);
@@ -76,9 +90,26 @@ uint64_t sluice__page_map_get(const sluice__page_map_t *m, uint32_t region,
 uint64_t sluice__page_map_hash(const sluice__page_map_t *m, uint64_t data,
                                uint32_t page_size);
 
-/* Finds the first run from page `from` on; false: there is none. */
+typedef enum sluice__page_found_e {
+  SLUICE__PAGES_OVER, /* there are no more runs in the region */
+  SLUICE__PAGES_RUN,  /* `*out` is the next one */
+  SLUICE__PAGES_LATER /* `*looks` are used up: call again */
+} sluice__page_found_t;
+
+/* Finds the next run; a look is one page, or one block of one kind. */
+sluice__page_found_t sluice__page_map_walk(const sluice__page_map_t *m,
+                                           uint32_t region, uint32_t page_size,
+                                           sluice__page_walk_t *walk,
+                                           uint64_t *looks,
+                                           sluice__page_run_t *out);
+
+/* The first run from page `from` on, however long it takes; false: none. */
 bool sluice__page_map_next(const sluice__page_map_t *m, uint32_t region,
                            uint32_t page_size, uint64_t from,
                            sluice__page_run_t *out);
+
+/* Gives back `blocks` of them at most; true when there are no more. What it
+ * knew is gone; only _done may follow. */
+bool sluice__page_map_shrink(sluice__page_map_t *m, size_t blocks);
 
 #endif

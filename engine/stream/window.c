@@ -22,6 +22,7 @@ int sluice__window_init(sluice__window_t *w, const sluice_alloc_t *alloc,
   memset(w, 0, sizeof(*w));
   w->alloc = *alloc;
   w->limit = limit;
+  w->both = limit;
   w->cap = first_cap(limit);
   w->want = 1;
   w->base = w->alloc.alloc(w->alloc.ctx, w->cap, WINDOW_ALIGN);
@@ -41,11 +42,19 @@ static void move_to_front(sluice__window_t *w) {
   w->head = 0;
 }
 
+size_t sluice__window_most(const sluice__window_t *w) {
+  size_t most = w->both > w->cap ? w->both - w->cap : 0;
+
+  most = most < w->limit ? most : w->limit;
+  return most > w->cap ? most : w->cap;
+}
+
 static size_t grown_cap(const sluice__window_t *w, size_t len) {
+  size_t most = sluice__window_most(w);
   size_t cap = w->cap;
 
   while (cap < len) {
-    cap = cap > w->limit / 2 ? w->limit : cap * 2;
+    cap = cap > most / 2 ? most : cap * 2;
   }
   return cap;
 }
@@ -55,7 +64,7 @@ static int grow(sluice__window_t *w, size_t len) {
   size_t cap;
   uint8_t *base;
 
-  if (len > w->limit) {
+  if (len > sluice__window_most(w)) {
     return SLUICE_ELIMIT;
   }
   cap = grown_cap(w, len);
@@ -91,6 +100,16 @@ void sluice__window_take(sluice__window_t *w, size_t len) {
   if (w->head == w->tail) {
     w->head = 0;
     w->tail = 0;
+  }
+}
+
+void sluice__window_skip(sluice__window_t *w, uint64_t len) {
+  size_t have = w->tail - w->head;
+
+  sluice__window_take(w, len < have ? (size_t)len : have);
+  if (len > have) {
+    w->offset += len - have;
+    w->skipped += len - have;
   }
 }
 

@@ -2,7 +2,7 @@
  *
  * A growing buffer: input is put behind `tail`, parsed from `head`. Parsers ask
  * for a contiguous stretch; what is missing makes them wait. Grows only when
- * one item is larger than the buffer, and never over its limit.
+ * one item is larger than the buffer, and never over its limits.
  *
  * Invariant: head <= tail <= cap; `offset` is the stream offset of `head`. */
 #ifndef SLUICE_STREAM_WINDOW_H
@@ -22,7 +22,9 @@ typedef struct sluice__window_s {
   size_t tail;
   size_t want;  /* bytes from head that the parser waits for */
   size_t limit; /* cap may not grow over this */
+  size_t both;  /* nor the old buffer and the new one, while it grows */
   uint64_t offset;
+  uint64_t skipped; /* bytes of `offset` that never were at hand */
   int code; /* UV_ENOMEM or SLUICE_ELIMIT once growing has failed */
   bool eof;
 } sluice__window_t;
@@ -47,8 +49,14 @@ static inline const uint8_t *sluice__window_at(const sluice__window_t *w) {
   return w->base + w->head;
 }
 
+/* The longest stretch that there can be from now on. */
+size_t sluice__window_most(const sluice__window_t *w);
+
 /* Moves the head over `len` bytes that are at hand. */
 void sluice__window_take(sluice__window_t *w, size_t len);
+
+/* The same over bytes that need not be at hand: input goes on behind them. */
+void sluice__window_skip(sluice__window_t *w, uint64_t len);
 
 /* Where input goes; makes room by moving what is left to the front. */
 uint8_t *sluice__window_space(sluice__window_t *w, size_t *out_len);

@@ -4,6 +4,7 @@
 #include "commands_list.h"
 #include "reply.h"
 #include "server.h"
+#include "shutdown.h"
 
 /* An argument sent back; a large one is not copied. */
 static void reply_arg(call_t *c, size_t i) {
@@ -48,25 +49,45 @@ void cmd_quit(call_t *c) {
 
 /* --- saving --- */
 
-static void reply_saving(call_t *c, int r, const char *good) {
-  if (r == 0) {
-    reply_status(c->out, good);
-  } else {
-    reply_error(c->out, "ERR %s", persist_strerror(r));
-  }
+static void reply_not_saved(out_t *o, int r) {
+  reply_error(o, "ERR %s", persist_strerror(r));
 }
 
 void cmd_bgsave(call_t *c) {
+  int r;
+
   if (c->argc > 2 || (c->argc == 2 && !call_is(c, 1, "schedule"))) {
     call_reply_syntax(c);
     return;
   }
-  reply_saving(c, persist_begin_save(&c->server->persist),
-               "Background saving started");
+  r = persist_begin_save(&c->server->persist, NULL, NULL);
+  if (r == 0) {
+    reply_status(c->out, "Background saving started");
+  } else {
+    reply_not_saved(c->out, r);
+  }
 }
 
+static void on_saved(void *ctx, int status) {
+  conn_t *conn = ctx;
+
+  if (status == 0) {
+    reply_status(&conn->out, "OK");
+  } else {
+    reply_not_saved(&conn->out, status);
+  }
+  conn_release(conn);
+}
+
+/* The same save as BGSAVE's. This client waits for it; the others need not. */
 void cmd_save(call_t *c) {
-  reply_saving(c, persist_save_now(&c->server->persist), "OK");
+  int r = persist_begin_save(&c->server->persist, on_saved, c->conn);
+
+  if (r == 0) {
+    conn_hold(c->conn);
+  } else {
+    reply_not_saved(c->out, r);
+  }
 }
 
 void cmd_lastsave(call_t *c) {
@@ -76,18 +97,17 @@ void cmd_lastsave(call_t *c) {
 /* SHUTDOWN [NOSAVE | SAVE]: no reply but the end of the connection. */
 void cmd_shutdown(call_t *c) {
   bool save = c->argc == 2 && call_is(c, 1, "save");
-  int r;
+  bool nosave = c->argc == 2 && call_is(c, 1, "nosave");
 
-  if (c->argc > 2 || (c->argc == 2 && !save && !call_is(c, 1, "nosave"))) {
+  if (c->argc > 2 || (c->argc == 2 && !save && !nosave)) {
     call_reply_syntax(c);
     return;
   }
-  r = save ? persist_save_now(&c->server->persist) : 0;
-  if (r != 0) {
-    reply_error(c->out, "ERR Errors trying to SHUTDOWN. Check logs.");
-    return;
-  }
-  server_stop(c->server);
+  shutdown_begin(c->server,
+                 save     ? SHUTDOWN_SAVE
+                 : nosave ? SHUTDOWN_NOSAVE
+                          : SHUTDOWN_AS_SET,
+                 c->conn);
 }
 
 /* --- COMMAND --- */

@@ -2,6 +2,7 @@
 #include "commands_list.h"
 #include "number.h"
 #include "reply.h"
+#include "server.h"
 
 void cmd_get(call_t *c) {
   call_reply_value(c, db_read(c->db, call_arg(c, 1)));
@@ -12,6 +13,15 @@ void cmd_getset(call_t *c) {
 
   call_reply_value(c, s); /* before it changes; a failure follows it */
   call_set(c, s, call_arg(c, 1), 2, 0);
+}
+
+/* A large value has to move first, which takes turns. */
+static void widen(call_t *c, slot_t s, bytes_t key, size_t more) {
+  if (server_widen(c->server, s, key, more) == 0) {
+    c->is_put_off = true;
+  } else {
+    commands_refuse(c->out);
+  }
 }
 
 void cmd_append(call_t *c) {
@@ -25,7 +35,9 @@ void cmd_append(call_t *c) {
                         "(proto-max-bulk-len)");
     return;
   }
-  if (s.entry == 0) {
+  if (db_must_widen(c->db, s, more.n)) {
+    widen(c, s, key, more.n);
+  } else if (s.entry == 0) {
     if (call_set(c, s, key, 2, 0)) {
       reply_integer(c->out, (int64_t)more.n);
     }

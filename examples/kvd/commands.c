@@ -9,32 +9,34 @@
 #include "reply.h"
 #include "server.h"
 
+enum { GROWS = COMMAND_GROWS | COMMAND_WRITES };
+
 static const command_t table[] = {
-    {"append", 3, COMMAND_GROWS, cmd_append},
+    {"append", 3, GROWS, cmd_append},
     {"bgsave", -1, 0, cmd_bgsave},
     {"command", -1, 0, cmd_command},
     {"config", -2, 0, cmd_config},
     {"dbsize", 1, 0, cmd_dbsize},
-    {"decr", 2, COMMAND_GROWS, cmd_decr},
-    {"del", -2, 0, cmd_del},
+    {"decr", 2, GROWS, cmd_decr},
+    {"del", -2, COMMAND_WRITES, cmd_del},
     {"echo", 2, 0, cmd_echo},
     {"exists", -2, 0, cmd_exists},
-    {"expire", -3, 0, cmd_expire},
-    {"flushall", -1, 0, cmd_flushall},
+    {"expire", -3, COMMAND_WRITES, cmd_expire},
+    {"flushall", -1, COMMAND_WRITES, cmd_flushall},
     {"get", 2, 0, cmd_get},
-    {"getset", 3, COMMAND_GROWS, cmd_getset},
-    {"incr", 2, COMMAND_GROWS, cmd_incr},
+    {"getset", 3, GROWS, cmd_getset},
+    {"incr", 2, GROWS, cmd_incr},
     {"info", -1, 0, cmd_info},
     {"lastsave", 1, 0, cmd_lastsave},
     {"mget", -2, 0, cmd_mget},
-    {"mset", -3, COMMAND_GROWS, cmd_mset},
-    {"pexpire", -3, 0, cmd_pexpire},
+    {"mset", -3, GROWS, cmd_mset},
+    {"pexpire", -3, COMMAND_WRITES, cmd_pexpire},
     {"ping", -1, 0, cmd_ping},
     {"pttl", 2, 0, cmd_pttl},
     {"quit", -1, 0, cmd_quit},
     {"save", 1, 0, cmd_save},
     {"select", 2, 0, cmd_select},
-    {"set", -3, COMMAND_GROWS, cmd_set},
+    {"set", -3, GROWS, cmd_set},
     {"shutdown", -1, 0, cmd_shutdown},
     {"strlen", 2, 0, cmd_strlen},
     {"ttl", 2, 0, cmd_ttl},
@@ -111,7 +113,25 @@ static bool has_arity(const call_t *c, int arity) {
   return arity >= 0 ? c->argc == (size_t)arity : c->argc >= (size_t)-arity;
 }
 
-void commands_run(conn_t *conn, const char *buf) {
+static bool is_refused(call_t *c, const command_t *command) {
+  if ((command->flags & COMMAND_WRITES) == 0) {
+    return false;
+  }
+  if ((command->flags & COMMAND_GROWS) && db_is_full(c->db, 0)) {
+    commands_refuse(c->out);
+    return true;
+  }
+  if (persist_is_failing(&c->server->persist)) {
+    reply_error(c->out, "MISCONF kvd saves by itself (--save-every), and the "
+                        "last save failed: changes are refused until one "
+                        "succeeds. See INFO persistence. (--stop-writes no "
+                        "allows them.)");
+    return true;
+  }
+  return false;
+}
+
+bool commands_run(conn_t *conn, const char *buf) {
   server_t *s = conn->server;
   call_t c = {.server = s,
               .conn = conn,
@@ -122,16 +142,19 @@ void commands_run(conn_t *conn, const char *buf) {
               .argc = conn->resp.argc};
   const command_t *command = find(call_arg(&c, 0));
 
+  if (command != NULL && (command->flags & COMMAND_WRITES) &&
+      !persist_may_write(&s->persist)) {
+    return false;
+  }
   s->command_total++;
   if (command == NULL) {
     reply_unknown(&c);
   } else if (!has_arity(&c, command->arity)) {
     call_reply_arity(&c, command->name);
-  } else if ((command->flags & COMMAND_GROWS) && db_is_full(c.db, 0)) {
-    commands_refuse(c.out);
-  } else {
+  } else if (!is_refused(&c, command)) {
     command->run(&c);
   }
+  return !c.is_put_off;
 }
 
 void commands_refuse(out_t *o) {

@@ -20,9 +20,13 @@ typedef struct call_s {
   resp_t *req;
   const char *buf; /* where the request begins */
   size_t argc;     /* args, with the command's own name */
+  bool is_put_off; /* it has to wait, and will be run again */
 } call_t;
 
-enum { COMMAND_GROWS = 1 }; /* refused when memory is full */
+enum {
+  COMMAND_GROWS = 1, /* refused when memory is full */
+  COMMAND_WRITES = 2 /* changes keys: may have to wait for a save */
+};
 
 typedef struct command_s {
   const char *name; /* lower case */
@@ -31,8 +35,9 @@ typedef struct command_s {
   void (*run)(call_t *c);
 } command_t;
 
-/* Runs the complete request of a client. */
-void commands_run(conn_t *conn, const char *buf);
+/* Runs the complete request of a client. false: it has to wait, and nothing has
+ * happened. */
+bool commands_run(conn_t *conn, const char *buf);
 
 /* What a request gets whose large argument found no room. */
 void commands_refuse(out_t *o);

@@ -2,7 +2,7 @@
  *
  * Invariants: while output is unsent a write is under way or the next turn is
  * asked for, and that goes on with everything that waits for it; `own` holds
- * bytes exactly when a request has begun and not ended, or is paused before
+ * bytes exactly when a request has begun and not ended, or it stopped before
  * one. Nothing touches the client after conn_close() but libuv's own callbacks.
  */
 #include "conn.h"
@@ -60,6 +60,9 @@ void conn_close(conn_t *c) {
   if (c->is_yielded) {
     server_unyield(c->server, c);
   }
+  if (c->is_held) {
+    server_forget(c->server, c);
+  }
   drop_places(c);
   if (c->resp.state == RESP_AT_BIG && c->resp.big_place != 0) {
     blob_drop(&db_of(c)->blobs, c->resp.big_place);
@@ -72,6 +75,15 @@ void conn_end(conn_t *c) {
   c->is_ending = true;
 }
 
+void conn_hold(conn_t *c) {
+  c->is_held = true;
+}
+
+void conn_release(conn_t *c) {
+  c->is_held = false;
+  conn_yield(c);
+}
+
 static void start_reading(conn_t *c) {
   if (c->is_reading) {
     return;
@@ -82,7 +94,7 @@ static void start_reading(conn_t *c) {
   }
 }
 
-static void stop_reading(conn_t *c) {
+void conn_stop(conn_t *c) {
   if (c->is_reading) {
     c->is_reading = false;
     uv_read_stop(&c->h.stream);
@@ -210,15 +222,18 @@ static void keep(conn_t *c, const char *buf, size_t len, bool is_own) {
   c->own_len = len;
 }
 
-static void run_request(conn_t *c, const char *buf) {
+/* Says whether it ran, or has to wait. */
+static bool run_request(conn_t *c, const char *buf) {
   if (c->is_refused) {
     commands_refuse(&c->out);
-  } else if (c->resp.argc > 0) {
-    commands_run(c, buf);
+  } else if (c->resp.argc > 0 && !commands_run(c, buf)) {
+    c->is_gated = true;
+    return false;
   }
   c->is_refused = false;
   drop_places(c);
   resp_next(&c->resp);
+  return true;
 }
 
 static void say_bad(conn_t *c) {
@@ -226,26 +241,51 @@ static void say_bad(conn_t *c) {
   conn_end(c);
 }
 
-/* Runs the requests in a buffer, as long as the client takes the replies. */
+/* Whether the client may have another request run. If not, whoever changes that
+ * sees to it that conn_go_on() is called. */
+static bool may_run(const conn_t *c, size_t out_max) {
+  return !c->is_held && !c->is_gated && !c->server->is_frozen &&
+         c->out.bytes < out_max;
+}
+
+static bool must_stop(conn_t *c) {
+  if (!may_run(c, CONN_OUT_HIGH)) {
+    return true;
+  }
+  if (turn_is_over(&c->server->turn)) {
+    conn_yield(c);
+    return true;
+  }
+  return false;
+}
+
+static resp_result_t parse(conn_t *c, char *buf, size_t len) {
+  return c->is_parsed ? RESP_COMMAND : resp_parse(&c->resp, buf, len);
+}
+
+/* Runs the requests in a buffer, as far as it may. */
 static void process(conn_t *c, char *buf, size_t len) {
   bool is_own = buf == c->own;
   resp_result_t r = RESP_COMMAND;
 
+  c->has_more = false;
   while (r == RESP_COMMAND && !c->is_ending && !c->is_closing) {
     size_t used;
 
-    if (c->out.bytes >= CONN_OUT_HIGH) {
-      c->is_paused = true;
+    c->has_more = must_stop(c);
+    if (c->has_more) {
       break;
     }
-    r = resp_parse(&c->resp, buf, len);
+    r = parse(c, buf, len);
     used = c->resp.pos;
     switch (r) {
     case RESP_MORE: break;
     case RESP_COMMAND:
-      run_request(c, buf);
-      buf += used;
-      len -= used;
+      c->is_parsed = !run_request(c, buf);
+      if (!c->is_parsed) {
+        buf += used;
+        len -= used;
+      }
       break;
     case RESP_BIG:
       len = take_big(c, buf, len);
@@ -262,16 +302,16 @@ static void process(conn_t *c, char *buf, size_t len) {
 /* Sends, and runs what waited for the output to become less. */
 void conn_go_on(conn_t *c) {
   conn_flush(c);
-  while (c->is_paused && !c->is_closing && c->out.bytes <= CONN_OUT_LOW) {
-    c->is_paused = false;
+  while (c->has_more && !c->is_closing && !c->is_yielded &&
+         may_run(c, CONN_OUT_LOW)) {
     process(c, c->own, c->own_len);
     conn_flush(c);
   }
   if (c->is_closing || c->is_yielded) {
     return;
   }
-  if (c->is_paused || c->is_ending) {
-    stop_reading(c);
+  if (c->has_more || c->is_ending || !may_run(c, SIZE_MAX)) {
+    conn_stop(c);
   } else {
     start_reading(c);
   }
@@ -284,7 +324,7 @@ void conn_resume(conn_t *c) {
 
 void conn_yield(conn_t *c) {
   if (!c->is_closing && !c->is_yielded) {
-    stop_reading(c);
+    conn_stop(c);
     c->is_yielded = true;
     server_yield(c->server, c);
   }
@@ -300,12 +340,27 @@ static uv_buf_t big_buffer(conn_t *c) {
                      (unsigned)n);
 }
 
+/* Whether it is read from in this turn. */
+static bool may_read(conn_t *c) {
+  turn_enter(&c->server->turn);
+  if (!turn_take(&c->server->turn, &c->round)) {
+    return false;
+  }
+  c->is_gated = c->in_big && c->resp.big_place != 0 &&
+                !persist_may_write(&c->server->persist);
+  return !c->is_gated;
+}
+
+/* No room comes back to on_read() as UV_ENOBUFS, and nothing was read. */
 static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
   conn_t *c = handle->data;
   size_t room;
 
   (void)hint;
-  if (c->in_big) {
+  c->is_put_off = !may_read(c);
+  if (c->is_put_off) {
+    *buf = uv_buf_init(NULL, 0);
+  } else if (c->in_big) {
     *buf = big_buffer(c);
   } else if (c->own_len == 0) {
     *buf = uv_buf_init(c->server->read_buffer, SERVER_READ);
@@ -314,7 +369,7 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
     *buf = uv_buf_init(c->own + c->own_len,
                        (unsigned)(room < SERVER_READ ? room : SERVER_READ));
   } else {
-    *buf = uv_buf_init(NULL, 0); /* comes back as UV_ENOBUFS */
+    *buf = uv_buf_init(NULL, 0);
   }
 }
 
@@ -333,11 +388,17 @@ static void take(conn_t *c, char *p, size_t n) {
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
   conn_t *c = stream->data;
 
-  if (n < 0) {
-    conn_close(c);
+  if (n == 0) {
     return;
   }
-  if (n == 0) {
+  if (n == UV_ENOBUFS && c->is_put_off) {
+    if (c->is_gated) {
+      conn_stop(c); /* until the gate opens; else until the next turn */
+    }
+    return;
+  }
+  if (n < 0) {
+    conn_close(c);
     return;
   }
   server_tick(c->server);

@@ -7,8 +7,9 @@
  *            +--> a large argument: read into its place in the heap
  *
  * Reading stops while a client does not take its replies, and for one turn of
- * the loop whenever it has sent a full buffer, so that no client holds the
- * loop. Knows the parser and the commands, not what they do. */
+ * the loop whenever it has sent a full buffer or all clients together have used
+ * up what is theirs of a turn, so that none holds the loop. Knows the parser
+ * and the commands, not what they do. */
 #ifndef KVD_CONN_H
 #define KVD_CONN_H
 
@@ -44,10 +45,15 @@ struct conn_s {
   char *own; /* the beginning of a request whose end has not arrived */
   size_t own_len;
   size_t own_cap;
+  unsigned round;  /* in which it was read from last */
   bool in_big;     /* a large argument is arriving */
   bool is_refused; /* there was no room for it: its bytes are dropped */
   bool is_reading;
-  bool is_paused;
+  bool has_more;   /* `own` may hold whole requests: it stopped before one */
+  bool is_parsed;  /* the first of them is taken apart already */
+  bool is_held;    /* the reply to the last request is still to come */
+  bool is_gated;   /* a change has to wait: a save has no room for it */
+  bool is_put_off; /* it was not read from, though there is something */
   bool is_yielded;
   bool is_writing;
   bool is_ending; /* close when the replies are out */
@@ -61,7 +67,19 @@ int conn_accept(struct server_s *server, uv_stream_t *listener);
 /* Goes on in the turn after the one in which it yielded. */
 void conn_resume(conn_t *c);
 
-/* What a command may ask for: close when all replies are out. */
+/* Reads no more until conn_go_on(). */
+void conn_stop(conn_t *c);
+
+/* Leaves the rest to the next turn: the others come first. */
+void conn_yield(conn_t *c);
+
+/* What a command may ask for: to reply later, and nothing else runs for this
+ * client before; then conn_release(). server_forget() is called if the client
+ * is gone before that. */
+void conn_hold(conn_t *c);
+void conn_release(conn_t *c);
+
+/* Or: close when all replies are out. */
 void conn_end(conn_t *c);
 void conn_close(conn_t *c);
 

@@ -3,6 +3,7 @@
  * Invariant: after conn_flush() either nothing is unsent, or a write is under
  * way whose end goes on with everything that waits, or the next turn does. */
 #include "conn_private.h"
+#include "server.h"
 
 enum {
   WRITE_PIECES = 4,        /* more would make uv_write() allocate */
@@ -12,6 +13,7 @@ enum {
 static void on_write(uv_write_t *req, int status) {
   conn_t *c = req->data;
 
+  turn_enter(&c->server->turn);
   c->is_writing = false;
   if (c->is_closing) {
     return;

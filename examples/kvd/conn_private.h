@@ -12,7 +12,4 @@ void conn_flush(conn_t *c);
  * that waited, reads on or stops reading. */
 void conn_go_on(conn_t *c);
 
-/* Leaves the rest to the next turn: the others come first. */
-void conn_yield(conn_t *c);
-
 #endif

@@ -73,6 +73,7 @@ void db_set_expiry(db_t *db, slot_t s, uint64_t expires) {
   uint64_t before = db_expiry(db, s);
 
   if (before != expires) {
+    db->changes++;
     edit(db, s.entry)->expires = expires;
     count_expiring(db, before, expires);
   }
@@ -88,6 +89,7 @@ void db_free_entry(db_t *db, ref_t e) {
 }
 
 void db_delete(db_t *db, slot_t s) {
+  db->changes++;
   count_expiring(db, db_expiry(db, s), 0);
   table_remove(&db->heap, db_root(&db->heap)->table, s);
   db_free_entry(db, s.entry);
@@ -164,6 +166,7 @@ int db_set(db_t *db, slot_t s, bytes_t key, bytes_t value, ref_t blob,
            uint64_t expires) {
   ref_t e;
 
+  db->changes++;
   if (blob != 0) {
     return set_blob(db, s, key, blob, expires);
   }
@@ -185,6 +188,9 @@ int db_set(db_t *db, slot_t s, bytes_t key, bytes_t value, ref_t blob,
 }
 
 /* --- append --- */
+
+/* Copying less than this takes about 100 us. */
+enum { WIDEN_MIN = 512 * 1024 };
 
 /* Into a new blob with room for as much again, so that appending bit by bit
  * copies each byte a bounded number of times. */
@@ -232,6 +238,7 @@ int db_append(db_t *db, slot_t s, bytes_t key, bytes_t more) {
   if (s.entry == 0) {
     return db_set(db, s, key, more.n == 0 ? none : more, 0, 0);
   }
+  db->changes++;
   n = db_value(db, s).n + more.n;
   if (db_blob(db, s) != 0 && blob_has_room(&db->blobs, db_blob(db, s), n)) {
     blob_append(&db->blobs, db_blob(db, s), more);
@@ -241,4 +248,18 @@ int db_append(db_t *db, slot_t s, bytes_t key, bytes_t more) {
     return append_blob(db, s, key, more);
   }
   return append_small(db, s, key, more);
+}
+
+bool db_must_widen(db_t *db, slot_t s, size_t more) {
+  size_t n = s.entry == 0 ? 0 : db_value(db, s).n;
+
+  return n >= WIDEN_MIN && !blob_has_room(&db->blobs, db_blob(db, s), n + more);
+}
+
+void db_move_blob(db_t *db, slot_t s, ref_t blob) {
+  ref_t old = db_blob(db, s);
+
+  edit(db, s.entry)->blob = blob;
+  blob_adopt(&db->blobs, blob);
+  blob_drop(&db->blobs, old);
 }

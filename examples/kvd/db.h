@@ -20,6 +20,7 @@ typedef struct db_s {
   uint64_t hits;
   uint64_t misses;
   uint64_t expired;
+  uint64_t changes; /* of keys, since the start */
 } db_t;
 
 /* An empty database in a heap of at most `reserve` bytes; `seed` should be
@@ -56,6 +57,11 @@ int db_set(db_t *db, slot_t s, bytes_t key, bytes_t value, ref_t blob,
            uint64_t expires);
 /* Adds to the value's end; the expiry time stays. UV_ENOMEM as above. */
 int db_append(db_t *db, slot_t s, bytes_t key, bytes_t more);
+/* Whether that would copy a value so large that it takes long: widen.h. */
+bool db_must_widen(db_t *db, slot_t s, size_t more);
+/* The slot's value, a blob, is in another one now, which is in limbo. */
+void db_move_blob(db_t *db, slot_t s, ref_t blob);
+
 void db_set_expiry(db_t *db, slot_t s, uint64_t expires);
 void db_delete(db_t *db, slot_t s);
 

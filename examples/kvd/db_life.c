@@ -85,7 +85,7 @@ bool db_is_full(db_t *db, uint64_t more) {
   }
   /* What was forgotten still counts: let some of it go first. */
   if (db_used(db) > limit || more > limit - db_used(db)) {
-    db_reap(db, 1000);
+    db_reap(db, 100);
   }
   return db_used(db) > limit || more > limit - db_used(db);
 }
@@ -103,6 +103,7 @@ int db_clear(db_t *db) {
   db_edit_root(h)->table = table;
   db_edit_root(h)->expiring = 0;
   db->sweep = 0;
+  db->changes++;
   return 0;
 }
 

@@ -8,6 +8,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "images.h"
+
+/* Less than one command may change would make a save fail for nothing. */
+#define PREIMAGE_MIN ((uint64_t)1 << 20)
+#define PREIMAGE_MAX ((uint64_t)1 << 40)
+
 static const char usage[] =
     "usage: kvd [options]\n"
     "  --port N            6379; 0: any that is free, -1: none\n"
@@ -17,7 +23,16 @@ static const char usage[] =
     "  --dbfilename NAME   kvd.image\n"
     "  --maxmemory BYTES   100mb, 2gb; 0: no limit\n"
     "  --reserve BYTES     address space for the data; 64gb\n"
-    "  --save-every SECS   save by itself; 0: never\n";
+    "  --save-every SECS   save by itself; 0: never\n"
+    "  --keep N            images, 1 to 32; 2\n"
+    "  --stop-writes yes|no\n"
+    "                      refuse changes while saving by itself fails; yes\n"
+    "  --preimages slow|spill|fail\n"
+    "                      more changes during a save than the disk takes:\n"
+    "                      clients wait, a file takes the rest, or the save\n"
+    "                      fails; slow\n"
+    "  --preimage-memory BYTES\n"
+    "                      from where on; 16mb\n";
 
 static bool parse_unsigned(const char *text, uint64_t max, uint64_t *out,
                            char **rest) {
@@ -79,6 +94,38 @@ static bool parse_seconds(const char *text, unsigned *out) {
   return true;
 }
 
+static bool parse_keep(const char *text, unsigned *out) {
+  uint64_t n;
+
+  if (!parse_count(text, IMAGES_KEEP_MAX, &n) || n == 0) {
+    return false;
+  }
+  *out = (unsigned)n;
+  return true;
+}
+
+static bool parse_yes(const char *text, bool *out) {
+  *out = strcasecmp(text, "yes") == 0;
+  return *out || strcasecmp(text, "no") == 0;
+}
+
+static bool parse_policy(const char *text, sluice_ram_preimage_policy_t *out) {
+  if (strcasecmp(text, "slow") == 0) {
+    *out = SLUICE_RAM_SLOW;
+  } else if (strcasecmp(text, "spill") == 0) {
+    *out = SLUICE_RAM_SPILL;
+  } else if (strcasecmp(text, "fail") == 0) {
+    *out = SLUICE_RAM_FAIL;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+static bool parse_preimage_bytes(const char *text, uint64_t *out) {
+  return parse_bytes(text, out) && *out >= PREIMAGE_MIN && *out <= PREIMAGE_MAX;
+}
+
 static const struct option names[] = {
     {"port", required_argument, NULL, 'p'},
     {"bind", required_argument, NULL, 'b'},
@@ -88,6 +135,10 @@ static const struct option names[] = {
     {"maxmemory", required_argument, NULL, 'm'},
     {"reserve", required_argument, NULL, 'r'},
     {"save-every", required_argument, NULL, 's'},
+    {"keep", required_argument, NULL, 'k'},
+    {"stop-writes", required_argument, NULL, 'w'},
+    {"preimages", required_argument, NULL, 'i'},
+    {"preimage-memory", required_argument, NULL, 'y'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
 
@@ -101,6 +152,10 @@ static bool take_option(options_t *o, int name, const char *value) {
   case 'm': return parse_bytes(value, &o->max_memory);
   case 'r': return parse_bytes(value, &o->reserve);
   case 's': return parse_seconds(value, &o->save_every);
+  case 'k': return parse_keep(value, &o->keep);
+  case 'w': return parse_yes(value, &o->stop_writes);
+  case 'i': return parse_policy(value, &o->preimage_policy);
+  case 'y': return parse_preimage_bytes(value, &o->preimage_bytes);
   default: return false;
   }
 }
@@ -112,7 +167,11 @@ int options_parse(options_t *o, int argc, char **argv) {
                    .port = 6379,
                    .dir = ".",
                    .file_name = "kvd.image",
-                   .reserve = (uint64_t)64 << 30};
+                   .reserve = (uint64_t)64 << 30,
+                   .keep = 2,
+                   .stop_writes = true,
+                   .preimage_policy = SLUICE_RAM_SLOW,
+                   .preimage_bytes = (uint64_t)16 << 20};
   while ((name = getopt_long(argc, argv, "h", names, NULL)) != -1) {
     if (name == 'h') {
       fputs(usage, stdout);

@@ -2,7 +2,10 @@
 #ifndef KVD_OPTIONS_H
 #define KVD_OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include <sluice/ram.h>
 
 typedef struct options_s {
   const char *bind;
@@ -13,6 +16,10 @@ typedef struct options_s {
   uint64_t max_memory; /* bytes; 0: no limit but the reservation */
   uint64_t reserve;    /* bytes of address space for the data */
   unsigned save_every; /* seconds; 0: never by itself */
+  unsigned keep;       /* images, the newest of them included */
+  bool stop_writes;    /* when saving by itself has failed */
+  sluice_ram_preimage_policy_t preimage_policy;
+  uint64_t preimage_bytes;
 } options_t;
 
 /* 0; or 1 when --help was answered, or 2: what is wrong was said. */

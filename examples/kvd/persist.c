@@ -1,44 +1,267 @@
-/* persist.c - without an engine yet: nothing is saved, and it says so. */
+/* persist.c - saves the heap while the server serves.
+ *
+ *   begin --> [a section over the heap as large as it is now] --> cut --> over
+ *
+ * Invariant: db->heap.before_write is set exactly while a save runs. The cut is
+ * inside of sluice_save_begin(): nothing has to be armed for a tracker that is
+ * told of every write. */
 #include "persist.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-void persist_init(persist_t *p, uv_loop_t *loop, db_t *db,
-                  const options_t *options) {
+/* After one that failed, if --save-every is longer: as Redis does. */
+static const uint64_t retry_ns = (uint64_t)5000000000;
+
+/* --- deleting old images, beside the loop --- */
+
+static void delete_old(uv_work_t *work) {
+  const persist_t *p = work->data;
+
+  images_delete(p->options->dir, p->options->file_name, p->oldest);
+}
+
+static void on_deleted(uv_work_t *work, int status) {
+  persist_t *p = work->data;
+
+  (void)status;
+  p->is_deleting = false;
+}
+
+static void retire(persist_t *p) {
+  p->oldest = images_retire(&p->images, p->options->keep);
+  p->work.data = p;
+  p->is_deleting =
+      uv_queue_work(p->loop, &p->work, delete_old, on_deleted) == 0;
+}
+
+/* --- one save --- */
+
+static void on_write(void *ctx, uint64_t at, uint64_t len) {
+  const sluice_ram_marks_t *marks = ctx;
+
+  sluice_ram_mark(marks, at, len);
+}
+
+static void free_section(persist_t *p) {
+  (void)sluice_registry_free(p->registry);
+  sluice_ram_free(p->ram);
+  p->registry = NULL;
+  p->ram = NULL;
+}
+
+static sluice_ram_options_t ram_options(const persist_t *p) {
+  return (sluice_ram_options_t){.size = sizeof(sluice_ram_options_t),
+                                .tracker = SLUICE_RAM_COOPERATIVE,
+                                .page_size = HEAP_PAGE,
+                                .max_preimage = p->options->preimage_bytes,
+                                .preimage_policy = p->options->preimage_policy,
+                                .spill_dir = p->options->dir,
+                                .writable = p->hooks.writable,
+                                .data = p->hooks.data};
+}
+
+/* A section over the heap as it is now. One for each save, because the heap
+ * grows and a region does not. */
+static int make_section(persist_t *p, sluice_error_t *err) {
+  const sluice_ram_options_t options = ram_options(p);
+  int r = sluice_registry_new(&p->registry, NULL);
+
+  if (r == 0) {
+    r = sluice_ram_new(&p->ram, p->registry, "heap", NULL, &options, err);
+  }
+  if (r == 0) {
+    r = sluice_ram_add_region(p->ram, "heap", p->db->heap.base,
+                              heap_header(&p->db->heap)->top, 0, NULL);
+  }
+  if (r == 0) {
+    r = sluice_ram_marks(p->ram, 0, &p->marks);
+  }
+  return r;
+}
+
+static void note_end(persist_t *p, int status) {
+  const sluice_error_t *e = sluice_save_error(p->save);
+  sluice_engine_stats_t stats;
+
+  sluice_engine_stats(p->engine, &stats);
+  sluice_save_progress(p->save, &p->last.progress);
+  sluice_ram_stats(p->ram, &p->last.ram);
+  p->last.status = status;
+  p->last.slices = stats.turns - p->turns_at_begin;
+  p->last.longest_ns = p->turn->longest_ns;
+  p->last.longest_cpu_ns = p->turn->longest_cpu_ns;
+  p->last.error[0] = '\0';
+  if (status < 0) {
+    snprintf(p->last.error, sizeof(p->last.error), "%s: %s",
+             sluice_err_name(status), e->message);
+  }
+}
+
+static void count_end(persist_t *p, int status) {
+  p->last_try_ns = uv_hrtime();
+  if (status == UV_ECANCELED) {
+    return; /* somebody wanted it so */
+  }
+  if (status < 0) {
+    p->failures++;
+    printf("kvd: image %llu was not saved: %s\n", (unsigned long long)p->number,
+           p->last.error);
+  } else {
+    p->failures = 0;
+    p->saves++;
+    p->last_save = (int64_t)time(NULL);
+    p->changes_saved = p->changes_at_cut;
+    images_add(&p->images, p->number);
+    printf("kvd: image %llu saved: %.1f MiB in %.2f s\n",
+           (unsigned long long)p->number,
+           (double)p->last.progress.bytes_done / (1 << 20),
+           (double)p->last.progress.elapsed_ms / 1000);
+  }
+  fflush(stdout);
+}
+
+static void on_saved(sluice_save_t *save, int status) {
+  persist_t *p = sluice_save_data(save);
+  persist_cb done = p->done;
+
+  p->db->heap.before_write = NULL;
+  note_end(p, status);
+  count_end(p, status);
+  (void)sluice_save_free(save);
+  free_section(p);
+  p->save = NULL;
+  p->done = NULL;
+  turn_reset(p->turn, false);
+  if (status == 0 && !p->is_deleting) {
+    retire(p);
+  }
+  p->hooks.writable(p->hooks.data);
+  if (done != NULL) {
+    done(p->done_ctx, status);
+  }
+  p->hooks.over(p->hooks.data);
+}
+
+static int begin(persist_t *p) {
+  const sluice_save_options_t options = {
+      .mode = SLUICE_CUT, .host = "kvd", .host_version = "1", .data = p};
+  sluice_sink_t *sink = NULL;
+  char path[PATH_MAX];
+  int r;
+
+  p->number = images_next(&p->images);
+  r = images_path(&p->images, p->number, path);
+  if (r == 0) {
+    r = sluice_sink_file(&sink, path, NULL);
+  }
+  if (r == 0) {
+    r = sluice_save_begin(&p->save, p->engine, p->registry, sink, &options,
+                          on_saved);
+  }
+  if (r != 0) {
+    sluice_sink_free(sink);
+  }
+  return r;
+}
+
+static void note_refusal(persist_t *p, int code, const sluice_error_t *err) {
+  p->failures++;
+  p->last.status = code;
+  snprintf(p->last.error, sizeof(p->last.error), "%s: %s",
+           sluice_err_name(code),
+           err->code != 0 ? err->message : sluice_strerror(code));
+}
+
+int persist_begin_save(persist_t *p, persist_cb done, void *ctx) {
+  sluice_engine_stats_t stats;
+  sluice_error_t err = {0};
+  int r;
+
+  if (p->save != NULL) {
+    return UV_EALREADY;
+  }
+  p->last_try_ns = uv_hrtime();
+  r = make_section(p, &err);
+  if (r == 0) {
+    r = begin(p);
+  }
+  if (r != 0) {
+    free_section(p);
+    note_refusal(p, r, &err);
+    return r;
+  }
+  p->db->heap.before_write = on_write;
+  p->db->heap.before_write_ctx = &p->marks;
+  p->changes_at_cut = p->db->changes;
+  p->done = done;
+  p->done_ctx = ctx;
+  sluice_engine_stats(p->engine, &stats);
+  p->turns_at_begin = stats.turns;
+  turn_reset(p->turn, true);
+  return 0;
+}
+
+void persist_forget(persist_t *p, const void *ctx) {
+  if (p->done_ctx == ctx) {
+    p->done = NULL;
+    p->done_ctx = NULL;
+  }
+}
+
+void persist_cancel(persist_t *p) {
+  if (p->save != NULL) {
+    sluice_save_cancel(p->save);
+  }
+}
+
+static bool is_time(const persist_t *p) {
+  uint64_t wait = (uint64_t)p->options->save_every * 1000000000u;
+
+  if (p->options->save_every == 0 || p->save != NULL ||
+      p->db->changes == p->changes_saved) {
+    return false;
+  }
+  if (p->failures > 0 && wait > retry_ns) {
+    wait = retry_ns;
+  }
+  return uv_hrtime() - p->last_try_ns >= wait;
+}
+
+void persist_tick(persist_t *p) {
+  if (is_time(p)) {
+    (void)persist_begin_save(p, NULL, NULL); /* INFO says what became of it */
+  }
+}
+
+/* --- beginning and end --- */
+
+int persist_init(persist_t *p, uv_loop_t *loop, db_t *db, turn_t *turn,
+                 const options_t *options, const persist_hooks_t *hooks) {
+  int r;
+
   memset(p, 0, sizeof(*p));
   p->loop = loop;
   p->db = db;
+  p->turn = turn;
   p->options = options;
+  p->hooks = *hooks;
   p->last_save = (int64_t)time(NULL);
+  p->last_try_ns = uv_hrtime();
+  r = images_find(&p->images, options->dir, options->file_name);
+  return r != 0 ? r : sluice_engine_new(&p->engine, loop, NULL);
 }
 
-int persist_begin_save(persist_t *p) {
-  return p->is_saving ? UV_EALREADY : UV_ENOTSUP;
-}
-
-int persist_save_now(persist_t *p) {
-  return persist_begin_save(p);
-}
-
-int persist_restore_newest(persist_t *p) {
-  (void)p;
-  return UV_ENOENT;
-}
-
-void persist_info(const persist_t *p, char *out, size_t size) {
-  snprintf(out, size,
-           "loading:0\r\n"
-           "rdb_bgsave_in_progress:%d\r\n"
-           "rdb_last_save_time:%lld\r\n",
-           p->is_saving ? 1 : 0, (long long)p->last_save);
+void persist_close(persist_t *p) {
+  if (p->engine != NULL) {
+    p->done = NULL;
+    (void)sluice_engine_close(p->engine, NULL, NULL);
+    p->engine = NULL;
+  }
 }
 
 const char *persist_strerror(int code) {
-  switch (code) {
-  case UV_EALREADY: return "Background save already in progress";
-  case UV_ENOTSUP: return "saving is not available in this build";
-  default: return uv_strerror(code);
-  }
+  return code == UV_EALREADY ? "Background save already in progress"
+                             : sluice_strerror(code);
 }

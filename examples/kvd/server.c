@@ -10,10 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shutdown.h"
+
 enum {
   CRON_MS = 100,
   CRON_BUSY_MS = 5,        /* while there is something to free */
-  CRON_BUDGET_NS = 500000, /* how long one turn of it may hold the loop */
+  CRON_BUDGET_NS = 300000, /* how long one turn of it may hold the loop */
   BACKLOG = 511
 };
 
@@ -42,12 +44,75 @@ void server_remove(server_t *s, conn_t *c) {
   s->conn_count--;
 }
 
+void server_forget(server_t *s, conn_t *c) {
+  persist_forget(&s->persist, c);
+  if (s->shutdown_conn == c) {
+    s->shutdown_conn = NULL;
+  }
+}
+
+void server_freeze(server_t *s) {
+  s->is_frozen = true;
+  for (conn_t *c = s->conns; c != NULL; c = c->next) {
+    conn_stop(c);
+  }
+}
+
+void server_thaw(server_t *s) {
+  s->is_frozen = false;
+  for (conn_t *c = s->conns; c != NULL; c = c->next) {
+    conn_yield(c);
+  }
+}
+
+/* What commands have waited for has come: a save has room again, or a value
+ * has.
+ */
+static void on_writable(void *data) {
+  server_t *s = data;
+
+  for (conn_t *c = s->conns; c != NULL; c = c->next) {
+    if (c->is_gated) {
+      c->is_gated = false;
+      conn_yield(c);
+    }
+  }
+}
+
+static void on_idle(uv_idle_t *idle);
+
+static void widen_more(server_t *s) {
+  if (!widen_is_active(&s->widen)) {
+    return;
+  }
+  if (persist_may_write(&s->persist)) {
+    widen_step(&s->widen);
+  }
+  if (!widen_is_active(&s->widen)) {
+    on_writable(s);
+  }
+  uv_idle_start(&s->idle, on_idle);
+}
+
+int server_widen(server_t *s, slot_t slot, bytes_t key, size_t more) {
+  int r = 0;
+
+  if (!widen_is_active(&s->widen)) {
+    r = widen_begin(&s->widen, &s->db, slot, key, more);
+    uv_idle_start(&s->idle, on_idle);
+  }
+  return r;
+}
+
 static void on_idle(uv_idle_t *idle) {
   server_t *s = idle->data;
   conn_t *list = s->yielded;
 
+  turn_enter(&s->turn);
+  server_tick(s);
   s->yielded = NULL;
   uv_idle_stop(idle);
+  widen_more(s);
   while (list != NULL) {
     conn_t *c = list;
 
@@ -94,7 +159,8 @@ static bool housekeep(server_t *s) {
   bool reaping = true;
   bool expiring = true;
 
-  while ((reaping || expiring) && uv_hrtime() < end) {
+  while ((reaping || expiring) && uv_hrtime() < end &&
+         persist_may_write(&s->persist)) {
     reaping = db_reap(&s->db, 100);
     expiring = db_sweep(&s->db, 100) > 10;
   }
@@ -105,14 +171,16 @@ static void on_cron(uv_timer_t *timer) {
   server_t *s = timer->data;
   bool more;
 
+  turn_enter(&s->turn);
   server_tick(s);
-  more = housekeep(s);
+  more = !s->is_frozen && housekeep(s);
+  persist_tick(&s->persist);
   uv_timer_start(timer, on_cron, more ? CRON_BUSY_MS : CRON_MS, 0);
 }
 
 static void on_signal(uv_signal_t *signal, int number) {
   (void)number;
-  server_stop(signal->data);
+  shutdown_begin(signal->data, SHUTDOWN_AS_SET, NULL);
 }
 
 /* --- beginning --- */
@@ -171,6 +239,7 @@ static void init_handles(server_t *s) {
 int server_listen(server_t *s) {
   int r = 0;
 
+  turn_reset(&s->turn, false); /* what restoring took does not count */
   if (s->options->port >= 0) {
     r = listen_tcp(s);
   }
@@ -187,6 +256,14 @@ int server_listen(server_t *s) {
     r = uv_timer_start(&s->cron, on_cron, CRON_MS, 0);
   }
   return r;
+}
+
+static int init_persist(server_t *s) {
+  const persist_hooks_t hooks = {
+      .writable = on_writable, .over = shutdown_go_on, .data = s};
+
+  return persist_init(&s->persist, s->loop, &s->db, &s->turn, s->options,
+                      &hooks);
 }
 
 int server_init(server_t *s, uv_loop_t *loop, const options_t *options) {
@@ -206,9 +283,9 @@ int server_init(server_t *s, uv_loop_t *loop, const options_t *options) {
   }
   s->db.max_memory = options->max_memory;
   server_tick(s);
-  persist_init(&s->persist, loop, &s->db, options);
   init_handles(s);
-  return 0;
+  r = turn_init(&s->turn, loop);
+  return r != 0 ? r : init_persist(s);
 }
 
 /* --- end --- */
@@ -228,12 +305,15 @@ void server_stop(server_t *s) {
     next = c->next;
     conn_close(c);
   }
+  persist_close(&s->persist);
+  turn_close(&s->turn);
   for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
     uv_close(handles[i], NULL);
   }
 }
 
 void server_done(server_t *s) {
+  widen_drop(&s->widen);
   out_pool_done(&s->pool);
   db_close(&s->db);
 }

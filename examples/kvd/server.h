@@ -9,6 +9,8 @@
 #include "options.h"
 #include "out.h"
 #include "persist.h"
+#include "turn.h"
+#include "widen.h"
 
 /* One read of a client that has nothing unfinished; shared by all clients, so
  * that it stays in the cache. */
@@ -19,13 +21,17 @@ typedef struct server_s {
   const options_t *options;
   db_t db;
   persist_t persist;
+  turn_t turn;
   out_pool_t pool;
   uv_tcp_t tcp;
   uv_pipe_t pipe;
   uv_timer_t cron;
   uv_idle_t idle; /* active while a client has yielded */
   uv_signal_t signals[2];
+  widen_t widen;  /* a value that is being moved, in idle's turns */
+  bool is_frozen; /* no request runs: it is saving before it ends */
   bool is_stopping;
+  conn_t *shutdown_conn; /* whose command that was; or NULL */
   int port;
   conn_t *conns;
   conn_t *yielded;
@@ -47,9 +53,19 @@ void server_done(server_t *s);
 /* Clients come and go. */
 void server_add(server_t *s, conn_t *c);
 void server_remove(server_t *s, conn_t *c);
+/* One that was held is gone: whoever would have replied forgets it. */
+void server_forget(server_t *s, conn_t *c);
 /* conn_resume() it in the next turn. */
 void server_yield(server_t *s, conn_t *c);
 void server_unyield(server_t *s, conn_t *c);
+
+/* From now on no request runs; or they do again. */
+void server_freeze(server_t *s);
+void server_thaw(server_t *s);
+
+/* Begins to give the slot's value more room, unless another one is being moved;
+ * who is gated goes on when that is done. UV_ENOMEM. */
+int server_widen(server_t *s, slot_t slot, bytes_t key, size_t more);
 
 /* Sets the database's clock. */
 void server_tick(server_t *s);

@@ -32,7 +32,11 @@ static uint64_t word_mask(uint64_t word, uint64_t from, uint64_t end) {
   return mask;
 }
 
+/* Most words are all the same, and not every processor is known to count. */
 static uint64_t count_bits(uint64_t word) {
+  if (word == 0 || word == UINT64_MAX) {
+    return word == 0 ? 0 : WORD_BITS;
+  }
   return (uint64_t)__builtin_popcountll(word);
 }
 

@@ -9,6 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+static inline size_t sluice__bitmap_bytes(uint64_t bits) {
+  return (size_t)(bits / 64 + (bits % 64 != 0)) * sizeof(uint64_t);
+}
+
 /* All clear, or NULL. To be given to free(). `bits` is at least 1. */
 uint64_t *sluice__bitmap_new(uint64_t bits);
 

@@ -27,6 +27,8 @@ enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
   .save_finish = sluice__ram_save_finish, .save_end = sluice__ram_save_end,    \
   .restore_begin = sluice__ram_restore_begin,                                  \
   .restore_step = sluice__ram_restore_step,                                    \
+  .restore_map = sluice__ram_restore_map,                                      \
+  .restore_unmappable = sluice__ram_restore_unmappable,                        \
   .restore_check = sluice__ram_restore_check,                                  \
   .restore_commit = sluice__ram_restore_commit,                                \
   .restore_end = sluice__ram_restore_end

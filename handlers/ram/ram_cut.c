@@ -6,6 +6,7 @@
  * Knows nothing of formats. */
 #include <inttypes.h>
 #include <string.h>
+#include <uv.h>
 
 #include "bitmap.h"
 #include "section.h"
@@ -37,6 +38,24 @@ static int open_store(sluice_ram_t *ram, sluice_error_t *err) {
                               ram->spill_dir == NULL ? "none" : ram->spill_dir);
 }
 
+/* The kernel holds writes to anonymous memory and tmpfs's, not to that of other
+ * files. */
+static int guard_region(const sluice_ram_t *ram,
+                        const sluice__ram_region_t *region,
+                        sluice_error_t *err) {
+  sluice_error_t why = {0};
+  int r =
+      sluice__guard_add(ram->cut.guard, region->base, region->bytes, &why);
+
+  if (r < 0 && region->is_mapped) {
+    return sluice_fail(err, UV_ENOTSUP,
+                       "region \"%.64s\" is mapped from an image's file, whose "
+                       "pages cannot be write-protected for a cut",
+                       region->name);
+  }
+  return r < 0 ? sluice_fail(err, r, "%s", why.message) : 0;
+}
+
 static int open_guard(sluice_ram_t *ram, sluice_error_t *err) {
   sluice__ram_cut_t *cut = &ram->cut;
   int r;
@@ -48,8 +67,7 @@ static int open_guard(sluice_ram_t *ram, sluice_error_t *err) {
   }
   r = sluice__guard_open(&cut->guard, sluice__ram_cut_on_fault, ram, err);
   for (uint32_t i = 0; r == 0 && i < ram->region_count; i++) {
-    r = sluice__guard_add(cut->guard, ram->regions[i]->base,
-                          ram->regions[i]->bytes, err);
+    r = guard_region(ram, ram->regions[i], err);
   }
   return r;
 }

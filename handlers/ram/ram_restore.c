@@ -101,7 +101,8 @@ static int open_shadow(sluice_ram_t *ram, sluice__ram_region_t *region,
   int r = is_in_place(region)
               ? sluice__shadow_open_in_place(&region->shadow, region->base,
                                              region->pages, ram->page_shift,
-                                             can_remap(region))
+                                             can_remap(region),
+                                             region->is_mapped)
               : sluice__shadow_open(&region->shadow, region->base,
                                     region->pages, ram->page_shift);
 
@@ -314,6 +315,45 @@ int sluice__ram_restore_step(void *self, sluice_reader_t *r,
   return result;
 }
 
+int sluice__ram_restore_unmappable(void *self) {
+  const sluice_ram_t *ram = self;
+  int can_move = sluice__shadow_can_move_mappings();
+
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    const sluice__ram_region_t *region = ram->regions[i];
+
+    if (!can_remap(region) || (!is_in_place(region) && !can_move)) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
+                            sluice_error_t *err) {
+  sluice_ram_t *ram = self;
+  sluice__ram_region_t *region = find_wire(ram, extent->region);
+  const sluice_run_t run = {.region = extent->region,
+                            .page_size = extent->page_size,
+                            .offset = extent->offset,
+                            .count = extent->bytes >> ram->page_shift,
+                            .data = extent->data,
+                            .len = (size_t)extent->bytes};
+  int r = check_run(ram, region, &run, err);
+
+  if (r != 0) {
+    return r;
+  }
+  if (extent->data != NULL) {
+    return take_pages(ram, region, &run, err);
+  }
+  r = sluice__shadow_map(&region->shadow, run.offset >> ram->page_shift,
+                         run.count, extent->fd, extent->at);
+  return r < 0 ? sluice_fail(err, r, "region \"%.64s\": no memory for it",
+                             region->name)
+               : r;
+}
+
 int sluice__ram_restore_check(void *self, sluice_error_t *err) {
   sluice_ram_t *ram = self;
 
@@ -334,6 +374,7 @@ void sluice__ram_restore_commit(void *self) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_t *region = ram->regions[i];
 
+    region->is_mapped = region->shadow.is_mapped;
     sluice__shadow_commit(&region->shadow, region->base, can_remap(region));
   }
 }
@@ -344,6 +385,9 @@ void sluice__ram_restore_end(void *self, int status) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_t *region = ram->regions[i];
 
+    if (status != 0) {
+      sluice__shadow_unmap(&region->shadow);
+    }
     if (status == 0 || is_in_place(region)) {
       (void)sluice__bitmap_set(region->since, 0, region->pages);
     }

@@ -13,8 +13,15 @@
 /* Measured: 0.15 ms where nothing was written. With much written the tracker
  * stops earlier by itself. */
 #define LOOK_BYTES (UINT64_C(256) << 20)
+/* 4 GiB of pages of 4 KiB: 0.05 ms, 0.3 ms when the bitmaps are new. */
+#define PRIME_PAGES (UINT64_C(1) << 20)
 /* The most one run sends, whatever the writer allows: 0.2 ms. */
 #define RUN_BYTES (UINT64_C(1) << 20)
+
+static void next_region(sluice__ram_place_t *at) {
+  at->region++;
+  at->page = 0;
+}
 
 static int is_asked(const sluice_ram_t *ram) {
   return ram->tracker->mode == SLUICE__TRACKER_ASKED;
@@ -45,14 +52,43 @@ static int arm_regions(sluice_ram_t *ram, sluice_error_t *err) {
   return 0;
 }
 
+/* A save that failed may have left bits set: they were not known. */
+static void make_pending(sluice_ram_t *ram, sluice__ram_region_t *region,
+                         uint64_t page, uint64_t count) {
+  (void)sluice__bitmap_set(region->pending, page, count);
+  ram->save.known += count;
+  ram->marked -= sluice__ram_region_gather(region, page, count);
+}
+
 void sluice__ram_make_all_pending(sluice_ram_t *ram) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
-    sluice__ram_region_t *region = ram->regions[i];
-
-    (void)sluice__bitmap_set(region->pending, 0, region->pages);
-    ram->marked -= sluice__ram_region_gather(region, 0, region->pages);
+    make_pending(ram, ram->regions[i], 0, ram->regions[i]->pages);
   }
-  ram->save.known = ram->pages;
+}
+
+/* The next slice; after the last one the section goes on. */
+static void prime_slice(sluice_ram_t *ram) {
+  sluice__ram_place_t *at = &ram->save.look;
+  uint64_t left = PRIME_PAGES;
+
+  while (at->region < ram->region_count && left > 0) {
+    sluice__ram_region_t *region = ram->regions[at->region];
+    uint64_t count =
+        region->pages - at->page < left ? region->pages - at->page : left;
+
+    make_pending(ram, region, at->page, count);
+    left -= count;
+    at->page += count;
+    if (at->page == region->pages) {
+      next_region(at);
+    }
+  }
+  if (at->region == ram->region_count) {
+    *at = (sluice__ram_place_t){0};
+    /* A tracker that is asked must have looked at a page before it is copied.
+     */
+    ram->state = is_asked(ram) ? SLUICE__RAM_LOOK : SLUICE__RAM_SEND;
+  }
 }
 
 int sluice__ram_save_begin(void *self, sluice_section_t *section,
@@ -72,9 +108,8 @@ int sluice__ram_save_begin(void *self, sluice_section_t *section,
   if (r != 0) {
     return r;
   }
-  sluice__ram_make_all_pending(ram);
-  /* A tracker that is asked must have looked at a page before it is copied. */
-  ram->state = is_asked(ram) ? SLUICE__RAM_LOOK : SLUICE__RAM_SEND;
+  ram->state = SLUICE__RAM_PRIME;
+  prime_slice(ram);
   return 0;
 }
 
@@ -139,8 +174,7 @@ static int look_at_slice(sluice_ram_t *ram, sluice_error_t *err) {
   ram->marked -= sluice__ram_region_gather(region, at->page, count);
   at->page += count;
   if (at->page == region->pages) {
-    at->region++;
-    at->page = 0;
+    next_region(at);
   }
   return 0;
 }
@@ -235,13 +269,22 @@ static void leave_what_is_over(sluice_ram_t *ram) {
   }
 }
 
+static int take_turn(sluice_ram_t *ram, sluice_writer_t *w,
+                     sluice_error_t *err) {
+  if (ram->state == SLUICE__RAM_PRIME) {
+    prime_slice(ram);
+    return 0;
+  }
+  return ram->state == SLUICE__RAM_LOOK ? look_at_slice(ram, err)
+                                        : send_turn(ram, w);
+}
+
 /* Turns until clean (DONE), told to yield (MORE), or an error. */
 static int save_turns(sluice_ram_t *ram, sluice_writer_t *w,
                       sluice_error_t *err) {
   leave_what_is_over(ram); /* there may be no regions at all */
   while (ram->state != SLUICE__RAM_CLEAN) {
-    int r = ram->state == SLUICE__RAM_LOOK ? look_at_slice(ram, err)
-                                           : send_turn(ram, w);
+    int r = take_turn(ram, w, err);
 
     if (r < 0) {
       return r;
@@ -279,7 +322,7 @@ int sluice__ram_save_finish(void *self, sluice_writer_t *w,
   if (!ram->save.is_paused) {
     ram->save.is_paused = 1;
     /* All over again: what a round under way has passed may have changed. */
-    if (is_asked(ram) || ram->marked > 0) {
+    if (ram->state != SLUICE__RAM_PRIME && (is_asked(ram) || ram->marked > 0)) {
       enter_look(ram);
     }
   }
@@ -290,7 +333,7 @@ static void forget_writes(sluice_ram_t *ram) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_t *region = ram->regions[i];
 
-    (void)sluice__bitmap_clear(region->since, 0, region->pages);
+    memset(region->since, 0, sluice__bitmap_bytes(region->pages));
   }
 }
 
@@ -350,6 +393,9 @@ uint64_t sluice__ram_save_pending(void *self) {
   if (ram->state == SLUICE__RAM_CLEAN && is_asked(ram) &&
       !ram->save.is_paused) {
     glance(ram);
+  }
+  if (ram->state == SLUICE__RAM_PRIME) {
+    return ram->pages << ram->page_shift;
   }
   pages = ram->save.known + ram->save.unsure + ram->marked;
   return (pages < ram->pages ? pages : ram->pages) << ram->page_shift;

@@ -35,16 +35,19 @@ typedef struct sluice__ram_region_s {
   uint64_t *marks;
   uint64_t *since;
   uint64_t *pending;
+  int is_mapped; /* pages of it are those of an image's file */
   sluice__shadow_t shadow; /* while restoring */
 } sluice__ram_region_t;
 
-/*   LOOK: gather what was written, a slice a turn
+/*   PRIME: all becomes pending, a slice a turn; then LOOK or SEND
+ *   LOOK: gather what was written, a slice a turn
  *   SEND: send what is pending            LOOK <--> SEND --> CLEAN
  *   CLEAN: nothing is known to be left     ^-----------------+
  *   ARM, CUT: cut.h
  *   RELEASE: the save is over, the memory still known to the kernel        */
 typedef enum sluice__ram_state_e {
   SLUICE__RAM_IDLE, /* no save, no restore */
+  SLUICE__RAM_PRIME,
   SLUICE__RAM_LOOK,
   SLUICE__RAM_SEND,
   SLUICE__RAM_CLEAN,
@@ -57,11 +60,11 @@ typedef enum sluice__ram_state_e {
 typedef struct sluice__ram_save_s {
   sluice_section_t *section;
   sluice__ram_place_t cursor; /* pages before it were sent in this pass */
-  sluice__ram_place_t look;   /* gathered up to here in this round */
-  uint64_t known;             /* bits set in all `pending` */
-  uint64_t unsure;            /* pages sent since the tracker was asked */
-  int is_first_pass;          /* the cursor has not come round yet */
-  int is_paused;              /* save_finish has begun */
+  sluice__ram_place_t look; /* gathered, or primed, up to here in this round */
+  uint64_t known;           /* bits set in all `pending` */
+  uint64_t unsure;          /* pages sent since the tracker was asked */
+  int is_first_pass;        /* the cursor has not come round yet */
+  int is_paused;            /* save_finish has begun */
   sluice_save_mode_t mode;
 } sluice__ram_save_t;
 
@@ -137,6 +140,9 @@ int sluice__ram_restore_begin(void *self, sluice_section_t *section,
                               uint32_t version, sluice_error_t *err);
 int sluice__ram_restore_step(void *self, sluice_reader_t *r,
                              sluice_error_t *err);
+int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
+                            sluice_error_t *err);
+int sluice__ram_restore_unmappable(void *self);
 int sluice__ram_restore_check(void *self, sluice_error_t *err);
 void sluice__ram_restore_commit(void *self);
 void sluice__ram_restore_end(void *self, int status);

@@ -84,7 +84,8 @@ static uint8_t *map_shadow(size_t bytes, const uint8_t *like) {
   return map_huge(bytes, like);
 }
 
-/* Fresh pages in place: what the host had asked for them is lost in any case. */
+/* Fresh pages in place: what the host had asked for them is lost in any case.
+ */
 static void ask_for_huge(void *base, uint64_t bytes) {
   if (bytes >= HUGE_PAGE) {
     (void)madvise(base, (size_t)bytes, MADV_HUGEPAGE); /* a wish */
@@ -121,7 +122,7 @@ int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
 
 int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
                                  uint64_t pages, uint32_t page_shift,
-                                 int can_discard) {
+                                 int can_discard, int was_mapped) {
   int r = open_marks(shadow, pages, page_shift);
 
   if (r != 0) {
@@ -129,6 +130,7 @@ int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
   }
   shadow->at = base;
   shadow->is_fresh = can_discard;
+  shadow->was_mapped = was_mapped;
   if (can_discard) {
     ask_for_huge(base, total_bytes(shadow));
   }
@@ -144,6 +146,20 @@ void sluice__shadow_close(sluice__shadow_t *shadow) {
   memset(shadow, 0, sizeof(*shadow));
 }
 
+/* Of a file's pages only those that were written would be given back. */
+static int discard(const sluice__shadow_t *shadow, uint8_t *at, size_t bytes) {
+  if (!shadow->was_mapped) {
+    return madvise(at, bytes, MADV_DONTNEED) == 0;
+  }
+  if (mmap(at, bytes, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+           0) == MAP_FAILED) {
+    return 0;
+  }
+  ask_for_huge(at, bytes);
+  return 1;
+}
+
 int sluice__shadow_prepare(sluice__shadow_t *shadow) {
   uint64_t left = total_bytes(shadow) - shadow->prepared;
   uint64_t n = smaller(left, DISCARD_SLICE);
@@ -152,8 +168,7 @@ int sluice__shadow_prepare(sluice__shadow_t *shadow) {
     return SLUICE_DONE;
   }
   shadow->prepared += n;
-  if (madvise(shadow->at + shadow->prepared - n, (size_t)n, MADV_DONTNEED) !=
-      0) {
+  if (!discard(shadow, shadow->at + shadow->prepared - n, (size_t)n)) {
     shadow->is_fresh = 0; /* locked memory, for one: zero it the long way */
     shadow->prepared = total_bytes(shadow);
   }

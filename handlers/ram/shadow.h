@@ -19,6 +19,8 @@ typedef struct sluice__shadow_s {
   uint32_t page_shift;
   int is_own;        /* `at` is a mapping of ours */
   int is_fresh;      /* what is not `written` is zero */
+  int was_mapped;    /* in place: old pages are partly a file's */
+  int is_mapped;     /* pages of this restore are a file's */
   uint64_t prepared; /* bytes; in place: discarded up to here */
   uint64_t settled;  /* pages; in place: zeroed up to here */
 } sluice__shadow_t;
@@ -26,10 +28,11 @@ typedef struct sluice__shadow_s {
 /* Memory of its own, as large as the region at `base`. UV_ENOMEM. */
 int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
                         uint64_t pages, uint32_t page_shift);
-/* The region itself. `can_discard`: its pages may be given back. UV_ENOMEM. */
+/* The region itself. `can_discard`: its pages may be given back. `was_mapped`:
+ * they may be a file's, and must be. UV_ENOMEM. */
 int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
                                  uint64_t pages, uint32_t page_shift,
-                                 int can_discard);
+                                 int can_discard, int was_mapped);
 /* Of what was never opened too. */
 void sluice__shadow_close(sluice__shadow_t *shadow);
 
@@ -44,6 +47,15 @@ void sluice__shadow_fill(sluice__shadow_t *shadow, uint64_t page,
 /* Errors of sluice_delta_apply(). */
 int sluice__shadow_delta(sluice__shadow_t *shadow, uint64_t page,
                          const uint8_t *delta, size_t len, sluice_error_t *err);
+
+/* Private mapping of whole pages of the file; only where pages may be replaced.
+ * SLUICE_DONE; SLUICE_MORE: not possible, nothing has changed; UV_ENOMEM. */
+int sluice__shadow_map(sluice__shadow_t *shadow, uint64_t page, uint64_t count,
+                       int fd, uint64_t at);
+/* Whether a shadow of many mappings can be moved into place (Linux 6.17). */
+int sluice__shadow_can_move_mappings(void);
+/* In place, failed: no page stays a file's. */
+void sluice__shadow_unmap(sluice__shadow_t *shadow);
 
 /* Zeroes what was never given, a slice a call; SLUICE_DONE or SLUICE_MORE. */
 int sluice__shadow_settle(sluice__shadow_t *shadow);

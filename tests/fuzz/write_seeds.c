@@ -2,7 +2,7 @@
  *
  *   write_seeds FOLDER
  *
- * writes FOLDER/fields/seed-* and FOLDER/decoder/seed-*. Run again after a
+ * writes FOLDER/<target>/seed-*. Run again after a
  * format has grown; finds are put beside them by hand. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static void write_input(const char *target, const char *name,
   (void)snprintf(path, sizeof(path), "%s/%s/seed-%s", folder, target, name);
   f = fopen(path, "wb");
   REQUIRE(f != NULL);
-  REQUIRE(fwrite(head, 1, head_len, f) == head_len);
+  REQUIRE(head_len == 0 || fwrite(head, 1, head_len, f) == head_len);
   REQUIRE(fwrite(body->data, 1, body->len, f) == body->len);
   REQUIRE(fclose(f) == 0);
 }
@@ -78,13 +78,13 @@ static void write_all_fields(void) {
   sample_done(&full);
 }
 
-/* ---- decoder ---- */
+/* ---- streams ---- */
 
-static void write_decoder(const char *name, uint8_t options, uint8_t cut,
-                          build_t *stream) {
+static void write_stream(const char *target, const char *name, uint8_t options,
+                         uint8_t cut, build_t *stream) {
   const uint8_t head[3] = {options, 6, cut};
 
-  write_input("decoder", name, head, sizeof(head), stream);
+  write_input(target, name, head, sizeof(head), stream);
   build_done(stream);
 }
 
@@ -95,14 +95,14 @@ static void write_native(void) {
   build_t b = {0};
 
   build_raw(&b, tiny, sizeof(tiny));
-  write_decoder("native-tiny", 9, 0, &b);
+  write_stream("native", "tiny", 9, 0, &b);
 
   memory_output_init(&memory);
   output = memory_output_of(&memory);
   REQUIRE(native_sample_write(&output, NULL) == 0);
   b = (build_t){0};
   build_raw(&b, memory.data, memory.len);
-  write_decoder("native-sample", 9, 0, &b);
+  write_stream("native", "sample", 9, 0, &b);
   memory_output_done(&memory);
 
   forge_header(&f, 0, 0);
@@ -115,7 +115,7 @@ static void write_native(void) {
   forge_trailer(&f);
   b = (build_t){0};
   build_raw(&b, f.data, f.len);
-  write_decoder("native-forged", 1, 0, &b);
+  write_stream("native", "forged", 1, 0, &b);
   forge_done(&f);
 }
 
@@ -126,16 +126,16 @@ static void write_qemu3(void) {
   build_t b = {0};
 
   sample_minimal(&b);
-  write_decoder("qemu3-minimal", 4, 0, &b);
+  write_stream("qemu3", "minimal", 4, 0, &b);
   b = (build_t){0};
   sample_machine(&b, &with_all);
-  write_decoder("qemu3-machine", 4, 0, &b);
+  write_stream("qemu3", "machine", 4, 0, &b);
   b = (build_t){0};
   sample_machine(&b, &bare);
-  write_decoder("qemu3-bare", 4, 0, &b);
+  write_stream("qemu3", "bare", 4, 0, &b);
   b = (build_t){0};
   sample_machine(&b, &footers);
-  write_decoder("qemu3-footers", 4, 0, &b);
+  write_stream("qemu3", "footers", 4, 0, &b);
 
   b = (build_t){0};
   build_qemu3(&b, "pc");
@@ -147,7 +147,7 @@ static void write_qemu3(void) {
   build_raw(&b, "efgh", 4);
   build_footer(&b, 1);
   build_u8(&b, 0);
-  write_decoder("qemu3-by-reader", 0, 4, &b);
+  write_stream("qemu3", "by-reader", 0, 4, &b);
 }
 
 static void begin_qemu2(build_t *b) {
@@ -166,12 +166,12 @@ static void record_qemu2(build_t *b, const char *name, uint32_t version,
   build_raw(b, payload, len);
 }
 
-static void end_qemu2(build_t *b, const char *name) {
+static void end_qemu2(build_t *b, const char *name, uint8_t options) {
   size_t total = b->len - 16;
 
   b->data[14] = (uint8_t)(total >> 8);
   b->data[15] = (uint8_t)total;
-  write_decoder(name, 0, 0, b);
+  write_stream("qemu2", name, options, 0, b);
 }
 
 static void write_qemu2(void) {
@@ -184,18 +184,41 @@ static void write_qemu2(void) {
                                    0x11, 0x78, 0x9c, 0x63, 0x70, 0x1c, 0x05,
                                    0xa3, 0x60, 0x14, 0x8c, 0x58, 0x00, 0x00,
                                    0xa4, 0x79, 0x04, 0x10};
+  static const uint8_t unpacked[4 + 2 * 1025] = {0, 0, 8, 0};
   build_t b;
 
   begin_qemu2(&b);
   record_qemu2(&b, "timer", 2, "abc", 3);
   record_qemu2(&b, "ram", 1, fills, sizeof(fills));
-  end_qemu2(&b, "qemu2-fills");
+  end_qemu2(&b, "fills", 0);
   begin_qemu2(&b);
   record_qemu2(&b, "ram", 3, items, sizeof(items));
-  end_qemu2(&b, "qemu2-items");
+  end_qemu2(&b, "items", 0);
   begin_qemu2(&b);
   record_qemu2(&b, "ram", 2, packed, sizeof(packed));
-  end_qemu2(&b, "qemu2-packed");
+  end_qemu2(&b, "packed", 0);
+  begin_qemu2(&b);
+  record_qemu2(&b, "ram", 2, unpacked, sizeof(unpacked));
+  record_qemu2(&b, "timer", 2, "abc", 3);
+  end_qemu2(&b, "to-pack", 32);
+}
+
+/* ---- queue: any bytes will do ---- */
+
+static void write_queue(void) {
+  seed_t seed = {7};
+
+  for (int i = 0; i < 4; i++) {
+    char name[16];
+    build_t b = {0};
+
+    (void)snprintf(name, sizeof(name), "%d", i);
+    for (int n = 0; n < 400 << i; n++) {
+      build_u8(&b, (uint8_t)(seed_next(&seed) >> (n % 3 == 0 ? 5 : 0)));
+    }
+    write_input("queue", name, NULL, 0, &b);
+    build_done(&b);
+  }
 }
 
 int main(int argc, char **argv) {
@@ -208,5 +231,6 @@ int main(int argc, char **argv) {
   write_native();
   write_qemu3();
   write_qemu2();
+  write_queue();
   return 0;
 }

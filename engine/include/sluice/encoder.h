@@ -115,8 +115,15 @@ SLUICE_EXTERN int sluice_encoder_describe(sluice_encoder_t *e, const char *json,
 /* The open payload is over. */
 SLUICE_EXTERN int sluice_encoder_close(sluice_encoder_t *e);
 
-/* Index and trailer; then everything is emitted. */
+/* Index and trailer; then everything is emitted. The index of 4 GiB of pages
+ * takes some milliseconds. */
 SLUICE_EXTERN int sluice_encoder_finish(sluice_encoder_t *e);
+
+/* The same in steps, for those who must not be held: looks at no more than
+ * `pages` pages (at least 1) in one call. 1: call again; 0: it is done. In
+ * between only `abort` and the accessors may be called. */
+SLUICE_EXTERN int sluice_encoder_finish_some(sluice_encoder_t *e,
+                                             uint64_t pages);
 
 /* Emits what is in the lent buffer, however little. */
 SLUICE_EXTERN int sluice_encoder_flush(sluice_encoder_t *e);

@@ -2,7 +2,9 @@
  *
  * Between the host's own callbacks the engine runs at most one slice a loop
  * iteration, shared by all its sessions; with nothing to do it costs nothing
- * and lets the loop sleep. No threads of its own, no global state. */
+ * and lets the loop sleep. A slice is short while the host's callbacks have
+ * much to do and grows while they have not. No threads of its own, no global
+ * state. */
 #ifndef SLUICE_ENGINE_H
 #define SLUICE_ENGINE_H
 
@@ -22,7 +24,10 @@ typedef void (*sluice_engine_close_cb)(void *data);
 
 typedef struct sluice_engine_options_s {
   uint32_t slice_us;            /* time a slice may take; 0: 500 */
-  uint32_t slice_bytes;         /* bytes a slice may move; 0: 1 MiB */
+  uint32_t slice_min_us;        /* and while the host is busy; 0: 50. As much
+                                   as slice_us or more: always slice_us. */
+  uint32_t slice_bytes;         /* bytes a slice of slice_us may move, shorter
+                                   ones their part; 0: 1 MiB */
   const sluice_alloc_t *alloc;  /* copied; NULL: the C library's */
   uint64_t (*clock)(void *ctx); /* ns, monotonic; NULL: uv_hrtime() */
   void *clock_ctx;
@@ -33,6 +38,7 @@ typedef struct sluice_engine_stats_s {
   uint64_t busy_ns;         /* spent in slices */
   uint64_t longest_turn_ns; /* how long the loop was held at most */
   uint64_t overruns;        /* steps that took over twice their slice */
+  uint64_t slice_ns;        /* what the next slice may take */
 } sluice_engine_stats_t;
 
 /* `loop` is borrowed until the engine is closed; `options` may be NULL.

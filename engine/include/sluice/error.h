@@ -52,7 +52,9 @@ typedef enum sluice_phase_e {
   SLUICE_PHASE_FINISH, /* index, trailer, flush, sync, rename */
   SLUICE_PHASE_LOAD,   /* restore: reading sections */
   SLUICE_PHASE_CHECK,  /* restore: all read, nothing committed */
-  SLUICE_PHASE_COMMIT
+  SLUICE_PHASE_COMMIT,
+  SLUICE_PHASE_VERIFY, /* restore: an image's pages against their checksums */
+  SLUICE_PHASE_MAP     /* restore: pages of the image's file as memory */
 } sluice_phase_t;
 
 /* Zeroed by whoever starts the operation; the first failure is kept. */

@@ -6,8 +6,8 @@
  *   save     save_begin  [save_start]  save_step...  save_finish...
  *                                      (live only)   (host paused)
  *            [save_release...]  save_end
- *   restore  restore_begin  restore_step...  [restore_check...]
- *            [restore_commit]  restore_end
+ *   restore  restore_begin  restore_step...  [restore_map...]
+ *            [restore_check...]  [restore_commit]  restore_end
  *
  * In a cut (save.h) the image is the state of one instant, while the host goes
  * on changing it:
@@ -63,6 +63,18 @@ typedef enum sluice_save_mode_e {
   SLUICE_CUT = 1
 } sluice_save_mode_t;
 
+/* Pages that stand in the image's file one behind the other, as in a region. */
+typedef struct sluice_extent_s {
+  uint32_t region; /* in the stream */
+  uint32_t page_size;
+  uint64_t offset; /* byte in the region; whole pages */
+  uint64_t bytes;
+  int fd;      /* of the image, open for reading; borrowed for the call */
+  uint64_t at; /* byte in the file; a multiple of `page_size` */
+  /* NULL: to be mapped. Else `bytes` bytes, to be copied. */
+  const uint8_t *data;
+} sluice_extent_t;
+
 typedef struct sluice_handler_s {
   uint32_t size;        /* sizeof(sluice_handler_t): lets the struct grow */
   uint32_t version;     /* written */
@@ -106,6 +118,19 @@ typedef struct sluice_handler_s {
                        sluice_error_t *err);
   /* Reads into a shadow. DONE when complete, WAIT for more input. */
   int (*restore_step)(void *self, sluice_reader_t *r, sluice_error_t *err);
+  /* Optional. The handler takes pages as private mappings of the image's file.
+   * In a restore by mapping its restore_step then sees REGION items but neither
+   * PAGES nor ZEROS; when the whole stream has been walked, each page that is
+   * not zeros comes once in an extent, in ascending order but for what is
+   * copied: that comes last. Pages that never come are zeros.
+   *   SLUICE_DONE  taken
+   *   SLUICE_MORE  cannot be mapped: comes again with its data
+   * Quick, one mapping or one copy. What is mapped was not verified. */
+  int (*restore_map)(void *self, const sluice_extent_t *extent,
+                     sluice_error_t *err);
+  /* Optional, asked after restore_begin: not 0 if this time pages should come
+   * through restore_step as always. */
+  int (*restore_unmappable)(void *self);
   /* Optional. The last chance to fail; the whole stream has been read. DONE or
    * MORE. */
   int (*restore_check)(void *self, sluice_error_t *err);

@@ -6,7 +6,30 @@
  *
  * Nothing of the host changes before the whole stream, trailer included, has
  * been read and every section has passed its check; then all commit in one go.
- * The callback runs exactly once, from the loop. */
+ * The callback runs exactly once, from the loop.
+ *
+ * By mapping, the file of an image becomes the memory: a private mapping, read
+ * when it is touched and copied when it is written. The restore then takes as
+ * long as it takes to walk the records' headers, not to read the pages. Needs a
+ * native image with an index in a file; anything else is restored eagerly, and
+ * so are sections whose handler takes no mappings: sluice_restore_stats() tells
+ * which way was taken, and why.
+ *
+ * A mapped image must never be cut short or written to, while a host uses it:
+ * memory would change or raise SIGBUS. Saves do not: a file sink makes a new
+ * file and renames it. The mapped file's space is not freed before its last
+ * mapping is gone. The file's size and time of change are looked at before the
+ * commit; that it is not changed later is for the host to see to.
+ *
+ * Structure, sequence and chain of the records, and all sections that are not
+ * mapped, are verified in every way before the commit. Mapped pages are not,
+ * when they are first used, but
+ *   VERIFY_MAPPED  the whole image is verified first: takes as long as reading
+ *                  it, but for the page faults;
+ *   MAPPED_VERIFY  behind: after the commit the engine goes through the file in
+ *                  slices beside the host, and tells it what is damaged. It is
+ *                  the file that is verified: pages that the host has written
+ *                  meanwhile do not matter. */
 #ifndef SLUICE_RESTORE_H
 #define SLUICE_RESTORE_H
 
@@ -29,6 +52,23 @@ extern "C" {
 typedef struct sluice_restore_s sluice_restore_t;
 typedef void (*sluice_restore_cb)(sluice_restore_t *restore, int status);
 
+typedef enum sluice_restore_way_e {
+  SLUICE_RESTORE_EAGER = 0,     /* all pages are read, verified and copied */
+  SLUICE_RESTORE_MAPPED,        /* pages are mapped and not verified */
+  SLUICE_RESTORE_MAPPED_VERIFY, /* mapped, and verified behind */
+  SLUICE_RESTORE_VERIFY_MAPPED  /* verified, then mapped */
+} sluice_restore_way_t;
+
+/* Pages of an image that are not what was written. */
+typedef struct sluice_damage_s {
+  char section[64]; /* cut to fit */
+  uint32_t instance;
+  char region[64];
+  uint64_t offset; /* bytes in the region */
+  uint64_t bytes;
+  uint64_t at; /* byte in the file, of the first */
+} sluice_damage_t;
+
 typedef struct sluice_restore_options_s {
   sluice_format_t format; /* UNKNOWN: whatever it is */
   const char *host;       /* refuse another host or machine; NULL: any */
@@ -41,9 +81,37 @@ typedef struct sluice_restore_options_s {
   uint32_t stall_ms;           /* no byte for so long: UV_ETIMEDOUT; 0: never */
   void (*progress)(sluice_restore_t *restore,
                    const sluice_progress_t *progress);
+  sluice_restore_way_t way;
+  /* Not 0: fail with UV_ENOTSUP rather than read the pages eagerly. */
+  int must_map;
+  /* Mappings that may be made, each of one run of pages. 0: half of what the
+   * kernel leaves the process (vm.max_map_count). Where there are more runs the
+   * largest are mapped, the rest is read before the commit. */
+  uint32_t max_mappings;
+  /* MAPPED_VERIFY. Optional. Once for each range that is damaged. */
+  void (*damaged)(sluice_restore_t *restore, const sluice_damage_t *damage);
+  /* MAPPED_VERIFY: required there. Once, from the loop, after `cb` with status
+   * 0: the verification is over. 0: the image is good; SLUICE_ECORRUPT: pages
+   * are damaged; UV_ECANCELED, or another error: it is not known. The restore
+   * may be freed from here on, not before. */
+  void (*verified)(sluice_restore_t *restore, int status);
 } sluice_restore_options_t;
 
-/* As sluice_save_begin(). `source` is taken on success. */
+typedef struct sluice_restore_stats_s {
+  sluice_restore_way_t way;   /* taken */
+  const char *reason;         /* why eagerly, if asked otherwise; or NULL */
+  uint64_t commit_us;         /* from begin to commit; 0: not yet */
+  uint64_t mapped_bytes;      /* pages that are the file's */
+  uint64_t mappings;          /* in so many pieces */
+  uint64_t read_bytes;        /* pages read because they could not be mapped */
+  uint64_t verified_bytes;    /* of the file, behind or before */
+  uint64_t file_bytes;        /* of these; 0: not mapped */
+  uint64_t damaged_bytes;     /* found behind */
+  uint32_t sections_unmapped; /* of pages, whose handlers took no mappings */
+} sluice_restore_stats_t;
+
+/* As sluice_save_begin(). `source` is taken on success. UV_EINVAL also:
+ * MAPPED_VERIFY without `verified`. */
 SLUICE_EXTERN int sluice_restore_begin(sluice_restore_t **out,
                                        sluice_engine_t *engine,
                                        sluice_registry_t *registry,
@@ -51,16 +119,21 @@ SLUICE_EXTERN int sluice_restore_begin(sluice_restore_t **out,
                                        const sluice_restore_options_t *options,
                                        sluice_restore_cb cb);
 
-/* Ends it with UV_ECANCELED; no-op once it commits. */
+/* Ends it with UV_ECANCELED; once it has committed, a verification behind; else
+ * no-op. */
 SLUICE_EXTERN void sluice_restore_cancel(sluice_restore_t *restore);
 
-/* Frees a restore that is over; allowed inside its callback. UV_EBUSY before.
- */
+/* Frees a restore that is over; allowed inside its callback, or inside
+ * `verified` where that follows. UV_EBUSY before. */
 SLUICE_EXTERN int sluice_restore_free(sluice_restore_t *restore);
 
 SLUICE_EXTERN void *sluice_restore_data(const sluice_restore_t *restore);
+/* While it verifies behind: of that. */
 SLUICE_EXTERN void sluice_restore_progress(const sluice_restore_t *restore,
                                            sluice_progress_t *out);
+SLUICE_EXTERN void sluice_restore_stats(const sluice_restore_t *restore,
+                                        sluice_restore_stats_t *out);
+/* After `verified`: of the verification. */
 SLUICE_EXTERN const sluice_error_t *
 sluice_restore_error(const sluice_restore_t *restore);
 

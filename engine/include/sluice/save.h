@@ -126,7 +126,8 @@ SLUICE_EXTERN void sluice_save_paused(sluice_save_t *save);
 /* Switch now, whatever the policy says; no-op after LIVE. */
 SLUICE_EXTERN void sluice_save_switch(sluice_save_t *save);
 
-/* Ends it with UV_ECANCELED; `cb` comes later, once. No-op when it is over. */
+/* Ends it with UV_ECANCELED; `cb` comes later, once. No-op when it is over, and
+ * from when on the sink makes the image last: what that says is the outcome. */
 SLUICE_EXTERN void sluice_save_cancel(sluice_save_t *save);
 
 /* Frees a save that is over; allowed inside its `cb`. UV_EBUSY before; NULL is

@@ -58,6 +58,9 @@ typedef struct sluice_sink_ops_s {
   /* Optional. Frees `self`; nothing is under way. Handles that need a close
    * callback free themselves there. */
   void (*close)(void *self);
+  /* Optional. Nanoseconds that callbacks of its own (of poll handles, say) have
+   * taken on the loop so far: they are not taken for the host's. */
+  uint64_t (*busy_ns)(const void *self);
 } sluice_sink_ops_t;
 
 /* `ops` is borrowed for the life of the sink. UV_EINVAL, UV_ENOMEM. */

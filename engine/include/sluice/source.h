@@ -40,10 +40,18 @@ typedef struct sluice_source_ops_s {
    * be called, UV_EOF at the end of input, or another negative code. */
   ptrdiff_t (*read)(void *self, void *buf, size_t len, sluice_source_cb cb,
                     void *ctx);
-  /* Optional. A read under way should end soon (its `cb` comes in any case). */
+  /* Optional. The open or read under way should end soon (its `cb` comes in any
+   * case). */
   void (*cancel)(void *self);
   /* Optional. Frees `self`; nothing is under way. */
   void (*close)(void *self);
+  /* Optional; after `open`. A regular file whose first byte is the stream's and
+   * which ends where it does, to be read by position and mapped; it stays the
+   * source's. Negative: there is none. */
+  int (*file)(void *self);
+  /* Optional. Nanoseconds that callbacks of its own (of poll handles, say) have
+   * taken on the loop so far: they are not taken for the host's. */
+  uint64_t (*busy_ns)(const void *self);
 } sluice_source_ops_t;
 
 SLUICE_EXTERN int sluice_source_custom(sluice_source_t **out,

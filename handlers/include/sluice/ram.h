@@ -36,6 +36,14 @@
  *
  * Memory whose regions do not change while saving needs SLUICE_RAM_STATIC.
  *
+ * Restored by mapping (restore.h): wants SLUICE_RAM_REMAP for all regions, and
+ * for regions that are not in place Linux 6.17; else pages are read. A mapped
+ * page is read from the file at its first use, and copied, 4 KiB, at its first
+ * write. Afterwards the memory is saved as any other, but for a cut of
+ * write-protected memory: the kernel holds no writes to a file's pages unless
+ * it is tmpfs's. Such a save fails with UV_ENOTSUP; a cooperative tracker, or
+ * CONVERGE, can do it.
+ *
  * A restore fills a shadow beside each region and puts it in its place at
  * commit. How long that takes is for the region's flags to say. */
 #ifndef SLUICE_RAM_H

@@ -1,36 +1,20 @@
-/* fuzz_decoder.c - fuzz target: bytes of any stream into the decoder.
- *
- *   input   u8 options, u8 step, u8 cut, stream
- *
- * Checksums of native streams are made right first (reseal.h). Every byte that
- * the decoder lends is looked at. How the input is cut up must not matter: the
- * stream is decoded twice, whole and in pieces of `step`, and both must end
- * alike; with the same items, when it was sound. */
-#include <stdbool.h>
+/* decode_twice.c - see decode_twice.h. */
+#include "decode_twice.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include <sluice/decoder.h>
 #include <sluice/handler.h>
 
-#include "fuzz.h"
+#include "counting_alloc.h"
 #include "require.h"
-#include "reseal.h"
 
 enum {
-  OPTION_RENUMBER = 1 << 0,
-  OPTION_AS_IT_IS = 1 << 1, /* checksums, too */
-  OPTION_BY_DESCRIPTION = 1 << 2,
-  OPTION_CHECK_INDEX = 1 << 3,
-  OPTION_MAY_STAY_OPEN = 1 << 4,
-
-  INPUT_OPTIONS = 0,
-  INPUT_STEP,
-  INPUT_CUT, /* bytes of each payload that has no end */
-  INPUT_STREAM,
-
-  MEMORY_MAX = 8 * 1024 * 1024,
-  ITEMS_MAX = 200000 /* many zero pages cost the input few bytes */
+  SIGNATURE_BYTES = 8,
+  MEMORY_MAX = 512 * 1024, /* so the window is small, and quickly made */
+  SLACK = 8192,            /* what a decoder needs before it counts */
+  ITEMS_MAX = 200000       /* many zero pages cost the input few bytes */
 };
 
 typedef struct run_s {
@@ -179,48 +163,64 @@ static void decode(run_t *r) {
   }
 }
 
-static void run(run_t *r, unsigned options) {
+static void run(run_t *r, const decode_twice_t *in) {
   const sluice_decoder_options_t o = {
-      .cut = (options & OPTION_BY_DESCRIPTION) != 0 ? SLUICE_CUT_BY_DESCRIPTION
-                                                    : SLUICE_CUT_BY_READER,
+      .format = in->format,
+      .cut = (in->options & OPTION_BY_DESCRIPTION) != 0
+                 ? SLUICE_CUT_BY_DESCRIPTION
+                 : SLUICE_CUT_BY_READER,
       .max_sections = 64,
       .max_regions = 16,
       .max_memory = MEMORY_MAX,
       .max_region_bytes = UINT64_C(1) << 32,
-      .may_stay_open = (options & OPTION_MAY_STAY_OPEN) != 0,
-      .check_index = (options & OPTION_CHECK_INDEX) != 0};
+      .may_stay_open = (in->options & OPTION_MAY_STAY_OPEN) != 0,
+      .check_index = (in->options & OPTION_CHECK_INDEX) != 0};
+  counting_alloc_t count;
+  sluice_alloc_t alloc;
 
-  REQUIRE(sluice_decoder_new(&r->decoder, &o, NULL) == 0);
+  counting_alloc_init(&count);
+  alloc = counting_alloc_of(&count);
+  REQUIRE(sluice_decoder_new(&r->decoder, &o, &alloc) == 0);
   decode(r);
   sluice_decoder_free(r->decoder);
+  REQUIRE(count.live == 0 && count.peak <= MEMORY_MAX + SLACK);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  run_t whole = {0}, pieces;
-  uint8_t *stream;
+void decode_twice(const decode_twice_t *in) {
+  run_t whole = {.data = in->data, .left = in->len, .cut = in->cut};
+  run_t pieces = whole;
 
-  if (size <= INPUT_STREAM) {
-    return 0;
-  }
-  whole.left = size - INPUT_STREAM;
-  stream = malloc(whole.left);
-  REQUIRE(stream != NULL);
-  memcpy(stream, data + INPUT_STREAM, whole.left);
-  if ((data[INPUT_OPTIONS] & OPTION_AS_IT_IS) == 0) {
-    reseal(stream, whole.left, (data[INPUT_OPTIONS] & OPTION_RENUMBER) != 0);
-  }
-  whole.data = stream;
-  whole.cut = data[INPUT_CUT];
-  pieces = whole;
-  pieces.step = (size_t)data[INPUT_STEP] + 1;
-  run(&whole, data[INPUT_OPTIONS]);
-  run(&pieces, data[INPUT_OPTIONS]);
+  pieces.step = in->step;
+  run(&whole, in);
+  run(&pieces, in);
   if (whole.items < ITEMS_MAX && pieces.items < ITEMS_MAX &&
-      (data[INPUT_OPTIONS] & OPTION_MAY_STAY_OPEN) == 0) {
+      (in->options & OPTION_MAY_STAY_OPEN) == 0) {
     REQUIRE(whole.result == pieces.result);
     REQUIRE(whole.result < 0 ||
             (whole.sum == pieces.sum && whole.pages == pieces.pages));
   }
-  free(stream);
-  return 0;
+}
+
+size_t decode_twice_open(decode_twice_t *out, sluice_format_t format,
+                         const char *signature, const uint8_t *data,
+                         size_t size, uint8_t **out_stream) {
+  const unsigned raw = OPTION_AS_IT_IS | OPTION_ANY_FORMAT;
+
+  if (size <= INPUT_STREAM) {
+    return 0;
+  }
+  out->options = data[INPUT_OPTIONS];
+  out->format =
+      (out->options & OPTION_ANY_FORMAT) != 0 ? SLUICE_FORMAT_UNKNOWN : format;
+  out->step = (size_t)data[INPUT_STEP] + 1;
+  out->cut = data[INPUT_CUT];
+  out->len = size - INPUT_STREAM;
+  *out_stream = malloc(out->len);
+  REQUIRE(*out_stream != NULL);
+  memcpy(*out_stream, data + INPUT_STREAM, out->len);
+  out->data = *out_stream;
+  if ((out->options & raw) == 0 && out->len >= SIGNATURE_BYTES) {
+    memcpy(*out_stream, signature, SIGNATURE_BYTES);
+  }
+  return out->len;
 }

@@ -1,0 +1,310 @@
+/* scenario.c - see scenario.h. */
+#include "scenario.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fault.h"
+
+enum { STALL_MS = 3000, FORMER_BYTES = 6, IMAGES_MAX = 64 };
+
+static const char former[FORMER_BYTES + 1] = "former";
+
+static void complain(outcome_t *out, const char *what) {
+  if (out->complaint[0] == '\0') {
+    (void)snprintf(out->complaint, sizeof(out->complaint), "%s", what);
+  }
+}
+
+static void reset(world_t *w) {
+  w->done = 0;
+  w->status = 0;
+  w->pauses = 0;
+  w->resumes = 0;
+  w->cuts = 0;
+  memset(&w->error, 0, sizeof(w->error));
+}
+
+/* ---- restoring beside, without faults ---- */
+
+static int restore_into_target(world_t *w, const void *data, size_t len) {
+  const sluice_restore_options_t o = {.data = w};
+  sluice_source_t *source;
+  int r = sluice_source_memory(&source, data, len);
+
+  if (r == 0) {
+    r = sluice_restore_begin(&w->restore, w->engine, w->target.registry, source,
+                             &o, world_on_restored);
+  }
+  if (r == 0) {
+    w->is_frozen = 1;
+    world_run(w);
+    w->is_frozen = 0;
+    r = w->status;
+  }
+  return r;
+}
+
+static const char *check_image(world_t *w, const void *data, size_t len,
+                               uint64_t expect) {
+  static char text[160];
+  int r;
+
+  if (w->engine == NULL && world_open_engine(w) != 0) {
+    return "no new engine";
+  }
+  r = restore_into_target(w, data, len);
+  if (r != 0) {
+    (void)snprintf(text, sizeof(text), "the image does not load: %s, %.100s",
+                   sluice_err_name(r), w->error.message);
+    return text;
+  }
+  return place_digest(&w->target) == expect ? NULL : "the image is not right";
+}
+
+/* ---- saving ---- */
+
+static int begin_save(const scenario_t *s, world_t *w, sluice_sink_t *sink) {
+  sluice_save_options_t o = {.mode = s->mode,
+                             .format = s->format,
+                             .host = "test",
+                             .stall_ms = STALL_MS};
+  sluice_save_t *save = NULL;
+  int r;
+
+  world_set_hooks(w, &o);
+  fault_begin();
+  w->in_begin = 1;
+  r = sluice_save_begin(&save, w->engine, w->source.registry, sink, &o,
+                        world_on_saved);
+  w->in_begin = 0;
+  w->save = r == 0 ? save : NULL;
+  return r;
+}
+
+static void check_called(const world_t *w, outcome_t *out, unsigned wanted) {
+  if (w->done != wanted) {
+    complain(out, w->done > wanted ? "called back twice" : "never called back");
+  }
+  if (w->pauses != w->resumes || w->is_frozen) {
+    complain(out, "the host was not resumed once");
+  }
+}
+
+/* Under its name is the former image, or the whole of the new one. */
+static void check_former(const scenario_t *s, world_t *w, end_t *e,
+                         outcome_t *out) {
+  const void *data;
+  size_t len;
+
+  if (s->end != END_FILE) {
+    return;
+  }
+  end_collect(e, &data, &len);
+  if (len == FORMER_BYTES && memcmp(data, former, len) == 0) {
+    return;
+  }
+  out->is_new_there = 1;
+  if (check_image(w, data, len, w->instant) != NULL) {
+    complain(out, "the former image was lost");
+  }
+}
+
+static void judge_save(const scenario_t *s, world_t *w, end_t *e,
+                       outcome_t *out) {
+  const void *data;
+  size_t len;
+  const char *bad;
+
+  if (out->status != 0) {
+    check_former(s, w, e, out);
+    return;
+  }
+  end_collect(e, &data, &len);
+  out->expect = w->instant;
+  bad = check_image(w, data, len, w->instant);
+  if (bad != NULL) {
+    complain(out, bad);
+  }
+}
+
+static void run_save(const scenario_t *s, world_t *w, outcome_t *out) {
+  sluice_sink_t *sink = NULL;
+  end_t e;
+  int r;
+
+  if (s->end == END_FILE) {
+    fault_hold();
+    ends_write_file(former, FORMER_BYTES);
+    fault_release();
+  }
+  r = end_sink(&e, s->end, &w->loop, &sink);
+  if (r == 0) {
+    r = begin_save(s, w, sink);
+    if (r < 0) {
+      sluice_sink_free(sink);
+    }
+  }
+  out->begun = r;
+  world_run(w);
+  check_called(w, out, r == 0 ? 1 : 0);
+  out->status = r == 0 ? w->status : r;
+  out->error = w->error;
+  fault_hold();
+  judge_save(s, w, &e, out);
+  fault_release();
+  end_close(&e);
+}
+
+/* ---- restoring ---- */
+
+typedef struct image_s {
+  const scenario_t *of;
+  uint8_t *data;
+  size_t len;
+  uint64_t digest;
+} image_t;
+
+static image_t images[IMAGES_MAX];
+
+static void make_image(const scenario_t *s, image_t *image) {
+  scenario_t save = *s;
+  sluice_sink_t *sink = NULL;
+  const void *data;
+  world_t *w = malloc(sizeof(*w));
+  end_t e;
+
+  save.mode = SLUICE_CONVERGE;
+  if (world_open(w, s->parts) != 0 ||
+      end_sink(&e, END_MEMORY, &w->loop, &sink) != 0 ||
+      begin_save(&save, w, sink) != 0) {
+    fault_die("no image to restore");
+  }
+  world_run(w);
+  if (w->done != 1 || w->status != 0) {
+    fault_die(w->error.message);
+  }
+  end_collect(&e, &data, &image->len);
+  image->data = malloc(image->len);
+  memcpy(image->data, data, image->len);
+  image->digest = w->instant;
+  image->of = s;
+  end_close(&e);
+  (void)world_close(w);
+  free(w);
+}
+
+static const image_t *find_image(const scenario_t *s) {
+  int i = 0;
+
+  while (i < IMAGES_MAX - 1 && images[i].of != NULL && images[i].of != s) {
+    i++;
+  }
+  if (images[i].of == NULL) {
+    fault_hold();
+    make_image(s, &images[i]);
+    fault_release();
+  }
+  return &images[i];
+}
+
+void scenario_image(const scenario_t *s, const uint8_t **out, size_t *out_len) {
+  const image_t *image = find_image(s);
+
+  *out = image->data;
+  *out_len = image->len;
+}
+
+void scenario_forget_images(void) {
+  for (int i = 0; i < IMAGES_MAX; i++) {
+    free(images[i].data);
+    images[i] = (image_t){0};
+  }
+}
+
+static int begin_restore(world_t *w, sluice_source_t *source) {
+  const sluice_restore_options_t o = {.data = w, .stall_ms = STALL_MS};
+  sluice_restore_t *restore = NULL;
+  int r;
+
+  fault_begin();
+  w->in_begin = 1;
+  r = sluice_restore_begin(&restore, w->engine, w->target.registry, source, &o,
+                           world_on_restored);
+  w->in_begin = 0;
+  w->restore = r == 0 ? restore : NULL;
+  return r;
+}
+
+static void run_restore(const scenario_t *s, world_t *w, outcome_t *out) {
+  const image_t *image = find_image(s);
+  uint64_t before = place_digest(&w->target);
+  sluice_source_t *source = NULL;
+  end_t e;
+  int r = end_source(&e, s->end, &w->loop, image->data, image->len, &source);
+
+  if (r == 0) {
+    r = begin_restore(w, source);
+    if (r < 0) {
+      sluice_source_free(source);
+    }
+  }
+  out->begun = r;
+  world_run(w);
+  check_called(w, out, r == 0 ? 1 : 0);
+  out->status = r == 0 ? w->status : r;
+  out->error = w->error;
+  out->expect = out->status == 0 ? image->digest : before;
+  if (place_digest(&w->target) != out->expect) {
+    complain(out, out->status == 0 ? "what was restored is not right"
+                                   : "a failed restore left something");
+  }
+  end_close(&e);
+}
+
+/* ---- both ---- */
+
+void scenario_run(const scenario_t *s, world_t *w, outcome_t *out) {
+  memset(out, 0, sizeof(*out));
+  reset(w);
+  rigged_struck = "";
+  switch (s->kind) {
+  case SCENARIO_SAVE: run_save(s, w, out); break;
+  case SCENARIO_RESTORE: run_restore(s, w, out); break;
+  }
+  if (place_complaint(&w->source) != NULL) {
+    complain(out, place_complaint(&w->source));
+  }
+  if (place_complaint(&w->target) != NULL) {
+    complain(out, place_complaint(&w->target));
+  }
+}
+
+const char *scenario_check_next(world_t *w, sluice_format_t format) {
+  const scenario_t plain = {.format = format, .mode = SLUICE_CONVERGE};
+  const char *bad = NULL;
+  sluice_sink_t *sink = NULL;
+  const void *data;
+  size_t len;
+  end_t e;
+
+  if (w->engine == NULL && world_open_engine(w) != 0) {
+    return "no new engine";
+  }
+  world_change_all(w);
+  reset(w);
+  if (end_sink(&e, END_MEMORY, &w->loop, &sink) != 0 ||
+      begin_save(&plain, w, sink) != 0) {
+    return "the next save does not begin";
+  }
+  world_run(w);
+  if (w->done != 1 || w->status != 0) {
+    bad = "the next save fails";
+  } else {
+    end_collect(&e, &data, &len);
+    bad = check_image(w, data, len, w->instant);
+  }
+  end_close(&e);
+  return bad;
+}

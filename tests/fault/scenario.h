@@ -1,0 +1,44 @@
+/* scenario.h - one operation from begin to end, as a row of a table. */
+#ifndef SLUICE_FAULT_SCENARIO_H
+#define SLUICE_FAULT_SCENARIO_H
+
+#include "ends.h"
+#include "world.h"
+
+typedef enum scenario_kind_e {
+  SCENARIO_SAVE,
+  SCENARIO_RESTORE
+} scenario_kind_t;
+
+typedef struct scenario_s {
+  const char *name;
+  scenario_kind_t kind;
+  sluice_format_t format;
+  sluice_save_mode_t mode; /* of a save */
+  end_kind_t end;          /* the sink, or the source */
+  unsigned parts;          /* of the world */
+} scenario_t;
+
+/* What came of it. */
+typedef struct outcome_s {
+  int begun;  /* what begin returned; < 0: nothing was started */
+  int status; /* of the callback, or `begun` */
+  sluice_error_t error;
+  uint64_t expect;     /* digest of what is to be in the image, or restored */
+  char complaint[160]; /* what is wrong already; "" for nothing */
+  int is_new_there;    /* it failed, but the whole new image has the name */
+} outcome_t;
+
+/* Runs `s` in `w`. A save that says it succeeded has its image restored without
+ * faults and compared; a restore is compared, too. */
+void scenario_run(const scenario_t *s, world_t *w, outcome_t *out);
+
+/* Saves `w` as it is now, into memory, without faults, restores it beside and
+ * compares. NULL, or what is wrong. */
+const char *scenario_check_next(world_t *w, sluice_format_t format);
+
+/* A sound image for the restores of `s`; made once, kept. */
+void scenario_image(const scenario_t *s, const uint8_t **out, size_t *out_len);
+void scenario_forget_images(void);
+
+#endif

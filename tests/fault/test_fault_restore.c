@@ -1,0 +1,54 @@
+/* test_fault_restore.c - every way of failing, at every point of a restore. */
+#include <check.h>
+
+#include "faults.h"
+#include "suite.h"
+#include "sweep.h"
+
+#define NATIVE SLUICE_FORMAT_NATIVE
+#define QEMU3  SLUICE_FORMAT_QEMU3
+
+static const scenario_t scenarios[] = {
+    {"restore, native, source of the host's", SCENARIO_RESTORE, NATIVE,
+     SLUICE_CONVERGE, END_CUSTOM, WORLD_ALL},
+    {"restore, qemu3, source of the host's", SCENARIO_RESTORE, QEMU3,
+     SLUICE_CONVERGE, END_CUSTOM, WORLD_ALL},
+    {"restore, native, memory", SCENARIO_RESTORE, NATIVE, SLUICE_CONVERGE,
+     END_MEMORY, WORLD_ALL},
+    {"restore, native, file", SCENARIO_RESTORE, NATIVE, SLUICE_CONVERGE,
+     END_FILE, WORLD_ALL},
+    {"restore, qemu3, file", SCENARIO_RESTORE, QEMU3, SLUICE_CONVERGE, END_FILE,
+     WORLD_ALL},
+    {"restore, native, descriptor of a file", SCENARIO_RESTORE, NATIVE,
+     SLUICE_CONVERGE, END_FD_FILE, WORLD_ALL},
+    {"restore, native, pipe", SCENARIO_RESTORE, NATIVE, SLUICE_CONVERGE,
+     END_PIPE, WORLD_ALL},
+    {"restore, native, stream", SCENARIO_RESTORE, NATIVE, SLUICE_CONVERGE,
+     END_STREAM, WORLD_ALL},
+    {"restore, qemu3, stream", SCENARIO_RESTORE, QEMU3, SLUICE_CONVERGE,
+     END_STREAM, WORLD_ALL},
+};
+
+enum { ROWS = sizeof(scenarios) / sizeof(scenarios[0]) };
+
+START_TEST(a_restore_survives_every_fault_everywhere) {
+  for (size_t i = 0; i < all_faults_count; i++) {
+    if (fault_concerns(&all_faults[i], &scenarios[_i])) {
+      sweep_run(&scenarios[_i], &all_faults[i]);
+    }
+  }
+}
+END_TEST
+
+Suite *fault_restore_suite(void);
+
+Suite *fault_restore_suite(void) {
+  Suite *s = suite_create("fault_restore");
+  TCase *t = tcase_create("sweeps");
+
+  tcase_set_timeout(t, 600);
+  tcase_add_checked_fixture(t, sweep_setup, sweep_teardown);
+  tcase_add_loop_test(t, a_restore_survives_every_fault_everywhere, 0, ROWS);
+  suite_add_tcase(s, t);
+  return s;
+}
