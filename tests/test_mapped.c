@@ -49,10 +49,9 @@ START_TEST(the_memory_is_what_was_saved) {
   assert_mapped_all();
   ck_assert_int_eq(box.stats.way, ways[_i].way);
   ck_assert_int_eq(box.verified_status, 0);
-  ck_assert_uint_eq(box.stats.verified_bytes,
-                    ways[_i].way == SLUICE_RESTORE_MAPPED
-                        ? 0
-                        : box.stats.file_bytes);
+  ck_assert_uint_eq(
+      box.stats.verified_bytes,
+      ways[_i].way == SLUICE_RESTORE_MAPPED ? 0 : box.stats.file_bytes);
   assert_same();
 }
 END_TEST

@@ -111,9 +111,9 @@ static off_t first_hashes(void) {
 
 /* Everything but the pages and their hashes: refused before the commit. */
 START_TEST(damage_outside_of_the_pages_commits_nothing) {
-  static const sluice_restore_way_t each[] = {
-      SLUICE_RESTORE_MAPPED, SLUICE_RESTORE_MAPPED_VERIFY,
-      SLUICE_RESTORE_VERIFY_MAPPED};
+  static const sluice_restore_way_t each[] = {SLUICE_RESTORE_MAPPED,
+                                              SLUICE_RESTORE_MAPPED_VERIFY,
+                                              SLUICE_RESTORE_VERIFY_MAPPED};
   off_t hashes = first_hashes();
   off_t index = index_at();
   seed_t seed = seed_open(_i);
@@ -132,9 +132,9 @@ START_TEST(damage_outside_of_the_pages_commits_nothing) {
 END_TEST
 
 START_TEST(a_truncated_image_commits_nothing) {
-  static const sluice_restore_way_t each[] = {
-      SLUICE_RESTORE_MAPPED, SLUICE_RESTORE_MAPPED_VERIFY,
-      SLUICE_RESTORE_VERIFY_MAPPED};
+  static const sluice_restore_way_t each[] = {SLUICE_RESTORE_MAPPED,
+                                              SLUICE_RESTORE_MAPPED_VERIFY,
+                                              SLUICE_RESTORE_VERIFY_MAPPED};
 
   for (off_t len = image_len - 1; len >= 0; len -= 1 + len / 40) {
     ck_assert_int_eq(truncate(box.path, len), 0);

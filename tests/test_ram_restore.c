@@ -158,7 +158,7 @@ START_TEST(memory_that_cannot_be_discarded_is_zeroed) {
   open_ram(0, SLUICE_RAM_REMAP | SLUICE_RAM_IN_PLACE);
   declare();
   put_pages(3, 20, 7);
-  ck_assert_int_eq(deny_call(SYS_madvise, 0, EINVAL), 0);
+  ck_assert_int_eq(deny_call(SYS_mmap, BYTES, EINVAL), 0);
   assert_restores();
 }
 END_TEST

@@ -59,8 +59,8 @@ struct sluice_section_s {
   sluice__cont_t cont;
   void *session; /* the save or restore; NULL when none runs */
   sluice__section_stage_t stage;
-  uint32_t id; /* in the stream */
-  bool is_end; /* restore: the payload at hand is the last */
+  uint32_t id;     /* in the stream */
+  bool is_end;     /* restore: the payload at hand is the last */
   bool is_mapping; /* restore: its pages come by restore_map */
   sluice__stash_t stash;
   const void *stream_schema; /* inside restore_begin only */

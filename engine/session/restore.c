@@ -102,8 +102,7 @@ static int check_begin(const sluice_registry_t *registry,
   case SLUICE_RESTORE_EAGER:
   case SLUICE_RESTORE_MAPPED:
   case SLUICE_RESTORE_VERIFY_MAPPED: return 0;
-  case SLUICE_RESTORE_MAPPED_VERIFY:
-    return o->verified != NULL ? 0 : UV_EINVAL;
+  case SLUICE_RESTORE_MAPPED_VERIFY: return o->verified != NULL ? 0 : UV_EINVAL;
   }
   return UV_EINVAL;
 }
@@ -155,8 +154,7 @@ int sluice_restore_free(sluice_restore_t *restore) {
   if (restore == NULL) {
     return 0;
   }
-  if (restore->session.state != SLUICE__SESSION_OVER ||
-      restore->file.is_owed) {
+  if (restore->session.state != SLUICE__SESSION_OVER || restore->file.is_owed) {
     return UV_EBUSY;
   }
   if (restore->file.is_behind_open) {

@@ -53,8 +53,7 @@ struct sluice_restore_s {
 int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b);
 void sluice__restore_on_source(void *ctx, ptrdiff_t got);
 void sluice__restore_enter(sluice_restore_t *restore,
-                           sluice__restore_state_t state,
-                           sluice_phase_t phase);
+                           sluice__restore_state_t state, sluice_phase_t phase);
 
 /* restore_file.c */
 int sluice__restore_survey_turn(sluice_restore_t *restore);

@@ -132,8 +132,8 @@ ptrdiff_t sluice__restore_walk_read(sluice_restore_t *restore, void *buf,
   sluice__restore_file_t *f = &restore->file;
   const sluice_decoder_t *d = restore->decoder;
   bool hops = d->hooks.skips_pages && sluice__decoder_is_between(d);
-  ptrdiff_t got = sluice__walk_read(&f->walk, buf, len,
-                                    sluice__decoder_position(d), hops);
+  ptrdiff_t got =
+      sluice__walk_read(&f->walk, buf, len, sluice__decoder_position(d), hops);
 
   restore->is_source_busy = f->job.is_busy;
   return got;

@@ -47,7 +47,7 @@ typedef struct sluice__pieces_s {
 /* What is being read of the rest. */
 typedef struct sluice__rest_s {
   uint8_t *buf;
-  size_t from;    /* pieces of the rest that are in the buffer */
+  size_t from; /* pieces of the rest that are in the buffer */
   size_t to;
   uint64_t in_to; /* bytes of piece `to` that are, or were */
   uint64_t done;  /* bytes of piece `from` that were taken */

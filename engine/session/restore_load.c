@@ -153,9 +153,8 @@ static int check_kind(sluice_restore_t *restore, const sluice_decl_t *decl,
 static bool takes_mappings(const sluice_section_t *section) {
   const sluice_handler_t *h = section->handler;
 
-  return h->restore_map != NULL &&
-         (h->restore_unmappable == NULL ||
-          h->restore_unmappable(section->self) == 0);
+  return h->restore_map != NULL && (h->restore_unmappable == NULL ||
+                                    h->restore_unmappable(section->self) == 0);
 }
 
 static int begin_section(sluice_restore_t *restore, sluice_section_t *section,

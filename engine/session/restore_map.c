@@ -42,9 +42,9 @@ static bool join(sluice__piece_t *last, const sluice__index_run_t *run) {
 static int grow(sluice_restore_t *restore) {
   sluice__pieces_t *p = &restore->file.pieces;
   size_t cap = p->cap == 0 ? 1024 : p->cap * 2;
-  void *list = sluice__mem_resize(&restore->session.mem, p->list,
-                                  p->cap * sizeof(*p->list),
-                                  cap * sizeof(*p->list));
+  void *list =
+      sluice__mem_resize(&restore->session.mem, p->list,
+                         p->cap * sizeof(*p->list), cap * sizeof(*p->list));
 
   if (list == NULL) {
     return sluice__mem_error(&restore->session.mem);
@@ -72,8 +72,7 @@ int sluice__restore_on_index_run(void *ctx, const sluice__index_run_t *run) {
   sluice_section_t *section;
   int r;
 
-  if (run->at == 0 ||
-      (p->count > 0 && join(&p->list[p->count - 1], run))) {
+  if (run->at == 0 || (p->count > 0 && join(&p->list[p->count - 1], run))) {
     return 0;
   }
   section = find_section(restore, run->section_id);

@@ -31,9 +31,9 @@ static void read_rest(void *self) {
     uint64_t room = (REST_BYTES - rest->used) / piece->page_size *
                     (uint64_t)piece->page_size;
     uint64_t n = smaller(piece->bytes - rest->in_to, room);
-    ptrdiff_t got = sluice__file_read(restore->file.survey.fd,
-                                      rest->buf + rest->used, (size_t)n,
-                                      piece->at + rest->in_to);
+    ptrdiff_t got =
+        sluice__file_read(restore->file.survey.fd, rest->buf + rest->used,
+                          (size_t)n, piece->at + rest->in_to);
 
     if (n == 0 || got != (ptrdiff_t)n) {
       rest->code = n == 0 ? 0 : got < 0 ? (int)got : SLUICE_ETRUNCATED;

@@ -82,8 +82,7 @@ static int open_source(sluice_restore_t *restore) {
   return r == 1 ? SLUICE__MORE : SLUICE__WAIT;
 }
 
-static ptrdiff_t read_source(sluice_restore_t *restore, void *buf,
-                             size_t len) {
+static ptrdiff_t read_source(sluice_restore_t *restore, void *buf, size_t len) {
   ptrdiff_t got;
 
   if (restore->file.is_walking) {
@@ -195,7 +194,8 @@ static int map_turn(sluice_restore_t *restore, sluice__budget_t *b) {
 
 /* Every section has passed: now all of them, in one go. */
 static void commit(sluice_restore_t *restore) {
-  sluice__restore_enter(restore, SLUICE__RESTORE_COMMITTED, SLUICE_PHASE_COMMIT);
+  sluice__restore_enter(restore, SLUICE__RESTORE_COMMITTED,
+                        SLUICE_PHASE_COMMIT);
   for (sluice_section_t *at = restore->session.registry->first; at != NULL;
        at = at->next) {
     if (at->stage == SLUICE__SECTION_CHECKED &&

@@ -165,6 +165,9 @@ void sluice__session_fail(sluice__session_t *s, int code,
   if (s->error.code != 0 || s->state != SLUICE__SESSION_RUNNING) {
     return; /* later failures are consequences of the first */
   }
+  if (code == UV_ENOMEM && s->mem.hit_cap) {
+    code = SLUICE_ELIMIT; /* who asked for it cannot know why it was refused */
+  }
   describe(&s->error, code, section, offset, err);
   s->error.phase = s->phase;
   sluice__session_wake(s);
@@ -284,8 +287,7 @@ static int watch_step(sluice__cont_t *c, sluice__budget_t *b) {
   (void)b;
   note_rate(s);
   tell(s);
-  if (s->stall_ns != 0 && !s->is_sealed &&
-      now(s) - s->moved_ns > s->stall_ns) {
+  if (s->stall_ns != 0 && !s->is_sealed && now(s) - s->moved_ns > s->stall_ns) {
     sluice__session_fail(s, UV_ETIMEDOUT, s->current, s->bytes_done, NULL);
   }
   sluice__session_wake(s); /* an end that waits for its grace looks again */

@@ -312,10 +312,10 @@ static int refuse_page(sluice_decoder_t *d, const sluice__native_run_t *run,
 
 static void tell_damage(sluice_decoder_t *d, const sluice__native_run_t *run) {
   const sluice__decode_native_t *n = sluice__decode_native_of(d);
-  sluice_damage_t page = {
-      .offset = run->offset + (uint64_t)n->pages.in_run * n->pages.page_size,
-      .bytes = n->pages.page_size,
-      .at = d->window.offset};
+  sluice_damage_t page = {.offset = run->offset + (uint64_t)n->pages.in_run *
+                                                      n->pages.page_size,
+                          .bytes = n->pages.page_size,
+                          .at = d->window.offset};
 
   if (n->section != NULL) {
     page.instance = n->section->decl.instance;

@@ -44,8 +44,8 @@ int sluice__native_skip_pages(sluice_decoder_t *d) {
 }
 
 /* The last record that begins at `at` or before; NULL: none. */
-static const sluice__skipped_t *
-find_skipped(const sluice__decode_native_t *n, uint64_t at) {
+static const sluice__skipped_t *find_skipped(const sluice__decode_native_t *n,
+                                             uint64_t at) {
   size_t low = 0;
   size_t high = n->skipped_count;
 
@@ -93,11 +93,10 @@ int sluice__native_tell_entry(sluice_decoder_t *d,
   }
   if (entry->data != 0 &&
       !is_inside(find_skipped(n, entry->data), entry, region->page_size)) {
-    return SLUICE__NATIVE_REFUSE(
-        d, SLUICE_ECORRUPT,
-        "the index names %" PRIu64 " pages at %" PRIu64
-        ", where no record has them",
-        entry->count, entry->data);
+    return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
+                                 "the index names %" PRIu64 " pages at %" PRIu64
+                                 ", where no record has them",
+                                 entry->count, entry->data);
   }
   r = d->hooks.on_index_run(d->hooks.ctx, &run);
   if (r < 0) {

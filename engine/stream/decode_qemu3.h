@@ -89,8 +89,12 @@ typedef struct qemu3_s {
   size_t item_len; /* BYTES: delivered */
   size_t min;      /* BYTES: the next one's least length */
 
-  /* The description that was found ahead of the devices. */
-  bool is_gathered; /* the input's end was waited for */
+  /* The description that was found ahead of the devices. On an input that
+   * stays open its end is looked for while bytes come, each looked at once. */
+  size_t looked;        /* bytes from the head */
+  size_t next_end;      /* the nearest end that these announce; 0: none */
+  unsigned looks_again; /* through all of them, after a false end */
+  bool is_gathered;     /* the input's end was waited for */
   bool is_described;
   sluice__qemu_sections_t description;
 

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 typedef struct sluice__stretch_s {
-  size_t used;   /* in: bytes of whole records found so far; out: more */
-  size_t need;   /* out: bytes that must be at hand to go on; > len: read them */
+  size_t used; /* in: bytes of whole records found so far; out: more */
+  size_t need; /* out: bytes that must be at hand to go on; > len: read them */
   uint64_t skip; /* out: bytes behind `used` that are pages; 0: not known yet */
 } sluice__stretch_t;
 

@@ -25,7 +25,7 @@ typedef struct sluice__window_s {
   size_t both;  /* nor the old buffer and the new one, while it grows */
   uint64_t offset;
   uint64_t skipped; /* bytes of `offset` that never were at hand */
-  int code; /* UV_ENOMEM or SLUICE_ELIMIT once growing has failed */
+  int code;         /* UV_ENOMEM or SLUICE_ELIMIT once growing has failed */
   bool eof;
 } sluice__window_t;
 

@@ -32,7 +32,11 @@ static const char usage[] =
     "                      clients wait, a file takes the rest, or the save\n"
     "                      fails; slow\n"
     "  --preimage-memory BYTES\n"
-    "                      from where on; 16mb\n";
+    "                      from where on; 16mb\n"
+    "  --load eager|mapped|mapped-verify\n"
+    "                      read the image at the start, or serve at once and\n"
+    "                      read pages when they are used, verifying the file\n"
+    "                      meanwhile or not; mapped-verify\n";
 
 static bool parse_unsigned(const char *text, uint64_t max, uint64_t *out,
                            char **rest) {
@@ -122,6 +126,19 @@ static bool parse_policy(const char *text, sluice_ram_preimage_policy_t *out) {
   return true;
 }
 
+static bool parse_load(const char *text, sluice_restore_way_t *out) {
+  if (strcasecmp(text, "eager") == 0) {
+    *out = SLUICE_RESTORE_EAGER;
+  } else if (strcasecmp(text, "mapped") == 0) {
+    *out = SLUICE_RESTORE_MAPPED;
+  } else if (strcasecmp(text, "mapped-verify") == 0) {
+    *out = SLUICE_RESTORE_MAPPED_VERIFY;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 static bool parse_preimage_bytes(const char *text, uint64_t *out) {
   return parse_bytes(text, out) && *out >= PREIMAGE_MIN && *out <= PREIMAGE_MAX;
 }
@@ -139,6 +156,7 @@ static const struct option names[] = {
     {"stop-writes", required_argument, NULL, 'w'},
     {"preimages", required_argument, NULL, 'i'},
     {"preimage-memory", required_argument, NULL, 'y'},
+    {"load", required_argument, NULL, 'l'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
 
@@ -156,6 +174,7 @@ static bool take_option(options_t *o, int name, const char *value) {
   case 'w': return parse_yes(value, &o->stop_writes);
   case 'i': return parse_policy(value, &o->preimage_policy);
   case 'y': return parse_preimage_bytes(value, &o->preimage_bytes);
+  case 'l': return parse_load(value, &o->load);
   default: return false;
   }
 }
@@ -171,7 +190,8 @@ int options_parse(options_t *o, int argc, char **argv) {
                    .keep = 2,
                    .stop_writes = true,
                    .preimage_policy = SLUICE_RAM_SLOW,
-                   .preimage_bytes = (uint64_t)16 << 20};
+                   .preimage_bytes = (uint64_t)16 << 20,
+                   .load = SLUICE_RESTORE_MAPPED_VERIFY};
   while ((name = getopt_long(argc, argv, "h", names, NULL)) != -1) {
     if (name == 'h') {
       fputs(usage, stdout);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <sluice/ram.h>
+#include <sluice/restore.h>
 
 typedef struct options_s {
   const char *bind;
@@ -20,6 +21,7 @@ typedef struct options_s {
   bool stop_writes;    /* when saving by itself has failed */
   sluice_ram_preimage_policy_t preimage_policy;
   uint64_t preimage_bytes;
+  sluice_restore_way_t load; /* the image at the start */
 } options_t;
 
 /* 0; or 1 when --help was answered, or 2: what is wrong was said. */

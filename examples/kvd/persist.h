@@ -41,6 +41,8 @@ typedef struct persist_last_s {
   char error[256];
 } persist_last_t;
 
+struct attempt_s;
+
 typedef struct persist_s {
   uv_loop_t *loop;
   db_t *db;
@@ -52,6 +54,12 @@ typedef struct persist_s {
   uv_work_t work; /* old images are deleted by a thread */
   bool is_deleting;
   uint64_t oldest; /* image that is kept */
+
+  /* of the image that was restored */
+  struct attempt_s *attempt;   /* while it is being restored */
+  sluice_restore_t *behind;    /* being verified; NULL: not, or no more */
+  sluice_restore_stats_t load; /* as it was at last */
+  int verified;                /* 1: not known; 0: good; or an error */
 
   /* the save that runs */
   sluice_save_t *save; /* NULL: none */

@@ -84,6 +84,26 @@ static int put_save(const persist_t *p, char *out, size_t size) {
       now.error);
 }
 
+static const char *way_name(sluice_restore_way_t way) {
+  switch (way) {
+  case SLUICE_RESTORE_EAGER: return "eager";
+  case SLUICE_RESTORE_MAPPED: return "mapped";
+  case SLUICE_RESTORE_MAPPED_VERIFY: return "mapped-verify";
+  case SLUICE_RESTORE_VERIFY_MAPPED: return "verify-mapped";
+  }
+  return "";
+}
+
+static const char *verified_name(const persist_t *p) {
+  if (p->behind != NULL) {
+    return "running";
+  }
+  if (p->verified == 0) {
+    return "yes";
+  }
+  return p->verified < 0 ? "no" : "unknown";
+}
+
 void persist_info(const persist_t *p, char *out, size_t size) {
   size_t n = (size_t)put_redis(p, out, size);
 
@@ -94,9 +114,15 @@ void persist_info(const persist_t *p, char *out, size_t size) {
     snprintf(out + n, size - n,
              "restored_image:%llu\r\n"
              "restored_ms:%llu\r\n"
+             "restored_way:%s\r\n"
+             "restored_mapped_bytes:%llu\r\n"
+             "restored_verified:%s\r\n"
+             "restored_damaged_bytes:%llu\r\n"
              "images_kept:%zu\r\n"
              "loop_longest_turn_us:%llu\r\n",
-             (ull)p->restored, (ull)p->restore_ms, p->images.count,
+             (ull)p->restored, (ull)p->restore_ms, way_name(p->load.way),
+             (ull)p->load.mapped_bytes, verified_name(p),
+             (ull)p->load.damaged_bytes, p->images.count,
              (ull)(p->turn->longest_ns / 1000));
   }
 }

@@ -7,7 +7,12 @@
  * reason and stays where it is; the next older one is tried. When none is good
  * the server does not start. There are no
  * clients yet, so pages are read straight into the heap, and it is no matter
- * what a bad image leaves there. */
+ * what a bad image leaves there.
+ *
+ * With --load mapped the image's file is the heap until pages are written, and
+ * mapped-verify goes through it behind: damage is then found while clients are
+ * served, and said aloud: what is damaged is in use, and whether an older image
+ * is better is for the operator to judge. */
 #include "persist.h"
 
 #include <errno.h>
@@ -101,22 +106,59 @@ static int make_room(attempt_t *a) {
 /* --- reading --- */
 
 static void on_restored(sluice_restore_t *restore, int status) {
-  attempt_t *a = sluice_restore_data(restore);
+  persist_t *p = sluice_restore_data(restore);
+  attempt_t *a = p->attempt;
 
+  sluice_restore_stats(restore, &p->load);
   if (status < 0) {
     a->err = *sluice_restore_error(restore);
   }
-  (void)sluice_restore_free(restore);
+  /* Busy while it is verified behind. */
+  p->behind = sluice_restore_free(restore) == UV_EBUSY ? restore : NULL;
   a->is_over = true;
+}
+
+static void on_damaged(sluice_restore_t *restore,
+                       const sluice_damage_t *damage) {
+  persist_t *p = sluice_restore_data(restore);
+
+  printf("kvd: image %" PRIu64 " is damaged: %" PRIu64 " bytes at %" PRIu64
+         " of the heap, %" PRIu64 " of the file\n",
+         p->restored, damage->bytes, damage->offset, damage->at);
+  fflush(stdout);
+}
+
+static void on_verified(sluice_restore_t *restore, int status) {
+  persist_t *p = sluice_restore_data(restore);
+
+  sluice_restore_stats(restore, &p->load);
+  p->verified = status;
+  if (status == 0) {
+    printf("kvd: image %" PRIu64 " is verified\n", p->restored);
+  } else {
+    printf("kvd: image %" PRIu64 " is not verified: %s: %s\n", p->restored,
+           sluice_err_name(status), sluice_restore_error(restore)->message);
+  }
+  fflush(stdout);
+  (void)sluice_restore_free(restore);
+  p->behind = NULL;
 }
 
 /* The loop runs for this alone: nobody is served yet. */
 static int read_all(attempt_t *a, sluice_source_t *source,
                     sluice_registry_t *registry) {
-  const sluice_restore_options_t options = {.host = "kvd", .data = a};
+  const sluice_restore_options_t options = {.host = "kvd",
+                                            .data = a->p,
+                                            .way = a->p->options->load,
+                                            .damaged = on_damaged,
+                                            .verified = on_verified};
   sluice_restore_t *restore;
-  int r = sluice_restore_begin(&restore, a->p->engine, registry, source,
-                               &options, on_restored);
+  int r;
+
+  a->p->attempt = a;
+  a->p->verified = 1;
+  r = sluice_restore_begin(&restore, a->p->engine, registry, source, &options,
+                           on_restored);
 
   if (r != 0) {
     sluice_source_free(source);
@@ -153,7 +195,8 @@ static int read_into(attempt_t *a, const char *path,
   return r;
 }
 
-/* Every byte of it was checked by its checksums: the root will do. */
+/* Every byte of it was checked by its checksums, or will be: the root will do.
+ */
 static int attach(attempt_t *a) {
   heap_t *h = &a->p->db->heap;
 
@@ -178,6 +221,9 @@ static int try_image(attempt_t *a, const char *path) {
   }
   if (r == 0) {
     r = attach(a);
+  }
+  if (r != 0 && a->p->behind != NULL) {
+    sluice_restore_cancel(a->p->behind);
   }
   (void)sluice_registry_free(registry);
   return r;

@@ -14,7 +14,9 @@
 
 enum {
   CRON_MS = 100,
-  CRON_BUSY_MS = 5,        /* while there is something to free */
+  CRON_BUSY_MS = 5, /* while there is something to free */
+  CRON_STEPS = 16, /* between two looks whether a save has room: each may change
+                      four pages */
   CRON_BUDGET_NS = 300000, /* how long one turn of it may hold the loop */
   BACKLOG = 511
 };
@@ -161,8 +163,8 @@ static bool housekeep(server_t *s) {
 
   while ((reaping || expiring) && uv_hrtime() < end &&
          persist_may_write(&s->persist)) {
-    reaping = db_reap(&s->db, 100);
-    expiring = db_sweep(&s->db, 100) > 10;
+    reaping = db_reap(&s->db, CRON_STEPS);
+    expiring = db_sweep(&s->db, CRON_STEPS) > 1;
   }
   return reaping || expiring;
 }

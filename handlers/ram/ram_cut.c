@@ -44,8 +44,7 @@ static int guard_region(const sluice_ram_t *ram,
                         const sluice__ram_region_t *region,
                         sluice_error_t *err) {
   sluice_error_t why = {0};
-  int r =
-      sluice__guard_add(ram->cut.guard, region->base, region->bytes, &why);
+  int r = sluice__guard_add(ram->cut.guard, region->base, region->bytes, &why);
 
   if (r < 0 && region->is_mapped) {
     return sluice_fail(err, UV_ENOTSUP,

@@ -101,8 +101,7 @@ static int open_shadow(sluice_ram_t *ram, sluice__ram_region_t *region,
   int r = is_in_place(region)
               ? sluice__shadow_open_in_place(&region->shadow, region->base,
                                              region->pages, ram->page_shift,
-                                             can_remap(region),
-                                             region->is_mapped)
+                                             can_remap(region))
               : sluice__shadow_open(&region->shadow, region->base,
                                     region->pages, ram->page_shift);
 

@@ -35,7 +35,7 @@ typedef struct sluice__ram_region_s {
   uint64_t *marks;
   uint64_t *since;
   uint64_t *pending;
-  int is_mapped; /* pages of it are those of an image's file */
+  int is_mapped;           /* pages of it are those of an image's file */
   sluice__shadow_t shadow; /* while restoring */
 } sluice__ram_region_t;
 

@@ -122,7 +122,7 @@ int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
 
 int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
                                  uint64_t pages, uint32_t page_shift,
-                                 int can_discard, int was_mapped) {
+                                 int can_discard) {
   int r = open_marks(shadow, pages, page_shift);
 
   if (r != 0) {
@@ -130,7 +130,6 @@ int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
   }
   shadow->at = base;
   shadow->is_fresh = can_discard;
-  shadow->was_mapped = was_mapped;
   if (can_discard) {
     ask_for_huge(base, total_bytes(shadow));
   }
@@ -146,11 +145,9 @@ void sluice__shadow_close(sluice__shadow_t *shadow) {
   memset(shadow, 0, sizeof(*shadow));
 }
 
-/* Of a file's pages only those that were written would be given back. */
-static int discard(const sluice__shadow_t *shadow, uint8_t *at, size_t bytes) {
-  if (!shadow->was_mapped) {
-    return madvise(at, bytes, MADV_DONTNEED) == 0;
-  }
+/* Not MADV_DONTNEED: the pages may be a file's, from a former restore, of which
+ * only those that were written would be given back. */
+static int discard(uint8_t *at, size_t bytes) {
   if (mmap(at, bytes, PROT_READ | PROT_WRITE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
            0) == MAP_FAILED) {
@@ -168,8 +165,8 @@ int sluice__shadow_prepare(sluice__shadow_t *shadow) {
     return SLUICE_DONE;
   }
   shadow->prepared += n;
-  if (!discard(shadow, shadow->at + shadow->prepared - n, (size_t)n)) {
-    shadow->is_fresh = 0; /* locked memory, for one: zero it the long way */
+  if (!discard(shadow->at + shadow->prepared - n, (size_t)n)) {
+    shadow->is_fresh = 0; /* zero it the long way */
     shadow->prepared = total_bytes(shadow);
   }
   return SLUICE_MORE;

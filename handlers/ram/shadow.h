@@ -19,7 +19,6 @@ typedef struct sluice__shadow_s {
   uint32_t page_shift;
   int is_own;        /* `at` is a mapping of ours */
   int is_fresh;      /* what is not `written` is zero */
-  int was_mapped;    /* in place: old pages are partly a file's */
   int is_mapped;     /* pages of this restore are a file's */
   uint64_t prepared; /* bytes; in place: discarded up to here */
   uint64_t settled;  /* pages; in place: zeroed up to here */
@@ -28,11 +27,10 @@ typedef struct sluice__shadow_s {
 /* Memory of its own, as large as the region at `base`. UV_ENOMEM. */
 int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
                         uint64_t pages, uint32_t page_shift);
-/* The region itself. `can_discard`: its pages may be given back. `was_mapped`:
- * they may be a file's, and must be. UV_ENOMEM. */
+/* The region itself. `can_discard`: its pages may be replaced. UV_ENOMEM. */
 int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
                                  uint64_t pages, uint32_t page_shift,
-                                 int can_discard, int was_mapped);
+                                 int can_discard);
 /* Of what was never opened too. */
 void sluice__shadow_close(sluice__shadow_t *shadow);
 

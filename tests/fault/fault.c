@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -50,6 +49,14 @@ static void set_descriptors(rlim_t limit) {
 
   r.rlim_cur = limit;
   (void)setrlimit(RLIMIT_NOFILE, &r);
+}
+
+size_t fault_cap(void) {
+  enum { STEP = 8 * 1024 };
+
+  return armed[0].fault != NULL && armed[0].fault->kind == FAULT_CAP
+             ? ((size_t)armed[0].nth + 1) * STEP
+             : 0;
 }
 
 void fault_begin(void) {

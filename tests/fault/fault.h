@@ -21,6 +21,7 @@
 #define SLUICE_FAULT_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* What is counted: operations of one kind. */
 typedef enum fault_kind_e {
@@ -40,6 +41,7 @@ typedef enum fault_kind_e {
   FAULT_CLOSE,       /* close: it is closed all the same */
   FAULT_CONTROL,     /* fcntl, statx */
   FAULT_DESCRIPTORS, /* so many are left in the process */
+  FAULT_CAP,         /* the session may hold so many times 8 KiB */
   FAULT_HOST,        /* chances of the host to do something */
   FAULT_KINDS
 } fault_kind_t;
@@ -80,6 +82,8 @@ typedef struct fault_s {
 void fault_arm(const fault_t *fault, unsigned nth, fault_mode_t mode);
 /* A second one. */
 void fault_arm_too(const fault_t *fault, unsigned nth, fault_mode_t mode);
+/* What a session may hold; 0: no cap is armed. */
+size_t fault_cap(void);
 /* The operation begins now: what is not counted takes effect. */
 void fault_begin(void);
 void fault_disarm(void);

@@ -6,6 +6,7 @@
 const fault_t all_faults[] = {
     /* name, kind, style, what the operation says, what the session must say */
     {"the allocator refuses", FAULT_MEMORY, STYLE_FAIL, 0, UV_ENOMEM, false},
+    {"the cap is low", FAULT_CAP, STYLE_FAIL, 0, SLUICE_ELIMIT, true},
     {"malloc() refuses", FAULT_HEAP, STYLE_FAIL, ENOMEM, UV_ENOMEM, false},
     {"no mapping", FAULT_MAP, STYLE_FAIL, ENOMEM, UV_ENOMEM, false},
     {"the sink fails at once", FAULT_SINK, STYLE_FAIL, UV_ENOSPC, UV_ENOSPC,
@@ -53,6 +54,7 @@ const fault_t all_faults[] = {
      false},
     {"the host cancels twice and closes", FAULT_HOST, STYLE_TWICE, 0,
      UV_ECANCELED, false},
+    {"the host begins another", FAULT_HOST, STYLE_BEGIN, 0, 0, false},
     {"the pool is full", FAULT_HOST, STYLE_FILL, 0, UV_ETIMEDOUT, true},
     {"the host has no patience", FAULT_HOST, STYLE_SWITCH, 0, 0, false},
 };
@@ -88,6 +90,8 @@ bool fault_concerns(const fault_t *f, const scenario_t *s) {
   case FAULT_READ:
   case FAULT_CLOSE:
   case FAULT_CONTROL: return meets_calls(s);
+  case FAULT_HOST:
+    return f->style != STYLE_BEGIN || (s->parts & WORLD_DESTROYS) == 0;
   case FAULT_HANDLER: return (s->parts & WORLD_RIGGED) != 0;
   case FAULT_NONE:
   case FAULT_MEMORY:
@@ -95,7 +99,7 @@ bool fault_concerns(const fault_t *f, const scenario_t *s) {
   case FAULT_MAP:
   case FAULT_CLOCK:
   case FAULT_DESCRIPTORS:
-  case FAULT_HOST:
+  case FAULT_CAP:
   case FAULT_KINDS: break;
   }
   return true;

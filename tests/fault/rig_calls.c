@@ -15,17 +15,15 @@
 
 #include "fault.h"
 
-void (*rig_on_file_call)(const rig_file_call_t *call);
+size_t (*rig_on_file_call)(const rig_file_call_t *call);
 
 #define WRAP(result, name, arguments)                                          \
   result __real_##name arguments;                                              \
   result __wrap_##name arguments;                                              \
   result __wrap_##name arguments
 
-static void tell(rig_file_call_t call) {
-  if (rig_on_file_call != NULL) {
-    rig_on_file_call(&call);
-  }
+static size_t tell(rig_file_call_t call) {
+  return rig_on_file_call != NULL ? rig_on_file_call(&call) : 0;
 }
 
 WRAP(int, open, (const char *path, int flags, mode_t mode)) {
@@ -36,7 +34,9 @@ WRAP(int, openat, (int dir, const char *path, int flags, mode_t mode)) {
   if (fault_breaks(FAULT_OPEN)) {
     return -1;
   }
-  tell((rig_file_call_t){.name = "openat", .fd = dir, .from = path});
+  if ((flags & O_CREAT) != 0) {
+    (void)tell((rig_file_call_t){.call = RIG_CREATE, .fd = dir, .from = path});
+  }
   return __real_openat(dir, path, flags, mode);
 }
 
@@ -59,17 +59,38 @@ static struct iovec a_part(const struct iovec *iov) {
   return one;
 }
 
-WRAP(ssize_t, pwritev,
-     (int fd, const struct iovec *iov, int count, off_t offset)) {
+ssize_t __real_pwritev(int fd, const struct iovec *iov, int count,
+                       off_t offset);
+
+/* `most` bytes of it: a part of the first piece, if need be. */
+static ssize_t write_part(int fd, const struct iovec *iov, off_t offset,
+                          size_t most) {
+  struct iovec one = *iov;
+
+  one.iov_len = one.iov_len < most ? one.iov_len : most;
+  return __real_pwritev(fd, &one, 1, offset);
+}
+
+ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int count,
+                       off_t offset);
+ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int count,
+                       off_t offset) {
   int as = judge(FAULT_WRITE);
-  struct iovec one = a_part(iov);
+  size_t most;
 
   if (as < 0) {
     return -1;
   }
-  tell((rig_file_call_t){.name = "pwritev", .fd = fd, .offset = offset});
-  return as == 0 ? __real_pwritev(fd, &one, 1, offset)
-                 : __real_pwritev(fd, iov, count, offset);
+  most = tell((rig_file_call_t){.call = RIG_WRITE,
+                                .fd = fd,
+                                .offset = offset,
+                                .iov = iov,
+                                .count = count});
+  if (as == 0) {
+    most = a_part(iov).iov_len;
+  }
+  return most > 0 ? write_part(fd, iov, offset, most)
+                  : __real_pwritev(fd, iov, count, offset);
 }
 
 WRAP(ssize_t, writev, (int fd, const struct iovec *iov, int count)) {
@@ -132,7 +153,7 @@ WRAP(int, fsync, (int fd)) {
   if (fault_breaks(FAULT_SYNC)) {
     return -1;
   }
-  tell((rig_file_call_t){.name = "fsync", .fd = fd});
+  (void)tell((rig_file_call_t){.call = RIG_SYNC, .fd = fd});
   return __real_fcntl(fd, F_GETFD, 0) < 0 ? -1 : 0;
 }
 
@@ -140,12 +161,13 @@ WRAP(int, renameat, (int from, const char *a, int to, const char *b)) {
   if (fault_breaks(FAULT_RENAME)) {
     return -1;
   }
-  tell((rig_file_call_t){.name = "renameat", .fd = from, .from = a, .to = b});
+  (void)tell(
+      (rig_file_call_t){.call = RIG_RENAME, .fd = from, .from = a, .to = b});
   return __real_renameat(from, a, to, b);
 }
 
 WRAP(int, unlinkat, (int dir, const char *path, int flags)) {
-  tell((rig_file_call_t){.name = "unlinkat", .fd = dir, .from = path});
+  (void)tell((rig_file_call_t){.call = RIG_UNLINK, .fd = dir, .from = path});
   return __real_unlinkat(dir, path, flags);
 }
 
@@ -153,7 +175,7 @@ WRAP(int, unlinkat, (int dir, const char *path, int flags)) {
 WRAP(int, close, (int fd)) {
   int r;
 
-  tell((rig_file_call_t){.name = "close", .fd = fd});
+  (void)tell((rig_file_call_t){.call = RIG_CLOSE, .fd = fd});
   r = __real_close(fd);
   return fault_breaks(FAULT_CLOSE) ? -1 : r;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <uv.h>
 
@@ -19,18 +20,28 @@ long rig_heap_blocks(void);  /* of malloc(): library, tests and libuv */
 /* libuv's allocations are counted, too. Before its first use. */
 void rig_count_libuv(void);
 
-/* rig_calls.c: system calls as the library makes them. Called before each that
- * changes a file: open for writing, write, sync, rename, unlink; see
- * test_fault_crash.c. NULL: nobody. */
+/* rig_calls.c: system calls as the library makes them. `rig_on_file_call` is
+ * called before each that changes a file or a folder, from any thread; it
+ * returns bytes that the call may write at most, 0 for all. NULL: nobody. */
+typedef enum rig_call_e {
+  RIG_CREATE,
+  RIG_WRITE,
+  RIG_SYNC,
+  RIG_RENAME,
+  RIG_UNLINK,
+  RIG_CLOSE
+} rig_call_t;
+
 typedef struct rig_file_call_s {
-  const char *name;
+  rig_call_t call;
   int fd;           /* or that of the folder */
   const char *from; /* a name, if any */
   const char *to;
   off_t offset;
-  size_t len;
+  const struct iovec *iov; /* of a write */
+  int count;
 } rig_file_call_t;
-extern void (*rig_on_file_call)(const rig_file_call_t *call);
+extern size_t (*rig_on_file_call)(const rig_file_call_t *call);
 
 /* rig_time.c: time passes when the loop would sleep, and a microsecond with
  * each look at the clock; so nothing ever waits, and what hangs is found at

@@ -14,9 +14,10 @@ typedef struct scenario_s {
   const char *name;
   scenario_kind_t kind;
   sluice_format_t format;
-  sluice_save_mode_t mode; /* of a save */
-  end_kind_t end;          /* the sink, or the source */
-  unsigned parts;          /* of the world */
+  sluice_save_mode_t mode;  /* of a save */
+  end_kind_t end;           /* the sink, or the source */
+  unsigned parts;           /* of the world */
+  sluice_restore_way_t way; /* of a restore */
 } scenario_t;
 
 /* What came of it. */

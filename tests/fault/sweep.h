@@ -29,10 +29,7 @@ const char *sweep_once(const scenario_t *s, const fault_t *f, unsigned nth,
 
 /* Checked fixtures of all suites. */
 void sweep_setup(void);
+void sweep_folder_setup(void); /* no more than the folder for files */
 void sweep_teardown(void);
-
-/* Adds to the closing table of `./dev faults`: see $SLUICE_FAULT_TALLY. */
-void sweep_tally(const char *what, unsigned scenarios, unsigned faults,
-                 unsigned bad);
 
 #endif

@@ -25,7 +25,8 @@ enum {
   HIGH_PAGES = 4,
   RAM_PAGES = LOW_PAGES + HIGH_PAGES,
   DOC_BYTES = 3000,
-  TAPE_BYTES = 9000
+  TAPE_BYTES = 9000,
+  PLACE_KEYS = 5 /* of its table */
 };
 
 /* What a world is made of; sections come in this order. */
@@ -35,9 +36,11 @@ enum {
   WORLD_FIELDS = 1 << 2,
   WORLD_TABLE = 1 << 3,
   WORLD_RIGGED = 1 << 4,
-  WORLD_ARMS = 1 << 5,  /* ... and one of these is armed, and released */
-  WORLD_WP = 1 << 6,    /* ram is tracked by the kernel */
-  WORLD_STILL = 1 << 7, /* the host does not write by itself */
+  WORLD_ARMS = 1 << 5,     /* ... and one of these is armed, and released */
+  WORLD_WP = 1 << 6,       /* ram is tracked by the kernel */
+  WORLD_DESTROYS = 1 << 8, /* the host frees all of it in the callback */
+  WORLD_MAPS = 1 << 9,     /* all of ram may be replaced by mappings */
+  WORLD_STILL = 1 << 7,    /* the host does not write by itself */
   WORLD_ALL =
       WORLD_RAM | WORLD_BLOBS | WORLD_FIELDS | WORLD_TABLE | WORLD_RIGGED
 };
@@ -77,7 +80,15 @@ typedef struct world_s {
   sluice_progress_t progress;
   unsigned pauses, resumes, cuts;
   uint64_t instant; /* digest of the source at the pause, or the cut */
-  void (*on_over)(struct world_s *w); /* in the callback, before the free */
+
+  /* A save beside it, begun at one of the host's chances. */
+  sluice_save_t *side;
+  unsigned side_begun, side_done;
+  int side_status;
+  void *side_data;
+  size_t side_len;
+  const char *complaint; /* of what the host met; NULL: none */
+  int is_destroyed;      /* what the operation was about is no more */
 } world_t;
 
 /* Returns 0, or the code of what failed; then it is closed again. */
@@ -86,12 +97,19 @@ int world_open(world_t *w, unsigned parts);
 const char *world_close(world_t *w);
 
 int world_open_engine(world_t *w);
+void world_close_engine(world_t *w);
 
 /* The host writes to its state, here and there. */
 void world_change(world_t *w);
 /* ... to all of it. */
 void world_change_all(world_t *w);
 
+void world_wake(world_t *w);
+
+/* place.c; the second returns 0, or why the registry cannot go. */
+int place_open(place_t *p, unsigned parts, unsigned seed);
+int place_close(place_t *p);
+const char *place_key(int i);
 /* Of all of its state. */
 uint64_t place_digest(place_t *p);
 /* Sections whose end hooks were not called as often as their begin hooks, or

@@ -58,7 +58,7 @@ one_instant() { # SEED OPTIONS...
   anew "$@"
   fill_up 30000
   "$MODEL" "$port" "$seed" 20000 "$work/model" >"$work/model.out" ||
-    wrong "model, seed $seed: $?"
+    wrong "model, seed $seed: $(cat "$work/model.out" "$work/kvd.out")"
   crash
   "$IMAGE" "$images" "$work/model" >"$work/image.out" ||
     wrong "the image is not what it was, seed $seed, options: $*"
@@ -155,6 +155,53 @@ damaged_images() {
     wrong "it starts though no image is good"
   fi
   grep -q 'cannot restore' "$work/kvd.err" || wrong "it does not say why"
+}
+
+verified() { # yes|no
+  wait_for sh -c "redis-cli -p $port info persistence |
+    grep -q restored_verified:$1"
+}
+
+# The same from every way of loading, also when it is saved again from there.
+loaded_ways() {
+  anew
+  fill_up 20000
+  head -c 3000000 /dev/urandom >"$work/value"
+  cli -x set large <"$work/value" >/dev/null
+  says OK save
+  keys=$(cli dbsize)
+  crash
+  for way in mapped mapped-verify eager mapped; do
+    serve --load "$way"
+    [ "$(info restored_way)" = "$way" ] || wrong "loaded $(info restored_way)"
+    [ "$(info restored_mapped_bytes)" -gt 10000000 ] || [ "$way" = eager ] ||
+      wrong "nothing is mapped"
+    [ "$way" = mapped ] || verified yes
+    says "$keys" dbsize
+    cli get large | head -c 3000000 | cmp -s - "$work/value" ||
+      wrong "a large value is another one, loaded $way"
+    redis-benchmark -p "$port" -t set -n 5000 -r 20000 -d 900 -P 16 -q \
+      >/dev/null
+    says OK set "key of $way" "$way"
+    keys=$(cli dbsize)
+    says OK save
+    crash
+  done
+}
+
+damage_behind() {
+  anew
+  head -c 30000000 /dev/urandom >"$work/value"
+  cli -x set large <"$work/value" >/dev/null
+  says OK save
+  crash
+  flip "$images/kvd.image.1" 20000000
+  serve --load mapped-verify
+  verified no
+  logs 'image 1 is damaged: 4096 bytes at '
+  says 30000000 strlen large # it is served all the same
+  [ "$(info restored_damaged_bytes)" = 4096 ] || wrong "damaged bytes"
+  stop
 }
 
 no_room() {
@@ -269,6 +316,8 @@ fast() {
   restored_to_clients
   full_memory
   damaged_images
+  loaded_ways
+  damage_behind
   no_room
   killed_while_saving
   commands
