@@ -42,7 +42,7 @@ static void serve(load_t *l, uint64_t now) {
     sluice_ram_dirty(l->host.ram, 0, page * PAGE, 8);
   }
   memcpy(l->memory + page * PAGE, &now, sizeof(now));
-  histogram_add(&l->latency, now - l->due, 1);
+  histogram_add(&l->latency, now - l->due);
   l->due += EVERY_NS;
 }
 
@@ -89,7 +89,7 @@ static void load_stop(load_t *l) {
 static void print_curve(FILE *table, const char *name, const histogram_t *h) {
   for (double beyond = 50; beyond > 100.0 / (double)h->total; beyond /= 2) {
     (void)fprintf(table, "%s\t%.6g\t%.6g\n", name, 100 / beyond,
-                  (double)histogram_at(h, 100 - beyond) / 1000);
+                  (double)histogram_at(h, 1 - beyond / 100) / 1000);
   }
 }
 
@@ -100,7 +100,7 @@ static void tell(bench_t *b, const char *name, const load_t *l) {
   for (size_t i = 0; i < sizeof(percents) / sizeof(*percents); i++) {
     (void)snprintf(label, sizeof(label), "p%g", percents[i]);
     bench_tell(b, name, label, "us",
-               (double)histogram_at(&l->latency, percents[i]) / 1000);
+               (double)histogram_at(&l->latency, percents[i] / 100) / 1000);
   }
   bench_tell(b, name, "longest turn", "us", (double)l->longest_turn / 1000);
   if (b->table != NULL) {

@@ -1,10 +1,12 @@
 /* bench_peers.c - the same memory, the same sinks, and what else there is.
  *
  * Out, to a reader that is the same for all: plain writes, native, qemu3, a
- * fork whose child writes, and QEMU, which is given the very descriptor. Into
- * files, of the same size. In: QEMU's -incoming and ours, the same stream. What
- * is not installed, or not allowed, is left out and said so. Redis and CRIU
- * have their own rounds: they save their own memory, of the same size. */
+ * fork whose child writes, and QEMU, which is given the very descriptor. Where
+ * it takes none, it has the same kind of reader: `exec:` cat, and multifd one
+ * for each channel. Into files, of the same size. In: QEMU's -incoming and
+ * ours, the same stream. What is not installed, or not allowed, is left out and
+ * said so. Redis and CRIU have their own rounds: they save their own memory, of
+ * the same size. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -27,9 +29,15 @@ typedef enum way_e {
   WAY_NATIVE,
   WAY_QEMU3,
   WAY_FORK,
-  WAY_QEMU
+  WAY_QEMU,
+  WAY_MULTIFD
 } way_t;
-enum { WAYS = WAY_QEMU + 1, INTO_FILE = -1 };
+enum {
+  WAYS = WAY_MULTIFD + 1,
+  INTO_FILE = -1,
+  INTO_COMMAND = -2,
+  MULTIFD_CHANNELS = 2
+};
 
 typedef struct peers_s {
   host_t host;
@@ -37,14 +45,15 @@ typedef struct peers_s {
   size_t bytes;
   qemu_t qemu;
   bool has_qemu;
-  char path[512];   /* of a file to write */
-  uint64_t fork_ns; /* the longest */
+  char path[512];    /* of a file to write */
+  char command[600]; /* that reads */
+  uint64_t fork_ns;  /* the longest */
 } peers_t;
 
 typedef struct job_s {
   peers_t *peers;
   way_t way;
-  int channel; /* a channel_kind_t or INTO_FILE */
+  int channel; /* a channel_kind_t or INTO_... */
 } job_t;
 
 static const char *save(peers_t *p, sluice_format_t format, int fd) {
@@ -76,9 +85,7 @@ static const char *fork_and_write(peers_t *p, int fd) {
 }
 
 static const char *run_qemu(peers_t *p, int fd) {
-  return qemu_give(&p->qemu, fd) &&
-                 qemu_run(&p->qemu, "{\"execute\":\"migrate\",\"arguments\":{"
-                                    "\"uri\":\"fd:bench\"}}") &&
+  return qemu_give(&p->qemu, fd) && qemu_migrate(&p->qemu, "fd:bench") &&
                  qemu_await(&p->qemu)
              ? NULL
              : "QEMU failed";
@@ -94,15 +101,22 @@ static const char *write_to(const job_t *job, int fd) {
   case WAY_QEMU3: return save(p, SLUICE_FORMAT_QEMU3, fd);
   case WAY_FORK: return fork_and_write(p, fd);
   case WAY_QEMU: return run_qemu(p, fd);
+  case WAY_MULTIFD: break; /* makes its connections itself */
   }
   return NULL;
+}
+
+static int open_channel(const job_t *job, channel_t *c) {
+  return job->channel == INTO_COMMAND
+             ? channel_to_command(c, job->peers->command)
+             : channel_to_reader(c, (channel_kind_t)job->channel);
 }
 
 static const char *run_channel(const job_t *job, bench_sample_t *out) {
   const char *error;
   channel_t c;
 
-  if (channel_to_reader(&c, (channel_kind_t)job->channel) != 0) {
+  if (open_channel(job, &c) != 0) {
     return strerror(errno);
   }
   bench_sample_begin(out);
@@ -112,6 +126,41 @@ static const char *run_channel(const job_t *job, bench_sample_t *out) {
   }
   bench_sample_end(out);
   return error;
+}
+
+/* QEMU connects by itself: the stream, and its channels for pages. */
+static const char *run_multifd(const job_t *job, bench_sample_t *out) {
+  qemu_t *q = &job->peers->qemu;
+  const char *error = "QEMU failed";
+  unsigned port;
+  char uri[64];
+  channel_t c;
+
+  if (channel_to_readers(&c, 1 + MULTIFD_CHANNELS, &port) != 0) {
+    return strerror(errno);
+  }
+  (void)snprintf(uri, sizeof(uri), "tcp:127.0.0.1:%u", port);
+  bench_sample_begin(out);
+  if (qemu_migrate(q, uri) && qemu_await(q)) {
+    error = channel_close(&c) == 0 ? NULL : "a reader failed";
+  } else {
+    channel_kill(&c);
+  }
+  bench_sample_end(out);
+  return error;
+}
+
+/* QEMU starts the command by itself. */
+static const char *run_exec(const job_t *job, bench_sample_t *out) {
+  qemu_t *q = &job->peers->qemu;
+  char uri[700];
+  bool is_good;
+
+  (void)snprintf(uri, sizeof(uri), "exec:%s", job->peers->command);
+  bench_sample_begin(out);
+  is_good = qemu_migrate(q, uri) && qemu_await(q) && qemu_settle(q);
+  bench_sample_end(out);
+  return is_good ? NULL : "QEMU failed";
 }
 
 /* A new file, made durable where it is on a disk. */
@@ -132,45 +181,74 @@ static const char *run_file(const job_t *job, bench_sample_t *out) {
   return error;
 }
 
+static const char *run_target(const job_t *job, bench_sample_t *out) {
+  if (job->way == WAY_MULTIFD) {
+    return run_multifd(job, out);
+  }
+  if (job->channel == INTO_FILE) {
+    return run_file(job, out);
+  }
+  if (job->channel == INTO_COMMAND) {
+    (void)unlink(job->peers->path);
+    if (job->way == WAY_QEMU) {
+      return run_exec(job, out);
+    }
+  }
+  return run_channel(job, out);
+}
+
 static const char *run_job(void *ctx, uint64_t count, bench_sample_t *out) {
   const job_t *job = ctx;
-  bool is_qemu = job->way == WAY_QEMU;
+  qemu_t *q = &job->peers->qemu;
   const char *error;
-  uint64_t before = 0;
+  uint64_t before;
 
   (void)count; /* whole runs: always 1 */
-  if (is_qemu) {
-    if (!qemu_rewind(&job->peers->qemu)) {
-      return "QEMU does not go on";
-    }
-    before = qemu_cpu_ns(&job->peers->qemu);
+  if (job->way < WAY_QEMU) {
+    return run_target(job, out);
   }
-  error =
-      job->channel == INTO_FILE ? run_file(job, out) : run_channel(job, out);
-  if (is_qemu) {
-    out->cpu_ns += qemu_cpu_ns(&job->peers->qemu) - before;
+  if (!qemu_rewind(q) ||
+      !qemu_set_channels(q, job->way == WAY_MULTIFD ? MULTIFD_CHANNELS : 0)) {
+    return "QEMU does not go on";
   }
+  before = qemu_cpu_ns(q);
+  error = run_target(job, out);
+  out->cpu_ns += qemu_cpu_ns(q) - before;
   return error;
+}
+
+static size_t ways_to(const peers_t *p, int channel) {
+  if (!p->has_qemu) {
+    return WAY_QEMU;
+  }
+  return channel == CHANNEL_TCP ? WAYS : WAY_MULTIFD;
 }
 
 static void bench_sink(bench_t *b, peers_t *p, const char *name, int channel) {
   job_t jobs[WAYS];
-  bench_variant_t variants[WAYS] = {{"plain", run_job, &jobs[0]},
-                                    {"native", run_job, &jobs[1]},
-                                    {"qemu3", run_job, &jobs[2]},
-                                    {"fork", run_job, &jobs[3]},
-                                    {"QEMU", run_job, &jobs[4]}};
+  bench_variant_t variants[WAYS] = {
+      {"plain", run_job, &jobs[0]}, {"native", run_job, &jobs[1]},
+      {"qemu3", run_job, &jobs[2]}, {"fork", run_job, &jobs[3]},
+      {"QEMU", run_job, &jobs[4]},  {"multifd", run_job, &jobs[5]}};
   const bench_case_t c = {.name = name,
                           .bytes = (double)p->bytes,
                           .is_whole = true,
                           .variants = variants,
-                          .variant_count = p->has_qemu ? WAYS : WAYS - 1};
+                          .variant_count = ways_to(p, channel)};
 
   for (size_t i = 0; i < WAYS; i++) {
     jobs[i] = (job_t){.peers = p, .way = (way_t)i, .channel = channel};
   }
   bench_run(b, &c);
   (void)unlink(p->path);
+}
+
+/* The pipe is of 64 KiB and the reader is cat, for all of them. */
+static void bench_commands(bench_t *b, peers_t *p) {
+  (void)snprintf(p->command, sizeof(p->command), "cat >/dev/null");
+  bench_sink(b, p, "out: exec, null", INTO_COMMAND);
+  (void)snprintf(p->command, sizeof(p->command), "cat >%s", p->path);
+  bench_sink(b, p, "out: exec, tmpfs", INTO_COMMAND);
 }
 
 static void bench_sinks(bench_t *b, peers_t *p) {
@@ -180,6 +258,7 @@ static void bench_sinks(bench_t *b, peers_t *p) {
   (void)snprintf(p->path, sizeof(p->path), "/dev/shm/sluice-bench.%ld",
                  (long)getpid());
   bench_sink(b, p, "out: tmpfs", INTO_FILE);
+  bench_commands(b, p);
   (void)snprintf(p->path, sizeof(p->path), "%.400s/sluice-bench.%ld", b->folder,
                  (long)getpid());
   bench_sink(b, p, "out: disk, fsync", INTO_FILE);
@@ -263,6 +342,8 @@ static int save_stream(peers_t *p) {
 }
 
 static void bench_incoming(bench_t *b, peers_t *p) {
+  static const char *const names[] = {"in: fd, a file on tmpfs",
+                                      "in: fd, a unix socket"};
   incoming_t in = {.peers = p};
   const bench_variant_t variants[] = {{"QEMU", restore_qemu, &in},
                                       {"qemu3", restore_ours, &in}};
@@ -273,12 +354,14 @@ static void bench_incoming(bench_t *b, peers_t *p) {
   FILE *table = b->table;
 
   b->table = NULL; /* these are beside QEMU, the plot's beside plain writes */
-  in.file = save_stream(p);
-  c.name = "in: fd, a file on tmpfs";
-  bench_run(b, &c);
-  in.is_socket = true;
-  c.name = "in: fd, a unix socket";
-  bench_run(b, &c);
+  in.file = bench_wants(b, names[0]) || bench_wants(b, names[1])
+                ? save_stream(p)
+                : -1;
+  for (int i = 0; i < 2; i++) {
+    in.is_socket = i == 1;
+    c.name = names[i];
+    bench_run(b, &c);
+  }
   (void)close(in.file);
   b->table = table;
 }
@@ -327,8 +410,8 @@ int main(int argc, char **argv) {
   }
   bench_sinks(&b, &p);
   if (p.has_qemu) {
+    qemu_close(&p.qemu); /* its memory is the next one's */
     bench_incoming(&b, &p);
-    qemu_close(&p.qemu);
   }
   host_close(&p.host);
   peer_redis(&b);

@@ -3,7 +3,10 @@
  * The same stream into the same memory, in turn: by a reader that only puts the
  * pages where they belong (plain_reader.h), and restored, every checksum looked
  * at. Then as QEMU's stream, for which there is no such reader here. Memory is
- * touched, or as fresh from mmap(); in place, or beside and then moved in. */
+ * touched, or as fresh from mmap(); in place, or beside and then moved in.
+ *
+ * Pages of zeros: beside memset(). By mapping: until the commit, and until each
+ * page has been read once, for that is when a mapping pays. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,11 +20,17 @@
 #include "memory.h"
 #include "plain_reader.h"
 
-typedef enum way_e { WAY_PLAIN, WAY_NATIVE, WAY_QEMU3 } way_t;
-enum { WAYS = WAY_QEMU3 + 1, FROM_FILE = -1 };
+typedef enum way_e {
+  WAY_PLAIN,
+  WAY_NATIVE,
+  WAY_QEMU3,
+  STREAMS,
+  WAY_MEMSET = STREAMS
+} way_t;
+enum { FROM_FILE = -1, PAGE = 4096 };
 
 typedef struct stage_s {
-  int files[WAYS]; /* the streams, on tmpfs; the plain reader's is native */
+  int files[STREAMS]; /* the streams, on tmpfs; the plain reader's is native */
   const uint8_t *state;
   uint8_t *target;
   size_t bytes;
@@ -33,6 +42,9 @@ typedef struct job_s {
   way_t way;
   int channel; /* a channel_kind_t or FROM_FILE */
   bool is_fresh;
+  bool is_anew; /* touched, but not before this run */
+  sluice_restore_way_t by;
+  bool is_read; /* each page, afterwards */
 } job_t;
 
 static const char *restore_from(const job_t *job, int fd) {
@@ -43,8 +55,15 @@ static const char *restore_from(const job_t *job, int fd) {
                ? NULL
                : "the plain reader failed";
   }
-  return sluice_source_fd(&source, fd) < 0 ? "no source"
-                                           : host_restore(job->host, source);
+  return sluice_source_fd(&source, fd) < 0
+             ? "no source"
+             : host_restore_by(job->host, source, job->by);
+}
+
+static void read_pages(const uint8_t *data, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += PAGE) {
+    (void)*(const volatile uint8_t *)(data + at);
+  }
 }
 
 static const char *run_file(const job_t *job, bench_sample_t *out) {
@@ -54,8 +73,17 @@ static const char *run_file(const job_t *job, bench_sample_t *out) {
   (void)lseek(file, 0, SEEK_SET);
   bench_sample_begin(out);
   error = restore_from(job, file);
+  if (job->is_read) {
+    read_pages(job->stage->target, job->stage->bytes);
+  }
   bench_sample_end(out);
   return error;
+}
+
+static void run_memset(const job_t *job, bench_sample_t *out) {
+  bench_sample_begin(out);
+  memset(job->stage->target, 0, job->stage->bytes);
+  bench_sample_end(out);
 }
 
 /* The clock starts when the writer has begun. */
@@ -79,17 +107,33 @@ static const char *run_channel(const job_t *job, bench_sample_t *out) {
   return error;
 }
 
+static void prepare(const job_t *job) {
+  const stage_t *stage = job->stage;
+
+  if (job->is_fresh) {
+    memory_renew(stage->target, stage->bytes);
+  } else if (job->is_anew) {
+    memory_renew(stage->target, stage->bytes);
+    memset(stage->target, 0xa5, stage->bytes);
+  }
+}
+
 static const char *run_job(void *ctx, uint64_t count, bench_sample_t *out) {
   const job_t *job = ctx;
-  const char *error;
+  const char *error = NULL;
 
   (void)count; /* whole runs: always 1 */
-  if (job->is_fresh) {
-    memory_forget(job->stage->target, job->stage->bytes);
+  prepare(job);
+  if (job->way == WAY_MEMSET) {
+    run_memset(job, out);
+  } else if (job->channel == FROM_FILE) {
+    error = run_file(job, out);
+  } else {
+    error = run_channel(job, out);
   }
-  error =
-      job->channel == FROM_FILE ? run_file(job, out) : run_channel(job, out);
-  out->longest_ns = job->way == WAY_PLAIN ? 0 : job->host->longest_turn_ns;
+  out->longest_ns = job->way == WAY_NATIVE || job->way == WAY_QEMU3
+                        ? job->host->longest_turn_ns
+                        : 0;
   return error;
 }
 
@@ -100,27 +144,95 @@ static void check(bench_t *b, const stage_t *stage, const char *name) {
   }
 }
 
-static void bench_from(bench_t *b, const char *name, const job_t *model) {
-  job_t jobs[WAYS];
-  bench_variant_t variants[WAYS] = {{"plain", run_job, &jobs[0]},
-                                    {"native", run_job, &jobs[1]},
-                                    {"qemu3", run_job, &jobs[2]}};
+static void bench_jobs(bench_t *b, const char *name,
+                       const bench_variant_t *variants, size_t count) {
+  const job_t *job = variants->ctx;
   const bench_case_t c = {.name = name,
-                          .bytes = (double)model->stage->bytes,
+                          .bytes = (double)job->stage->bytes,
                           .is_whole = true,
                           .variants = variants,
-                          .variant_count = WAYS};
+                          .variant_count = count};
 
-  if (!bench_wants(b, name)) {
-    return;
+  if (bench_wants(b, name)) {
+    memset(job->stage->target, 0xa5, job->stage->bytes);
+    bench_run(b, &c);
+    check(b, job->stage, name);
   }
-  for (size_t i = 0; i < WAYS; i++) {
-    jobs[i] = *model;
-    jobs[i].way = (way_t)i;
+}
+
+/* `first` is what the others are beside. */
+static void bench_from(bench_t *b, const char *name, const job_t *model,
+                       way_t first) {
+  job_t jobs[] = {*model, *model, *model};
+  const bench_variant_t variants[] = {
+      {first == WAY_PLAIN ? "plain" : "memset", run_job, &jobs[0]},
+      {"native", run_job, &jobs[1]},
+      {"qemu3", run_job, &jobs[2]}};
+
+  jobs[0].way = first;
+  jobs[1].way = WAY_NATIVE;
+  jobs[2].way = WAY_QEMU3;
+  bench_jobs(b, name, variants, sizeof(variants) / sizeof(*variants));
+}
+
+/* An image from a file, in all ways that there are. */
+static void bench_ways(bench_t *b, const char *name, const job_t *model) {
+  job_t jobs[] = {*model, *model, *model, *model, *model};
+  const bench_variant_t variants[] = {{"plain", run_job, &jobs[0]},
+                                      {"eager", run_job, &jobs[1]},
+                                      {"mapped", run_job, &jobs[2]},
+                                      {"verify-mapped", run_job, &jobs[3]},
+                                      {"mapped-verify", run_job, &jobs[4]}};
+
+  for (size_t i = 1; i < sizeof(jobs) / sizeof(*jobs); i++) {
+    jobs[i].way = WAY_NATIVE;
   }
-  memset(model->stage->target, 0xa5, model->stage->bytes);
-  bench_run(b, &c);
-  check(b, model->stage, name);
+  jobs[2].by = SLUICE_RESTORE_MAPPED;
+  jobs[3].by = SLUICE_RESTORE_VERIFY_MAPPED;
+  jobs[4].by = SLUICE_RESTORE_MAPPED_VERIFY;
+  bench_jobs(b, name, variants, sizeof(variants) / sizeof(*variants));
+}
+
+static void bench_mapping(bench_t *b, const stage_t *stage) {
+  static const char *const names[] = {"mapped, fresh", "mapped, touched",
+                                      "mapped, fresh, each page read",
+                                      "mapped, touched, each page read"};
+  const host_config_t config = {.base = stage->target,
+                                .bytes = stage->bytes,
+                                .region_flags =
+                                    SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP,
+                                .tracker = SLUICE_RAM_STATIC};
+  host_t host;
+
+  host_open(&host, &config);
+  for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+    const job_t job = {.stage = stage,
+                       .host = &host,
+                       .channel = FROM_FILE,
+                       .is_fresh = i % 2 == 0,
+                       .is_anew = true,
+                       .is_read = i >= 2};
+
+    bench_ways(b, names[i], &job);
+  }
+  host_close(&host);
+  memory_renew(stage->target, stage->bytes); /* the file's no longer */
+}
+
+static void bench_zeros(bench_t *b, const stage_t *stage) {
+  const host_config_t config = {.base = stage->target,
+                                .bytes = stage->bytes,
+                                .region_flags = SLUICE_RAM_IN_PLACE,
+                                .tracker = SLUICE_RAM_STATIC};
+  host_t host;
+  job_t job = {
+      .stage = stage, .host = &host, .channel = FROM_FILE, .is_anew = true};
+
+  host_open(&host, &config);
+  bench_from(b, "zero pages, tmpfs, touched", &job, WAY_MEMSET);
+  job.is_fresh = true;
+  bench_from(b, "zero pages, tmpfs, fresh", &job, WAY_MEMSET);
+  host_close(&host);
 }
 
 /* From every kind of source, into memory with `flags`. */
@@ -148,7 +260,7 @@ static void bench_memory(bench_t *b, const stage_t *stage, const char *kind,
                        .is_fresh = is_fresh};
 
     (void)snprintf(name, sizeof(name), "%s, %s", from[i].name, kind);
-    bench_from(b, name, &job);
+    bench_from(b, name, &job, WAY_PLAIN);
   }
   host_close(&host);
 }
@@ -190,6 +302,11 @@ static void make_streams(stage_t *stage, const host_config_t *config) {
   host_close(&host);
 }
 
+static void close_streams(const stage_t *stage) {
+  (void)close(stage->files[WAY_NATIVE]);
+  (void)close(stage->files[WAY_QEMU3]);
+}
+
 int main(int argc, char **argv) {
   bench_t b = {0};
   host_config_t config = {.tracker = SLUICE_RAM_STATIC};
@@ -207,5 +324,11 @@ int main(int argc, char **argv) {
                SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP, true);
   bench_memory(&b, &stage, "touched, beside, remap", SLUICE_RAM_REMAP, false);
   bench_memory(&b, &stage, "touched, beside, copied", 0, false);
+  bench_mapping(&b, &stage);
+  close_streams(&stage);
+  memset(config.base, 0, b.bytes);
+  make_streams(&stage, &config);
+  bench_zeros(&b, &stage);
+  close_streams(&stage);
   return bench_close(&b);
 }

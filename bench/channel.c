@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LISTEN_MAX = 8 };
+
 /* ends[0] is read, ends[1] is written. */
 static int open_pipe(int ends[2]) {
   if (pipe2(ends, O_CLOEXEC) != 0) {
@@ -29,9 +31,9 @@ static int listen_local(struct sockaddr_in *address) {
 
   *address = (struct sockaddr_in){.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  if (fd >= 0 &&
-      (bind(fd, (struct sockaddr *)address, len) != 0 || listen(fd, 1) != 0 ||
-       getsockname(fd, (struct sockaddr *)address, &len) != 0)) {
+  if (fd >= 0 && (bind(fd, (struct sockaddr *)address, len) != 0 ||
+                  listen(fd, LISTEN_MAX) != 0 ||
+                  getsockname(fd, (struct sockaddr *)address, &len) != 0)) {
     (void)close(fd);
     return -1;
   }
@@ -132,6 +134,65 @@ int channel_to_reader(channel_t *c, channel_kind_t kind) {
   return open_ends(ends, kind) != 0 ? -1 : start_child(c, ends, -1);
 }
 
+int channel_to_command(channel_t *c, const char *command) {
+  int ends[2];
+
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return -1;
+  }
+  c->fd = ends[1];
+  c->child = fork();
+  if (c->child == 0) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)dup2(ends[0], STDIN_FILENO);
+    (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    _exit(127);
+  }
+  (void)close(ends[0]);
+  return c->child < 0 ? -1 : 0;
+}
+
+/* The first one's failure is as good as any other's. */
+static void read_connections(int listener, unsigned count) {
+  int failures = 0;
+  int status;
+
+  for (unsigned i = 0; i < count; i++) {
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd < 0) {
+      _exit(1);
+    }
+    if (fork() == 0) {
+      (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+      read_all(fd);
+    }
+    (void)close(fd);
+  }
+  while (wait(&status) > 0) {
+    failures |= status;
+  }
+  _exit(failures == 0 ? 0 : 1);
+}
+
+int channel_to_readers(channel_t *c, unsigned count, unsigned *port) {
+  struct sockaddr_in address;
+  int listener = listen_local(&address);
+
+  if (listener < 0) {
+    return -1;
+  }
+  *port = ntohs(address.sin_port);
+  c->fd = -1;
+  c->child = fork();
+  if (c->child == 0) {
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    read_connections(listener, count);
+  }
+  (void)close(listener);
+  return c->child < 0 ? -1 : 0;
+}
+
 int channel_to_writer(channel_t *c, channel_kind_t kind, int file) {
   int ends[2];
 
@@ -141,8 +202,15 @@ int channel_to_writer(channel_t *c, channel_kind_t kind, int file) {
 int channel_close(channel_t *c) {
   int status = 0;
 
-  (void)close(c->fd);
+  if (c->fd >= 0) {
+    (void)close(c->fd);
+  }
   while (waitpid(c->child, &status, 0) < 0 && errno == EINTR) {
   }
   return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+void channel_kill(channel_t *c) {
+  (void)kill(c->child, SIGTERM);
+  (void)channel_close(c);
 }

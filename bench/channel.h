@@ -25,11 +25,22 @@ typedef struct channel_s {
 /* A child that reads until the end. 0 or -1. */
 int channel_to_reader(channel_t *c, channel_kind_t kind);
 
+/* A child that runs `command` in a shell, which reads a pipe as it comes, of
+ * 64 KiB. */
+int channel_to_command(channel_t *c, const char *command);
+
+/* A child that takes `count` connections at `*port` and reads each in a process
+ * of its own; there is no end of ours (`fd` -1). */
+int channel_to_readers(channel_t *c, unsigned count, unsigned *port);
+
 /* A child that writes all of the open file `file`. */
 int channel_to_writer(channel_t *c, channel_kind_t kind, int file);
 
 /* Closes our end and waits for the child: 0 when all went well. */
 int channel_close(channel_t *c);
+
+/* Ends the child where nobody came to end it. */
+void channel_kill(channel_t *c);
 
 /* Writes all of it, in units of 1 MiB. */
 int channel_write(int fd, const uint8_t *data, size_t len);

@@ -31,21 +31,22 @@ void histogram_clear(histogram_t *h) {
   memset(h, 0, sizeof(*h));
 }
 
-void histogram_add(histogram_t *h, uint64_t ns, uint64_t count) {
-  h->counts[cell_of(ns)] += count;
-  h->total += count;
+void histogram_add(histogram_t *h, uint64_t ns) {
+  h->counts[cell_of(ns)]++;
+  h->total++;
   h->max = ns > h->max ? ns : h->max;
 }
 
-uint64_t histogram_at(const histogram_t *h, double percent) {
-  double wanted = (double)h->total * percent / 100;
+uint64_t histogram_at(const histogram_t *h, double share) {
+  /* 99.9 % of 1000 are 999, whatever the last bit of the product says. */
+  double wanted = (double)h->total * share * (1 - 1e-12);
   uint64_t seen = 0;
 
-  for (uint64_t i = 0; i < HISTOGRAM_CELLS; i++) {
+  for (uint64_t i = 0; i + 1 < HISTOGRAM_CELLS; i++) {
     seen += h->counts[i];
     if (seen > 0 && (double)seen >= wanted) {
       return highest_of(i) < h->max ? highest_of(i) : h->max;
     }
   }
-  return h->max;
+  return h->max; /* the last cell has no end */
 }

@@ -77,7 +77,7 @@ static void on_restored(sluice_restore_t *restore, int status) {
   host_t *h = sluice_restore_data(restore);
 
   note_outcome(h, status, sluice_restore_error(restore));
-  (void)sluice_restore_free(restore);
+  (void)sluice_restore_free(restore); /* verifies behind: refused, not yet */
 }
 
 /* An engine for each operation: it keeps count of its longest turn. */
@@ -125,8 +125,12 @@ const char *host_save(host_t *h, sluice_sink_t *sink,
   return run(h);
 }
 
-const char *host_restore(host_t *h, sluice_source_t *source) {
-  const sluice_restore_options_t o = {.data = h};
+const char *host_restore_by(host_t *h, sluice_source_t *source,
+                            sluice_restore_way_t way) {
+  const sluice_restore_options_t o = {.data = h,
+                                      .way = way,
+                                      .must_map = way != SLUICE_RESTORE_EAGER,
+                                      .verified = on_restored};
   sluice_restore_t *restore;
   int r;
 
@@ -139,6 +143,10 @@ const char *host_restore(host_t *h, sluice_source_t *source) {
     return sluice_strerror(r);
   }
   return run(h);
+}
+
+const char *host_restore(host_t *h, sluice_source_t *source) {
+  return host_restore_by(h, source, SLUICE_RESTORE_EAGER);
 }
 
 static int swallow(void *self, const void *data, size_t len, uint64_t offset,

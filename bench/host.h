@@ -50,6 +50,10 @@ void host_use_pool(host_t *h, bool is_used);
 const char *host_save(host_t *h, sluice_sink_t *sink,
                       const sluice_save_options_t *options);
 const char *host_restore(host_t *h, sluice_source_t *source);
+/* The same, and fails where it cannot be done that way; MAPPED_VERIFY: until it
+ * is verified. */
+const char *host_restore_by(host_t *h, sluice_source_t *source,
+                            sluice_restore_way_t way);
 
 /* A sink that takes everything and keeps nothing. */
 sluice_sink_t *host_null_sink(void);

@@ -19,8 +19,13 @@ void *memory_new(size_t bytes) {
   return p;
 }
 
-void memory_forget(void *base, size_t bytes) {
-  (void)madvise(base, bytes, MADV_DONTNEED);
+void memory_renew(void *base, size_t bytes) {
+  if (mmap(base, bytes, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    perror("mmap");
+    exit(1);
+  }
+  (void)madvise(base, bytes, MADV_DONTFORK);
 }
 
 uint64_t memory_random(uint64_t *seed) { /* xorshift64 */

@@ -12,8 +12,8 @@
 /* Mapped and touched; exits where there is none. Never freed. */
 void *memory_new(size_t bytes);
 
-/* Pages as they are after mmap(), page tables empty. */
-void memory_forget(void *base, size_t bytes);
+/* As it is after mmap(), whatever has been mapped or advised there since. */
+void memory_renew(void *base, size_t bytes);
 
 /* The same bytes for the same seed, and no two pages alike. */
 void memory_fill(void *base, size_t bytes, uint64_t seed);

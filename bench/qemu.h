@@ -27,11 +27,19 @@ void qemu_close(qemu_t *q);
 bool qemu_run(qemu_t *q, const char *command);
 /* Gives it a descriptor, which it knows by "bench" from then on. */
 bool qemu_give(qemu_t *q, int fd);
+/* Begins to send to an address of QEMU's. */
+bool qemu_migrate(qemu_t *q, const char *uri);
+/* How many connections of their own the pages get from now on; 0: they go with
+ * the rest. Such a stream goes to `tcp:` and `unix:` only. */
+bool qemu_set_channels(qemu_t *q, unsigned count);
 /* Until it says that a migration is complete, or has failed: false. */
 bool qemu_await(qemu_t *q);
+/* After that: until it has let go of what it wrote to. */
+bool qemu_settle(qemu_t *q);
 /* After a migration: so that it can be sent once more. */
 bool qemu_rewind(qemu_t *q);
 
+/* Of QEMU and, to 10 ms, of the commands that it ran and that have ended. */
 uint64_t qemu_cpu_ns(const qemu_t *q);
 
 #endif

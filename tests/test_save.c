@@ -230,6 +230,53 @@ START_TEST(a_bandwidth_limit_spreads_the_save) {
 }
 END_TEST
 
+/* Work that leaves nothing in the stream: 1 ms a unit, by a clock of ours. */
+enum { UNITS = 40, UNIT_NS = 1000 * 1000 };
+
+static struct {
+  uint64_t now_ns;
+  unsigned units;
+  unsigned most; /* units in one call, while the host runs */
+} toil;
+
+static uint64_t toil_now(void *ctx) {
+  (void)ctx;
+  return toil.now_ns;
+}
+
+static int toil_step(void *self, sluice_writer_t *w, sluice_error_t *err) {
+  unsigned units = 0;
+
+  (void)self;
+  (void)err;
+  do {
+    toil.now_ns += UNIT_NS;
+    units++;
+  } while (toil.units + units < UNITS && !sluice_writer_should_yield(w));
+  toil.units += units;
+  toil.most = units > toil.most ? units : toil.most;
+  return toil.units < UNITS ? SLUICE_MORE : SLUICE_WAIT;
+}
+
+static uint64_t toil_pending(void *self) {
+  (void)self;
+  return UNITS - toil.units;
+}
+
+START_TEST(a_step_that_writes_nothing_is_told_when_its_time_is_up) {
+  const sluice_engine_options_t options = {.clock = toil_now};
+
+  memset(&toil, 0, sizeof(toil));
+  ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &options), 0);
+  live.handler.save_step = toil_step;
+  live.handler.save_pending = toil_pending;
+  ck_assert_int_eq(rig_save_memory(&rig, NULL, &image, &image_len), 0);
+  ck_assert_uint_eq(toil.units, UNITS);
+  ck_assert_uint_eq(toil.most, 1); /* a slice has half a unit */
+}
+END_TEST
+
 Suite *save_suite(void) {
   Suite *s = suite_create("save");
   TCase *t = tcase_create("core");
@@ -247,6 +294,7 @@ Suite *save_suite(void) {
   tcase_add_test(t, an_empty_registry_cannot_be_saved);
   tcase_add_test(t, progress_is_told_at_each_change_of_phase);
   tcase_add_test(t, a_bandwidth_limit_spreads_the_save);
+  tcase_add_test(t, a_step_that_writes_nothing_is_told_when_its_time_is_up);
   suite_add_tcase(s, t);
   return s;
 }

@@ -28,7 +28,7 @@ static void end_window(recorder_t *r, phase_t phase) {
             (unsigned long long)r->now.total, us(histogram_at(&r->now, 0.5)),
             us(histogram_at(&r->now, 0.99)), us(r->now.max), (int)phase);
   }
-  memset(&r->now, 0, sizeof(r->now));
+  histogram_clear(&r->now);
 }
 
 /* By the time a request was due: what it felt belongs to that moment. */

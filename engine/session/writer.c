@@ -32,6 +32,7 @@ void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
   w->mem = NULL;
   w->status = 0;
   w->worked = 0;
+  w->asked_at = budget->bytes_used;
 }
 
 sluice_decl_t sluice__section_decl(const sluice_section_t *section) {
@@ -68,8 +69,15 @@ size_t sluice_writer_left(const sluice_writer_t *w) {
   return (size_t)sluice__budget_left(w->budget);
 }
 
+/* Work that wrote nothing may have taken any time: only the clock knows. */
 int sluice_writer_should_yield(sluice_writer_t *w) {
-  return w->status < 0 || sluice__budget_should_yield(w->budget);
+  sluice__budget_t *b = w->budget;
+
+  if (b->bytes_used == w->asked_at && b->deadline_ns != UINT64_MAX) {
+    (void)sluice__budget_read_clock(b);
+  }
+  w->asked_at = b->bytes_used;
+  return w->status < 0 || sluice__budget_should_yield(b);
 }
 
 int sluice_writer_status(const sluice_writer_t *w) {

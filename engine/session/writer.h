@@ -27,7 +27,8 @@ struct sluice_writer_s {
   sluice__stash_t *kept; /* bytes go here instead; NULL: to the encoder */
   sluice__mem_t *mem;    /* of `kept` */
   int status;
-  uint64_t worked; /* bytes of state that this call dealt with */
+  uint64_t worked;   /* bytes of state that this call dealt with */
+  uint64_t asked_at; /* bytes used when it was asked whether to yield */
 };
 
 /* Lends `w` for one call of a handler. `is_open`: the payload is open already.

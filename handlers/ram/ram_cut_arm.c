@@ -8,7 +8,7 @@
 #include "bitmap.h"
 #include "section.h"
 
-#define SLICE_BYTES (UINT64_C(16) << 20) /* measured: 0.3 ms */
+#define SLICE_BYTES (UINT64_C(4) << 20) /* measured: 0.12 ms to release */
 
 enum {
   SLICE_RUNS = 64,   /* of pages written early: 0.2 ms */

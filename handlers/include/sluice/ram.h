@@ -13,8 +13,9 @@
  * cost nothing more:
  *
  *                  converge                     cut
- *   cooperative    some ns                      some ns where the page has been
- *                                               saved, else a copy of it: 1 us
+ *   cooperative    50 to 150 ns                 the same where the page has
+ *                                               been saved, else a copy of it:
+ *                                               1 to 3 us
  *   write-protect  1 us, in each round          20 to 50 us: a thread of ours
  *                                               is woken; nothing where the
  *                                               page has been saved
