@@ -381,14 +381,16 @@ static void open_host(peers_t *p) {
 /* QEMU's memory is to be as incompressible as ours. */
 static bool open_qemu(peers_t *p) {
   char path[64];
+  unsigned mib = (unsigned)(p->bytes >> 20);
   bool is_open = false;
   int fd;
 
   (void)snprintf(path, sizeof(path), "/dev/shm/sluice-bench.%ld.load",
                  (long)getpid());
   fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd >= 0 && channel_write(fd, p->memory, p->bytes) == 0) {
-    is_open = qemu_open(&p->qemu, (unsigned)(p->bytes >> 20), path, false);
+  if (fd >= 0 &&
+      channel_write(fd, p->memory, (size_t)qemu_piece(mib) << 20) == 0) {
+    is_open = qemu_open(&p->qemu, mib, path, false);
   }
   (void)close(fd);
   (void)unlink(path);

@@ -11,26 +11,63 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char program[] = "qemu-system-x86_64";
+enum { ARGS_MAX = 2 * QEMU_PIECES_MAX + 32, LOADER_MAX = 512 };
+
+unsigned qemu_piece(unsigned mib) {
+  unsigned even = mib & -mib; /* the largest power of two that divides it */
+
+  return mib <= QEMU_PIECE_MIB   ? mib
+         : even < QEMU_PIECE_MIB ? even
+                                 : QEMU_PIECE_MIB;
+}
+
+/* The same piece again and again: QEMU does not look for pages that are alike.
+ */
+static size_t add_loaders(const char **argv, size_t argc, unsigned mib,
+                          const char *file) {
+  static char loaders[QEMU_PIECES_MAX][LOADER_MAX];
+  unsigned piece = qemu_piece(mib);
+
+  for (unsigned i = 0; i < mib / piece && i < QEMU_PIECES_MAX; i++) {
+    (void)snprintf(loaders[i], LOADER_MAX,
+                   "loader,addr=%llu,force-raw=on,file=%.400s",
+                   (unsigned long long)i * piece << 20, file);
+    argv[argc++] = "-device";
+    argv[argc++] = loaders[i];
+  }
+  return argc;
+}
 
 static void exec_qemu(int fd, unsigned mib, const char *file,
                       bool is_incoming) {
   char memory[32];
   char monitor[64];
-  char load[512];
+  const char *argv[ARGS_MAX] = {"qemu-system-x86_64",
+                                "-M",
+                                "none",
+                                "-m",
+                                memory,
+                                "-display",
+                                "none",
+                                "-nodefaults",
+                                "-S",
+                                "-mem-prealloc",
+                                "-chardev",
+                                monitor,
+                                "-mon",
+                                "chardev=m,mode=control"};
+  size_t argc = 14;
 
   (void)snprintf(memory, sizeof(memory), "%uM", mib);
   (void)snprintf(monitor, sizeof(monitor), "socket,id=m,fd=%d", fd);
-  (void)snprintf(load, sizeof(load), "loader,addr=0,force-raw=on,file=%.400s",
-                 file == NULL ? "" : file);
+  if (is_incoming) {
+    argv[argc++] = "-incoming";
+    argv[argc++] = "defer";
+  } else if (file != NULL) {
+    argc = add_loaders(argv, argc, mib, file);
+  }
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-  (void)execlp(program, program, "-M", "none", "-m", memory, "-display", "none",
-               "-nodefaults", "-S", "-mem-prealloc", "-chardev", monitor,
-               "-mon", "chardev=m,mode=control",
-               is_incoming    ? "-incoming"
-               : file != NULL ? "-device"
-                              : (char *)NULL,
-               is_incoming ? "defer" : load, (char *)NULL);
+  (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
   _exit(127);
 }
 
@@ -92,6 +129,9 @@ bool qemu_open(qemu_t *q, unsigned mib, const char *file, bool is_incoming) {
   int ends[2];
 
   memset(q, 0, sizeof(*q));
+  if (mib / qemu_piece(mib) > QEMU_PIECES_MAX) {
+    return false;
+  }
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) {
     return false;
   }

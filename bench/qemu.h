@@ -17,9 +17,14 @@ typedef struct qemu_s {
   size_t len;
 } qemu_t;
 
-/* With `mib` of memory that `file` (may be NULL) is loaded into; `is_incoming`:
- * waits for a stream, else it can be sent again and again. False: there is no
- * QEMU here. */
+/* QEMU loads files of less than 2 GiB only, so memory is filled in pieces: MiB
+ * of the file for `mib` of memory. */
+enum { QEMU_PIECE_MIB = 1024, QEMU_PIECES_MAX = 64 };
+unsigned qemu_piece(unsigned mib);
+
+/* With `mib` of memory that `file` (a piece; may be NULL) is loaded into;
+ * `is_incoming`: waits for a stream, else it can be sent again and again.
+ * False: there is no QEMU here. */
 bool qemu_open(qemu_t *q, unsigned mib, const char *file, bool is_incoming);
 void qemu_close(qemu_t *q);
 
