@@ -228,6 +228,30 @@ START_TEST(several_sessions_run_at_once) {
 }
 END_TEST
 
+/* The answer comes long after the call that asked for it. */
+START_TEST(an_image_that_is_not_there_is_named) {
+  sluice_source_t *source;
+
+  expect_both();
+  ck_assert_int_eq(sluice_source_file(&source, "/nowhere/state.slc"), 0);
+  ck_assert_int_eq(rig_restore(&rig, other, source, NULL), UV_ENOENT);
+  ck_assert_ptr_nonnull(strstr(rig.error.message, "/nowhere/state.slc"));
+  ck_assert_uint_eq(rig.error.phase, SLUICE_PHASE_BEGIN);
+  assert_untouched();
+}
+END_TEST
+
+START_TEST(a_folder_that_is_not_there_is_named) {
+  sluice_sink_t *sink;
+
+  expect_both();
+  ck_assert_int_eq(sluice_sink_file(&sink, "/nowhere/state.slc", NULL), 0);
+  ck_assert_int_eq(rig_save(&rig, sink, NULL), UV_ENOENT);
+  ck_assert_ptr_nonnull(strstr(rig.error.message, "/nowhere/state.slc"));
+  ck_assert_uint_eq(rig.error.phase, SLUICE_PHASE_BEGIN);
+}
+END_TEST
+
 Suite *restore_suite(void) {
   Suite *s = suite_create("restore");
   TCase *core = tcase_create("core");
@@ -246,6 +270,8 @@ Suite *restore_suite(void) {
   tcase_add_test(core, another_hosts_image_is_refused_on_request);
   tcase_add_test(core, a_failed_check_of_one_commits_none);
   tcase_add_test(core, several_sessions_run_at_once);
+  tcase_add_test(core, an_image_that_is_not_there_is_named);
+  tcase_add_test(core, a_folder_that_is_not_there_is_named);
   suite_add_tcase(s, core);
   tcase_add_checked_fixture(damage, setup, teardown);
   tcase_add_test(damage, a_truncated_image_commits_nothing);

@@ -37,6 +37,7 @@ struct sluice_restore_s {
   sluice_restore_cb cb;
   sluice_alloc_t alloc; /* that this struct is from */
   sluice_source_t *source;
+  sluice_error_t source_error; /* what its open may still say */
   sluice_decoder_t *decoder;
   sluice_reader_t reader;
   sluice__restore_state_t state;

@@ -61,21 +61,24 @@ void sluice__restore_on_source(void *ctx, ptrdiff_t got) {
   if (restore->state == SLUICE__RESTORE_OPENING && got >= 0) {
     opened(restore);
     sluice__session_wake(&restore->session);
+  } else if (restore->state == SLUICE__RESTORE_OPENING) {
+    sluice__session_fail(&restore->session, (int)got, NULL, 0,
+                         &restore->source_error);
   } else {
     take_input(restore, got);
   }
 }
 
 static int open_source(sluice_restore_t *restore) {
-  sluice_error_t err = {0};
   int r;
 
   sluice__restore_enter(restore, SLUICE__RESTORE_OPENING, SLUICE_PHASE_BEGIN);
   r = sluice__source_open(restore->source, restore->session.engine->pump.loop,
-                          sluice__restore_on_source, restore, &err);
+                          sluice__restore_on_source, restore,
+                          &restore->source_error);
   restore->is_source_busy = r == 0;
   if (r < 0) {
-    sluice__session_fail(&restore->session, r, NULL, 0, &err);
+    sluice__session_fail(&restore->session, r, NULL, 0, &restore->source_error);
   } else if (r == 1) {
     opened(restore);
   }

@@ -40,6 +40,7 @@ struct sluice_save_s {
   sluice_save_cb cb;
   sluice_alloc_t alloc; /* that this struct is from */
   sluice_sink_t *sink;
+  sluice_error_t sink_error; /* what its open may still say */
   sluice_encoder_t *encoder;
   sluice__chunks_t chunks;
   sluice__fills_t fills;

@@ -58,7 +58,9 @@ void sluice__save_on_sink(void *ctx, int status) {
   save->is_sink_busy = false;
   if (status < 0) {
     save->is_sink_open = false; /* it has cleaned up itself: no abort */
-    fail(save, status);
+    sluice__session_fail(&save->session, status, NULL,
+                         sluice_encoder_offset(save->encoder),
+                         &save->sink_error);
   } else if (save->session.error.code == 0) {
     sink_answered(save);
   }
@@ -80,14 +82,13 @@ static int asked(sluice_save_t *save, int r, const sluice_error_t *err) {
 }
 
 static int open_sink(sluice_save_t *save) {
-  sluice_error_t err = {0};
   int r;
 
   enter(save, SLUICE__SAVE_OPENING, SLUICE_PHASE_BEGIN);
   r = sluice__sink_open(save->sink, save->session.engine->pump.loop,
-                        sluice__save_on_sink, save, &err);
+                        sluice__save_on_sink, save, &save->sink_error);
   save->is_sink_open = r >= 0;
-  return asked(save, r, &err);
+  return asked(save, r, &save->sink_error);
 }
 
 /* All that is left fits the downtime, or somebody said so. */
