@@ -15,9 +15,11 @@
 
 typedef struct turn_s {
   uv_prepare_t prepare; /* just before the loop waits: a turn ends */
+  uv_check_t check;     /* after it */
   uint64_t began_ns;    /* for clients; 0: none had its turn yet */
   uint64_t ended_ns;    /* the turn before */
-  uint64_t idle_ns;     /* how long the loop had waited by then, in all */
+  bool may_wait;        /* the loop, after that */
+  uint64_t woke_ns;     /* first thing seen after it; 0: nothing yet */
   uint64_t longest_ns;  /* since turn_reset() */
   bool is_timed;        /* the processor's time, too, which costs a little */
   uint64_t cpu_ns;      /* of this thread, when the turn before ended */
@@ -35,6 +37,7 @@ void turn_close(turn_t *t);
 static inline void turn_enter(turn_t *t) {
   if (t->began_ns == 0) {
     t->began_ns = uv_hrtime();
+    t->woke_ns = t->woke_ns == 0 ? t->began_ns : t->woke_ns;
   }
 }
 
