@@ -52,15 +52,27 @@ take_stream() {
   quit_qemu
 }
 
-# Loads a stream, and leaves the memory that QEMU then has in a file.
-load_stream() {
-  local status
-  coproc qemu { exec "${machine[@]}" -S -incoming "exec:cat $1" 2>&1; }
-  echo "pmemsave 0 0x4000000 \"$2\"" >&"${qemu[1]}"
+# Asks how the machine is, which is answered after all that was asked before.
+ask_status() { # sets status
   echo 'info status' >&"${qemu[1]}"
   while read -r -t 20 status <&"${qemu[0]}"; do
-    case $status in *"VM status"*) break ;; esac
+    case $status in *"VM status"*) return 0 ;; esac
   done
+  echo "qemu does not answer" >&2
+  return 1
+}
+
+# Loads a stream, and leaves the memory that QEMU then has in a file. QEMU
+# answers while it is still loading.
+load_stream() {
+  local status=inmigrate
+  coproc qemu { exec "${machine[@]}" -S -incoming "exec:cat $1" 2>&1; }
+  while [[ $status == *inmigrate* ]]; do
+    sleep 0.05
+    ask_status
+  done
+  echo "pmemsave 0 0x4000000 \"$2\"" >&"${qemu[1]}"
+  ask_status
   quit_qemu
 }
 
