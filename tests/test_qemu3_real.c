@@ -9,70 +9,9 @@
 
 #include "collect.h"
 #include "machine.h"
+#include "machine_kinds.h"
 #include "qemu.h"
 #include "suite.h"
-
-#define NET "-netdev", "user,id=n0"
-#define DISK                                                                   \
-  "-drive", "if=none,id=d0,format=raw,file.driver=null-co,file.size=1M"
-
-static const char *const none[] = {"-M", "none", "-m", "4", NULL};
-
-static const char *const pc[] = {"-M",
-                                 "pc",
-                                 "-m",
-                                 "32",
-                                 "-vga",
-                                 "std",
-                                 "-serial",
-                                 "null",
-                                 NET,
-                                 "-device",
-                                 "virtio-net-pci,netdev=n0",
-                                 NULL};
-
-static const char *const q35[] = {
-    "-M",         "q35",       "-m",
-    "48",         "-vga",      "std",
-    NET,          "-device",   "virtio-net-pci,netdev=n0",
-    DISK,         "-device",   "virtio-blk-pci,drive=d0",
-    "-device",    "qemu-xhci", "-device",
-    "usb-tablet", "-smp",      "2",
-    NULL};
-
-static const char *const microvm[] = {"-M",
-                                      "microvm",
-                                      "-m",
-                                      "32",
-                                      "-nodefaults",
-                                      "-serial",
-                                      "null",
-                                      NET,
-                                      "-device",
-                                      "virtio-net-device,netdev=n0",
-                                      DISK,
-                                      "-device",
-                                      "virtio-blk-device,drive=d0",
-                                      NULL};
-
-/* Without configuration and footers. */
-static const char *const old[] = {
-    "-M",   "pc-i440fx-2.3", "-m",         "32",      "-vga", "std",
-    "-usb", "-device",       "usb-tablet", "-serial", "null", NULL};
-
-static const struct {
-  const char *const *args;
-  const char *ram; /* the region of its memory */
-  size_t bytes;    /* of that */
-  size_t min_devices;
-  int has_footers;
-} machines[] = {
-    {none, "ram", 4 << 20, 2, 1},     {pc, "pc.ram", 32 << 20, 30, 1},
-    {q35, "pc.ram", 48 << 20, 30, 1}, {microvm, "microvm.ram", 32 << 20, 10, 1},
-    {old, "pc.ram", 32 << 20, 25, 0},
-};
-
-enum { MACHINES = sizeof(machines) / sizeof(*machines) };
 
 /* What is put into the source's memory, and into its only: what the target has
  * of it has come through the stream. */
@@ -131,9 +70,9 @@ static void take_stream(int i, qemu_t *q) {
   const char *const extra[] = {"-device", load, NULL};
 
   make_load(load, sizeof(load));
-  qemu_start(q, machines[i].args, extra);
+  qemu_start(q, machine_kinds[i].args, extra);
   qemu_do(q, "stop", NULL);
-  memory = qemu_memory(q, dir, machines[i].bytes);
+  memory = qemu_memory(q, dir, machine_kinds[i].bytes);
   ck_assert_uint_ne(memory[LOAD_AT + 4096], 0);
   ck_assert_str_eq(qemu_save(q, dir, &stream), "completed");
   machine_read(&machine, &stream);
@@ -165,7 +104,8 @@ static void check_regions(qemu_t *q) {
 static void check_devices(int i) {
   json_t *told = json_object_get(machine.description, "devices");
 
-  ck_assert_uint_ge(json_array_size(machine.devices), machines[i].min_devices);
+  ck_assert_uint_ge(json_array_size(machine.devices),
+                    machine_kinds[i].min_devices);
   ck_assert_uint_eq(json_array_size(machine.devices), json_array_size(told));
   for (size_t n = 0; n < json_array_size(told); n++) {
     const json_t *a = json_array_get(machine.devices, n);
@@ -180,13 +120,13 @@ static void check_devices(int i) {
 
 /* Physical memory but for the hole of cards and firmware under 1 MiB. */
 static void check_memory(int i) {
-  const machine_region_t *ram = machine_region(&machine, machines[i].ram);
+  const machine_region_t *ram = machine_region(&machine, machine_kinds[i].ram);
 
   ck_assert_ptr_nonnull(ram);
-  ck_assert_uint_eq(ram->bytes, machines[i].bytes);
+  ck_assert_uint_eq(ram->bytes, machine_kinds[i].bytes);
   ck_assert(memcmp(ram->memory, memory, 0xa0000) == 0);
   ck_assert(memcmp(ram->memory + 0x100000, memory + 0x100000,
-                   machines[i].bytes - 0x100000) == 0);
+                   machine_kinds[i].bytes - 0x100000) == 0);
 }
 
 START_TEST(a_stream_of_a_real_machine_is_read_completely) {
@@ -196,8 +136,8 @@ START_TEST(a_stream_of_a_real_machine_is_read_completely) {
   check_regions(&q);
   check_devices(_i);
   check_memory(_i);
-  ck_assert_int_eq(machine.has_footers, machines[_i].has_footers);
-  ck_assert_int_eq(machine.has_configuration, machines[_i].has_footers);
+  ck_assert_int_eq(machine.has_footers, machine_kinds[_i].has_footers);
+  ck_assert_int_eq(machine.has_configuration, machine_kinds[_i].has_footers);
   machine_done(&machine);
   qemu_quit(&q);
 }
@@ -206,7 +146,7 @@ END_TEST
 /* Rows: every machine with QEMU's description, then with ours. */
 START_TEST(a_stream_written_anew_is_taken_back_by_qemu) {
   static const char *const incoming[] = {"-incoming", "defer", "-S", NULL};
-  const int i = _i % MACHINES;
+  const int i = _i % MACHINE_KINDS;
   collect_t again;
   uint8_t *restored;
   qemu_t q;
@@ -214,12 +154,12 @@ START_TEST(a_stream_written_anew_is_taken_back_by_qemu) {
   memset(&again, 0, sizeof(again));
   take_stream(i, &q);
   qemu_quit(&q);
-  machine_rewrite(&machine, &stream, &again, _i >= MACHINES);
+  machine_rewrite(&machine, &stream, &again, _i >= MACHINE_KINDS);
   write_stream(&again.out);
-  qemu_start(&q, machines[i].args, incoming);
+  qemu_start(&q, machine_kinds[i].args, incoming);
   ck_assert_str_eq(qemu_load(&q, path), "completed");
-  restored = qemu_memory(&q, dir, machines[i].bytes);
-  ck_assert(memcmp(restored, memory, machines[i].bytes) == 0);
+  restored = qemu_memory(&q, dir, machine_kinds[i].bytes);
+  ck_assert(memcmp(restored, memory, machine_kinds[i].bytes) == 0);
   free(restored);
   qemu_quit(&q);
   collect_done(&again);
@@ -234,9 +174,9 @@ Suite *qemu3_real_suite(void) {
   tcase_add_checked_fixture(tc, set_up, tear_down);
   tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, a_stream_of_a_real_machine_is_read_completely, 0,
-                      MACHINES);
+                      MACHINE_KINDS);
   tcase_add_loop_test(tc, a_stream_written_anew_is_taken_back_by_qemu, 0,
-                      2 * MACHINES);
+                      2 * MACHINE_KINDS);
   suite_add_tcase(s, tc);
   return s;
 }

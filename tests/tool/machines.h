@@ -6,17 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "machine_kinds.h"
 #include "qemu.h"
-
-typedef struct machine_kind_s {
-  const char *const *args; /* for qemu_start() */
-  const char *ram;         /* the region of its memory */
-  size_t bytes;            /* of that */
-} machine_kind_t;
-
-enum { MACHINE_KINDS = 5 };
-
-extern const machine_kind_t machine_kinds[MACHINE_KINDS];
 
 /* Starts kind `i` with 1 MiB of noise in its memory, lets its firmware run for
  * a moment, stops it, and returns its memory, to be freed. */
