@@ -5,6 +5,7 @@
  * nothing is sent any more. */
 #include "handover/channel.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ static void add_fds(const sluice__parcel_t *p, struct msghdr *message,
   message->msg_control = control;
   message->msg_controllen = CMSG_SPACE(bytes);
   c = CMSG_FIRSTHDR(message);
+  assert(c != NULL); /* `control` has room for a header */
   c->cmsg_level = SOL_SOCKET;
   c->cmsg_type = SCM_RIGHTS;
   c->cmsg_len = CMSG_LEN(bytes);
