@@ -411,6 +411,7 @@ void sluice__ram_restore_end(void *self, int status) {
       sluice__shadow_unmap(&region->shadow);
     }
     if (status == 0 || is_in_place(region)) {
+      region->used = region->pages;
       (void)sluice__bitmap_set(region->since, 0, region->pages);
     }
     sluice__shadow_close(&region->shadow);
