@@ -73,12 +73,11 @@ static void succeed(sluice_takeover_t *t) {
 static void judge(sluice_takeover_t *t) {
   const sluice__channel_t *ch = t->channel;
 
-  if (ch->out_code == 0 && ch->first == NULL) {
+  if ((ch->out_code == 0 && ch->first == NULL) ||
+      (t->has_ended && !t->old_goes_on)) {
     succeed(t);
   } else if (t->old_goes_on) {
     fail_saying(t, SLUICE_EABORTED, "the old host goes on");
-  } else if (t->has_ended) {
-    succeed(t);
   }
 }
 

@@ -98,8 +98,7 @@ static void show_answer(struct checkpoint *c) {
   if (ram != NULL) {
     bar_say("round %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " MiB left",
             json_integer_value(json_object_get(ram, "dirty-sync-count")),
-            json_integer_value(json_object_get(ram, "remaining")) /
-                (1024 * 1024));
+            json_integer_value(json_object_get(ram, "remaining")) / (1 << 20));
   }
   json_decref(said);
 }

@@ -78,7 +78,7 @@ static void tell_text(field_walk_t *w, const uint8_t *bytes, size_t len) {
     raw[len] = '\0';
     quoted[0] = '"';
     (void)printable(quoted + 1, 4 * len + 1, raw);
-    strcat(quoted, "\"");
+    memcpy(quoted + strlen(quoted), "\"", 2);
     field_walk_tell(w, quoted);
   }
   free(raw);
