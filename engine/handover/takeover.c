@@ -112,7 +112,11 @@ static void on_restored(sluice_restore_t *restore, int status) {
 static void on_checked(sluice_restore_t *restore) {
   sluice_takeover_t *t = takeover_of(restore);
   sluice_error_t err = {0};
-  int r = t->options.check != NULL ? t->options.check(t, &err) : 0;
+  int r = sluice__takeover_check_taken(t, &err);
+
+  if (r == 0 && t->options.check != NULL) {
+    r = t->options.check(t, &err);
+  }
 
   if (r < 0) {
     if (err.code == 0) {

@@ -46,6 +46,7 @@ struct sluice_restore_s {
   bool is_at_end;      /* the source has no more */
   bool is_loaded;      /* the stream was whole */
   bool may_commit;     /* the host said so */
+  bool has_skipped;    /* a section that is optional and nobody's */
 
   sluice__cont_t pull;       /* reads the stream's frame */
   sluice__cont_t *starved;   /* who waits for input: pull or a section */

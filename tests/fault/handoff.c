@@ -158,12 +158,10 @@ static int on_offered(sluice_takeover_t *takeover, const void *offer,
                       size_t len, sluice_error_t *err) {
   handoff_t *h = of_takeover(takeover);
 
-  (void)err;
-  if (len != 5 || memcmp(offer, "offer", 5) != 0) {
-    h->complaint = "the offer is not what was offered";
-  }
   chance(h);
-  return 0;
+  return len == 5 && memcmp(offer, "offer", 5) == 0
+             ? 0
+             : sluice_fail(err, SLUICE_EKIND, "that is not what was offered");
 }
 
 static int on_check(sluice_takeover_t *takeover, sluice_error_t *err) {
