@@ -11,7 +11,7 @@
 
 #include "build.h"
 #include "fault.h"
-#include "scenario.h"
+#include "image.h"
 #include "sound.h"
 #include "suite.h"
 #include "sweep.h"
@@ -86,7 +86,10 @@ static void open_stream(stream_t *s, int row) {
     image = b.data;
     s->len = b.len;
   } else {
-    scenario_image(row == 0 ? &native : &qemu3, &image, &s->len);
+    const image_t *made = image_find(row == 0 ? &native : &qemu3);
+
+    image = made->data;
+    s->len = made->len;
   }
   s->data = malloc(2 * s->len);
   memcpy(s->data, image, s->len);
