@@ -58,8 +58,8 @@ struct sluice_handover_s {
 };
 
 /* handover.c */
-/* READY has come: COMMIT. */
-void sluice__handover_commit(sluice_handover_t *h);
+/* READY has come: COMMIT. < 0: it cannot be sent. */
+int sluice__handover_commit(sluice_handover_t *h);
 
 /* handover_sink.c */
 extern const sluice_sink_ops_t sluice__handover_sink;

@@ -60,10 +60,7 @@ static int finish_sink(void *self, sluice_sink_cb cb, void *ctx) {
   h->sent_ns = uv_hrtime();
   h->stats.rest_us = (h->sent_ns - h->paused_ns) / 1000;
   sluice__channel_expect(h->channel, true);
-  if (h->is_ready) {
-    sluice__handover_commit(h);
-  }
-  return 0;
+  return h->is_ready ? sluice__handover_commit(h) : 0;
 }
 
 static int abort_sink(void *self, sluice_sink_cb cb, void *ctx) {

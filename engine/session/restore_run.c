@@ -217,6 +217,7 @@ static void commit(sluice_restore_t *restore) {
 
 /* All may commit; does the host want to say when? */
 static int ask_host(sluice_restore_t *restore) {
+  restore->session.stall_ns = 0; /* no byte is owed any more */
   restore->state = SLUICE__RESTORE_CHECKED;
   restore->may_commit = restore->options.checked == NULL;
   if (!restore->may_commit) {

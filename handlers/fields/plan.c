@@ -241,7 +241,8 @@ static int take_steps(pairing_t *p, sluice__plan_table_t *pair) {
       calloc((size_t)pair->from->field_count + 1, sizeof(*pair->steps));
   pair->subs = calloc((size_t)pair->from->sub_count + 1, sizeof(*pair->subs));
   if (pair->steps == NULL || pair->subs == NULL) {
-    return sluice_fail(p->err, UV_ENOMEM, "no memory for a schema");
+    (void)sluice_fail(p->err, UV_ENOMEM, "no memory for a schema");
+    return UV_ENOMEM;
   }
   for (unsigned i = 0; i < pair->from->field_count; i++) {
     pair->steps[i].to = guess; /* where match_field() looks first */

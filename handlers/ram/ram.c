@@ -288,10 +288,31 @@ static int find_span(const sluice_ram_t *ram, uint32_t region, uint64_t offset,
   return 1;
 }
 
+int sluice_ram_blank(sluice_ram_t *ram, uint32_t region, uint64_t offset) {
+  sluice__ram_region_t *in =
+      region < ram->region_count ? ram->regions[region] : NULL;
+  uint64_t page = offset >> ram->page_shift;
+
+  if (in == NULL || ram->tracker->mode != SLUICE__TRACKER_TOLD ||
+      offset > in->bytes || offset != page << ram->page_shift) {
+    return UV_EINVAL;
+  }
+  if (ram->state != SLUICE__RAM_IDLE) {
+    return UV_EBUSY;
+  }
+  ram->marked -= sluice__bitmap_clear(in->marks, page, in->pages - page);
+  (void)sluice__bitmap_clear(in->since, page, in->pages - page);
+  in->used = page;
+  return 0;
+}
+
 static void mark_span(sluice_ram_t *ram, const sluice__ram_span_t *span) {
   sluice__ram_region_t *region = ram->regions[span->region];
   uint64_t changed;
 
+  if (span->page + span->count > region->used) {
+    region->used = span->page + span->count;
+  }
   if (region->is_passed) { /* its memory is: nothing has to be sent */
     (void)sluice__bitmap_set(region->since, span->page, span->count);
     return;

@@ -5,6 +5,7 @@
  * A region's shadow is made when the stream declares it, so a stream that names
  * the wrong ones costs nothing. Nothing of the host changes before commit, but
  * for regions in place. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 #include <uv.h>
@@ -229,6 +230,7 @@ static int take_run(sluice_ram_t *ram, const sluice_item_t *item,
   if (r != 0) {
     return r;
   }
+  assert(region != NULL); /* check_run() refuses what is not declared */
   if (item->kind == SLUICE_ITEM_PAGES) {
     return take_pages(ram, region, run, err);
   }
@@ -359,6 +361,7 @@ int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
   if (r != 0) {
     return r;
   }
+  assert(region != NULL); /* check_run() refuses what is not declared */
   if (extent->data != NULL) {
     return take_pages(ram, region, &run, err);
   }
@@ -408,6 +411,7 @@ void sluice__ram_restore_end(void *self, int status) {
       sluice__shadow_unmap(&region->shadow);
     }
     if (status == 0 || is_in_place(region)) {
+      region->used = region->pages;
       (void)sluice__bitmap_set(region->since, 0, region->pages);
     }
     sluice__shadow_close(&region->shadow);

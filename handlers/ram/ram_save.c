@@ -72,7 +72,7 @@ static void make_pending(sluice_ram_t *ram, sluice__ram_region_t *region,
 
 void sluice__ram_make_all_pending(sluice_ram_t *ram) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
-    make_pending(ram, ram->regions[i], 0, ram->regions[i]->pages);
+    make_pending(ram, ram->regions[i], 0, ram->regions[i]->used);
   }
 }
 
@@ -83,13 +83,13 @@ static void prime_slice(sluice_ram_t *ram) {
 
   while (at->region < ram->region_count && left > 0) {
     sluice__ram_region_t *region = ram->regions[at->region];
-    uint64_t count =
-        region->pages - at->page < left ? region->pages - at->page : left;
+    uint64_t end = region->used > at->page ? region->used : at->page;
+    uint64_t count = end - at->page < left ? end - at->page : left;
 
     make_pending(ram, region, at->page, count);
     left -= count;
     at->page += count;
-    if (at->page == region->pages) {
+    if (at->page == end) {
       next_region(at);
     }
   }

@@ -29,6 +29,7 @@ sluice__ram_region_t *sluice__ram_region_new(const char *name, void *base,
   region->base = base;
   region->bytes = bytes;
   region->pages = bytes >> page_shift;
+  region->used = region->pages;
   region->flags = flags;
   region->wire = SLUICE__WIRE_NONE;
   region->memfd = -1;

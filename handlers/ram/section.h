@@ -32,6 +32,7 @@ typedef struct sluice__ram_region_s {
   uint8_t *base; /* the host's */
   uint64_t bytes;
   uint64_t pages;
+  uint64_t used;  /* pages from here on were never written: blank */
   uint32_t flags; /* SLUICE_RAM_* */
   uint32_t wire;  /* index in the stream of this operation, or WIRE_NONE */
   uint64_t *marks;

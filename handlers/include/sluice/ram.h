@@ -136,6 +136,14 @@ SLUICE_EXTERN int sluice_ram_add_region(sluice_ram_t *ram, const char *name,
                                         void *base, uint64_t bytes,
                                         uint32_t flags, uint32_t *out_region);
 
+/* From byte `offset` on the region was not written since it was mapped: it is
+ * zeros, and no page of it is read before it is marked; it need not be readable
+ * until then. For memory that is to grow while it is saved. Cooperative
+ * trackers. UV_EINVAL (another tracker, no such region, not whole pages, past
+ * its end), UV_EBUSY. */
+SLUICE_EXTERN int sluice_ram_blank(sluice_ram_t *ram, uint32_t region,
+                                   uint64_t offset);
+
 /* The region is the first `bytes` bytes of a memfd, mapped shared; `fd` is
  * borrowed for the life of the section, -1 takes that back. In a hand-over
  * (handover.h) the descriptor is passed and no page is sent; the host need not
