@@ -35,7 +35,7 @@ typedef struct handoff_end_s {
 typedef struct handoff_s {
   world_t world; /* first */
   const handoff_plan_t *plan;
-  uint32_t timeout_ms; /* 0: the default */
+  uint32_t timeout_ms;     /* 0: the default */
   sluice_engine_t *second; /* of the target; NULL: closed */
   int is_second_gone;
   sluice_handover_t *handover;

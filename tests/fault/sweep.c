@@ -341,9 +341,6 @@ static void close_sweep(const scenario_t *s, const char *what,
 
   (void)snprintf(text, sizeof(text), "%s; %s", s->name, what);
   fault_tally(text, 1, sum->faults, sum->bad);
-  if (getenv("SLUICE_FAULT_VERBOSE") != NULL) {
-    (void)printf("%6u %s\n", sum->faults, text);
-  }
   ck_assert_msg(sum->bad == 0, "%s: %u bad of %u", text, sum->bad, sum->faults);
 }
 
