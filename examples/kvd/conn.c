@@ -53,6 +53,14 @@ static void drop_places(conn_t *c) {
   }
 }
 
+/* Of a request that nobody will run. */
+static void drop_request(conn_t *c) {
+  drop_places(c);
+  if (c->resp.state == RESP_AT_BIG && c->resp.big_place != 0) {
+    blob_drop(&db_of(c)->blobs, c->resp.big_place);
+  }
+}
+
 void conn_close(conn_t *c) {
   if (c->is_closing) {
     return;
@@ -64,10 +72,7 @@ void conn_close(conn_t *c) {
   if (c->is_held) {
     server_forget(c->server, c);
   }
-  drop_places(c);
-  if (c->resp.state == RESP_AT_BIG && c->resp.big_place != 0) {
-    blob_drop(&db_of(c)->blobs, c->resp.big_place);
-  }
+  drop_request(c);
   conn_close_waiter(c);
   server_remove(c->server, c);
   uv_close(&c->h.handle, on_closed);
@@ -101,11 +106,6 @@ void conn_stop(conn_t *c) {
     c->is_reading = false;
     uv_read_stop(&c->h.stream);
   }
-}
-
-void conn_pause(conn_t *c) {
-  conn_stop(c);
-  conn_stop_waiter(c);
 }
 
 static int open_stream(conn_t *c, int fd, bool is_tcp) {
@@ -237,6 +237,21 @@ static void keep(conn_t *c, const char *buf, size_t len, bool is_own) {
     conn_close(c);
   }
   c->own_len = len;
+}
+
+/* One that is only to get its replies has no request any more: what was wrong
+ * with it need not be handed over. */
+void conn_pause(conn_t *c) {
+  conn_stop(c);
+  conn_stop_waiter(c);
+  if (c->is_ending) {
+    drop_request(c);
+    resp_next(&c->resp);
+    keep(c, NULL, 0, false);
+    c->in_big = false;
+    c->has_more = false;
+    c->is_parsed = false;
+  }
 }
 
 /* Says whether it ran, or has to wait. */

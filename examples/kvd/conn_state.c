@@ -141,7 +141,7 @@ static bool is_sound(const state_t *s, const resp_t *r) {
 
   return ((s->flags & PARSED) == 0 || (r->argc > 0 && r->pos > 0)) &&
          (!in_big || (r->state == RESP_AT_BIG && r->big_left > 0)) &&
-         ((s->flags & (PARSED | HAS_MORE)) == 0 || s->own.n > 0);
+         ((s->flags & PARSED) == 0 || s->own.n > 0);
 }
 
 static bool take_state(state_t *s, resp_t *r, out_t *out, const heap_t *h,
