@@ -100,6 +100,8 @@ static void on_restored(sluice_restore_t *restore, int status) {
   if (status < 0 && t->error.code == 0) {
     t->error = *sluice_restore_error(restore);
   }
+  t->stats.bytes = restore->session.bytes_done;
+  t->stats.descriptors = t->arrivals.count;
   (void)sluice_restore_free(restore);
   t->restore = NULL;
   if (t->error.code != 0) {
@@ -432,6 +434,11 @@ int sluice_takeover_free(sluice_takeover_t *t) {
 
 void *sluice_takeover_data(const sluice_takeover_t *t) {
   return t->options.data;
+}
+
+void sluice_takeover_stats(const sluice_takeover_t *t,
+                           sluice_takeover_stats_t *out) {
+  *out = t->stats;
 }
 
 const sluice_error_t *sluice_takeover_error(const sluice_takeover_t *t) {

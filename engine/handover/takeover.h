@@ -48,6 +48,7 @@ struct sluice_takeover_s {
   bool old_goes_on;  /* it has said FAIL */
   bool is_cancelled; /* the host's wish, for the next turn */
   sluice_error_t error;
+  sluice_takeover_stats_t stats;
 };
 
 /* takeover_source.c */

@@ -104,9 +104,9 @@ static int match_region(const sluice_ram_t *ram,
 static int open_shadow(sluice_ram_t *ram, sluice__ram_region_t *region,
                        sluice_error_t *err) {
   int r = is_in_place(region)
-              ? sluice__shadow_open_in_place(&region->shadow, region->base,
-                                             region->pages, ram->page_shift,
-                                             can_remap(region))
+              ? sluice__shadow_open_in_place(
+                    &region->shadow, region->base, region->pages,
+                    ram->page_shift, can_remap(region), region->used == 0)
               : sluice__shadow_open(&region->shadow, region->base,
                                     region->pages, ram->page_shift);
 

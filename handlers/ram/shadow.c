@@ -122,18 +122,18 @@ int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
 
 int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
                                  uint64_t pages, uint32_t page_shift,
-                                 int can_discard) {
+                                 int can_discard, int is_blank) {
   int r = open_marks(shadow, pages, page_shift);
 
   if (r != 0) {
     return r;
   }
   shadow->at = base;
-  shadow->is_fresh = can_discard;
+  shadow->is_fresh = can_discard || is_blank;
   if (can_discard) {
     ask_for_huge(base, total_bytes(shadow));
   }
-  shadow->prepared = can_discard ? 0 : total_bytes(shadow);
+  shadow->prepared = can_discard && !is_blank ? 0 : total_bytes(shadow);
   return 0;
 }
 

@@ -27,10 +27,11 @@ typedef struct sluice__shadow_s {
 /* Memory of its own, as large as the region at `base`. UV_ENOMEM. */
 int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
                         uint64_t pages, uint32_t page_shift);
-/* The region itself. `can_discard`: its pages may be replaced. UV_ENOMEM. */
+/* The region itself. `can_discard`: its pages may be replaced. `is_blank`: they
+ * are zeros, all of them. UV_ENOMEM. */
 int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
                                  uint64_t pages, uint32_t page_shift,
-                                 int can_discard);
+                                 int can_discard, int is_blank);
 /* Of what was never opened too. */
 void sluice__shadow_close(sluice__shadow_t *shadow);
 
