@@ -256,6 +256,32 @@ START_TEST(a_parked_one_with_work_is_a_lost_wakeup) {
 }
 END_TEST
 
+static uint64_t wake_and_tell(const sluice__cont_t *cont) {
+  sluice__queue_wake((sluice__cont_t *)(uintptr_t)cont);
+  return 10;
+}
+
+START_TEST(one_that_finds_its_work_when_it_is_asked_is_not_lost) {
+  wake_abc();
+  a.result = b.result = c.result = SLUICE__WAIT;
+  (void)rig_drain(&rig, PLENTY);
+  a.cont.pending = wake_and_tell;
+  ck_assert_ptr_null(sluice__queue_find_lost(&rig.queue));
+  ck_assert_int_eq(sluice__cont_state(&a.cont), SLUICE__CONT_READY);
+}
+END_TEST
+
+START_TEST(settings_out_of_range_are_put_in_range) {
+  const sluice__queue_config_t config = {
+      .quantum_min = UINT64_MAX, .urgent_share = 101, .overrun_ns = 7};
+
+  rig_init(&rig, &config);
+  ck_assert_uint_eq(rig.queue.config.quantum_min, UINT64_C(1) << 30);
+  ck_assert_uint_eq(rig.queue.config.urgent_share, 100);
+  ck_assert_uint_eq(rig.queue.config.overrun_ns, 7);
+}
+END_TEST
+
 static void add_moves(Suite *s) {
   TCase *tc = tcase_create("moves");
 
@@ -265,6 +291,8 @@ static void add_moves(Suite *s) {
   tcase_add_test(tc, reclass_holds_for_running_and_parked_ones);
   tcase_add_test(tc, the_hook_is_called_when_the_queue_turns_runnable);
   tcase_add_test(tc, a_parked_one_with_work_is_a_lost_wakeup);
+  tcase_add_test(tc, one_that_finds_its_work_when_it_is_asked_is_not_lost);
+  tcase_add_test(tc, settings_out_of_range_are_put_in_range);
   suite_add_tcase(s, tc);
 }
 
