@@ -10,7 +10,7 @@
  * would be gone before it was looked at. */
 #include "stream/decode_native.h"
 
-/* Less than this of a record is not worth a read of its own. */
+/* A record with less than this is not worth a read of its own. */
 enum { PLACE_MIN = 16 * 1024 };
 
 /* What of a run begins with its page `in_run`. */
@@ -91,11 +91,13 @@ static int add_room(sluice_decoder_t *d, struct iovec *out, int count) {
 /* No page waits, and what has come of the next one is in one piece. */
 static bool is_worth_it(const sluice_decoder_t *d) {
   const sluice__decode_native_t *n = d->state;
+  const sluice__decode_pages_t *p = &n->pages;
   size_t have = sluice__window_have(&d->window);
 
-  return n->step == SLUICE__DECODE_PAGES && have < n->pages.page_size &&
-         d->window.placed < n->pages.page_size &&
-         (have == 0 || d->window.placed == 0) && bytes_left(d) >= PLACE_MIN;
+  return n->step == SLUICE__DECODE_PAGES &&
+         (uint64_t)p->page_count * p->page_size >= PLACE_MIN &&
+         have < p->page_size && d->window.placed < p->page_size &&
+         (have == 0 || d->window.placed == 0);
 }
 
 int sluice__native_places(sluice_decoder_t *d, struct iovec *out, int max,
