@@ -14,7 +14,8 @@
 enum {
   PLACES = 64,
   PLACED_BYTES = 512 * 1024, /* of one read: 50 us, and in cache when hashed */
-  AHEAD_MIN = 4096           /* a header and a table, mostly */
+  PLACED_LEAST = 16 * 1024, /* a record of less is not worth reads of its own */
+  AHEAD_MIN = 4096          /* a header and a table, mostly */
 };
 
 static uint8_t *find_place(void *ctx, const sluice_run_t *run) {
@@ -33,6 +34,7 @@ void sluice__restore_open_place(sluice_restore_t *restore) {
   if (sluice__source_reads_into(restore->source)) {
     restore->decoder->hooks.ctx = restore;
     restore->decoder->hooks.place = find_place;
+    restore->decoder->hooks.place_least = PLACED_LEAST;
   }
 }
 

@@ -10,9 +10,6 @@
  * would be gone before it was looked at. */
 #include "stream/decode_native.h"
 
-/* A record with less than this is not worth a read of its own. */
-enum { PLACE_MIN = 16 * 1024 };
-
 /* What of a run begins with its page `in_run`. */
 static sluice_run_t rest_of(const sluice__decode_pages_t *p,
                             const sluice__native_run_t *run, uint32_t in_run) {
@@ -95,7 +92,7 @@ static bool is_worth_it(const sluice_decoder_t *d) {
   size_t have = sluice__window_have(&d->window);
 
   return n->step == SLUICE__DECODE_PAGES &&
-         (uint64_t)p->page_count * p->page_size >= PLACE_MIN &&
+         (uint64_t)p->page_count * p->page_size >= d->hooks.place_least &&
          have < p->page_size && d->window.placed < p->page_size &&
          (have == 0 || d->window.placed == 0);
 }

@@ -59,6 +59,8 @@ typedef struct sluice__decode_hooks_s {
    * NULL: into the window. Asked again for pages that were put there; then the
    * same must be said as before. */
   uint8_t *(*place)(void *ctx, const sluice_run_t *run);
+  /* It is not asked about records of fewer bytes of pages. */
+  uint32_t place_least;
 } sluice__decode_hooks_t;
 
 struct sluice_decoder_s {
