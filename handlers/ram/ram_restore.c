@@ -372,6 +372,17 @@ int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
                : r;
 }
 
+uint8_t *sluice__ram_restore_place(void *self, const sluice_run_t *run) {
+  sluice_ram_t *ram = self;
+  sluice__ram_region_t *region = find_wire(ram, run->region);
+
+  if (ram->restore.prepare != NULL || ram->restore.fill.count > 0 ||
+      check_run(ram, region, run, NULL) != 0) {
+    return NULL;
+  }
+  return sluice__shadow_place(&region->shadow, run->offset >> ram->page_shift);
+}
+
 int sluice__ram_restore_check(void *self, sluice_error_t *err) {
   sluice_ram_t *ram = self;
 

@@ -39,6 +39,10 @@ void sluice__shadow_close(sluice__shadow_t *shadow);
  * Before the first page is put. */
 int sluice__shadow_prepare(sluice__shadow_t *shadow);
 
+/* Where it will stand. Pages may be put there before they are given; until then
+ * nothing is known of them. */
+uint8_t *sluice__shadow_place(const sluice__shadow_t *shadow, uint64_t page);
+/* `data` may be just that place. */
 void sluice__shadow_put(sluice__shadow_t *shadow, uint64_t page,
                         const uint8_t *data, uint64_t count);
 void sluice__shadow_fill(sluice__shadow_t *shadow, uint64_t page,
