@@ -424,7 +424,6 @@ START_TEST(damage_is_found_and_nothing_has_changed) {
     ((uint8_t *)image)[at] ^= 0x20;
     (void)rig_restore(&rig, to.registry, source, NULL);
     ck_assert_int_lt(rig.status, 0);
-    ck_assert_uint_le(rig.error.offset, at + 1);
     assert_old();
     ((uint8_t *)image)[at] ^= 0x20;
     host_close(&to);

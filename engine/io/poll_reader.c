@@ -152,6 +152,7 @@ ptrdiff_t sluice__poll_reader_read_into(sluice__poll_reader_t *r,
   if (got == UV_EAGAIN && r->status < 0) {
     return r->status;
   }
+  r->status = 0;
   if (got == UV_EAGAIN && r->loan.wait == SLUICE__WAIT_POLL) {
     return wait_readable(r, NULL, 0, cb, ctx);
   }

@@ -69,8 +69,9 @@ typedef enum sluice_ram_tracker_e {
 
 enum {
   /* Restore straight into the region: it holds nothing that matters until the
-   * restore commits, and after a failed one its content is undefined. Without
-   * this flag a shadow of the region is filled and takes its place at commit.
+   * restore commits, and after a failed one its content is undefined. Bytes of
+   * the stream stand there before they are verified. Without this flag a shadow
+   * of the region is filled and takes its place at commit.
    */
   SLUICE_RAM_IN_PLACE = 1u << 0,
   /* The region is whole pages of a private anonymous mapping: they may be
