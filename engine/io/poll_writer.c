@@ -1,5 +1,6 @@
 /* poll_writer.c - see poll_writer.h.
  *
+ *   write_now() --what is taken at once, from wherever it is
  *   write() --all taken--> 1
  *      |
  *      +--> fifo --writable--> delivered
@@ -242,6 +243,26 @@ int sluice__poll_writer_write(sluice__poll_writer_t *w, const void *data,
   }
   w->error = r; /* also when nothing was sent of it: the stream has a hole */
   return r;
+}
+
+ptrdiff_t sluice__poll_writer_write_now(sluice__poll_writer_t *w,
+                                        const struct iovec *pieces,
+                                        int count) {
+  ssize_t n = UV_EAGAIN;
+
+  if (w->error != 0) {
+    return w->error;
+  }
+  if (w->fifo.queued.first == NULL && !host_goes_first(w)) {
+    n = put(w, pieces, count);
+  }
+  if (n == UV_EAGAIN) {
+    return 0;
+  }
+  if (n < 0) {
+    w->error = (int)n;
+  }
+  return n;
 }
 
 static void tell_aborted(void *owner) {

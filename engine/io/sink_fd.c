@@ -78,6 +78,16 @@ static int write_fd(void *self, const void *data, size_t len, uint64_t offset,
   return sluice__pool_writer_write(&s->pool, data, len, offset, cb, ctx);
 }
 
+static ptrdiff_t write_fd_now(void *self, const struct iovec *pieces, int count,
+                              uint64_t offset) {
+  struct fd_sink *s = self;
+
+  (void)offset;
+  return s->poll == NULL
+             ? UV_ENOTSUP
+             : sluice__poll_writer_write_now(s->poll, pieces, count);
+}
+
 static void work_sync(uv_work_t *work) {
   struct fd_sink *s = work->data;
 
@@ -135,7 +145,8 @@ static const sluice_sink_ops_t fd_ops = {.size = sizeof(fd_ops),
                                          .finish = finish_fd,
                                          .abort = abort_fd,
                                          .close = close_fd,
-                                         .busy_ns = get_busy_ns};
+                                         .busy_ns = get_busy_ns,
+                                         .write_now = write_fd_now};
 
 int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned) {
   struct fd_sink *s;

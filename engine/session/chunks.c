@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <uv.h>
 
 #include "io/sink.h"
 
@@ -104,6 +106,9 @@ static void write_chunk(sluice__chunks_t *c, sluice__chunk_t *chunk) {
                            c->offset, on_chunk_written, chunk);
     c->offset += chunk->len;
   }
+  if (r == 1 && chunk->len > 0) {
+    c->on_taken(c->ctx);
+  }
   if (r != 0) { /* taken at once, or refused */
     c->flying_bytes -= chunk->len;
     give_back(chunk);
@@ -124,6 +129,52 @@ static void write_ready(sluice__chunks_t *c) {
   }
 }
 
+/* What the sink takes at once; negative: it failed. */
+static ptrdiff_t offer(sluice__chunks_t *c, const sluice__fill_t *still,
+                       uint8_t *from, size_t len) {
+  struct iovec pieces[SLUICE__FILL_PIECES];
+  int count = sluice__fill_gather(still, from, from + len, pieces);
+  ptrdiff_t n = sluice__sink_write_now(c->sink, pieces, count, c->offset);
+
+  c->takes_nothing = n == UV_ENOTSUP;
+  return n == UV_ENOTSUP ? 0 : n;
+}
+
+/* After this no page of the host's is needed any more. */
+static void put_still(sluice__chunks_t *c, sluice__chunk_t *chunk) {
+  const sluice__fill_t *still = c->still;
+  uint8_t *from = chunk->base + chunk->skip;
+  ptrdiff_t n = 0;
+
+  c->still = NULL;
+  if (c->code == 0 && !c->is_cut && chunk->len > 0) {
+    n = offer(c, still, from, chunk->len);
+  }
+  if (n < 0) {
+    c->code = (int)n;
+    return;
+  }
+  c->offset += (uint64_t)n;
+  chunk->skip += (size_t)n;
+  chunk->len -= (size_t)n;
+  c->is_draining = chunk->len > 0;
+  if (n > 0) {
+    c->on_taken(c->ctx);
+  }
+  sluice__fill_copy(still, from + n);
+}
+
+bool sluice__chunks_can_take_now(const sluice__chunks_t *c) {
+  return !c->takes_nothing && c->flying_bytes == 0 && c->code == 0 &&
+         !c->is_cut;
+}
+
+void sluice__chunks_lend_still(sluice__chunks_t *c,
+                               const sluice__fill_t *fill) {
+  assert(c->still == NULL);
+  c->still = fill;
+}
+
 static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   sluice__chunks_t *c = ctx;
   sluice__chunk_t *chunk = chunk_of(base);
@@ -131,6 +182,10 @@ static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   chunk->skip = skip;
   chunk->len = len;
   chunk->next = NULL;
+  if (c->still != NULL) {
+    put_still(c, chunk);
+    len = chunk->len;
+  }
   c->flying_bytes += len;
   if (c->last == NULL) {
     c->first = chunk;

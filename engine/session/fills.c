@@ -6,6 +6,11 @@
 #include <string.h>
 #include <uv.h>
 
+/* A record of still pages and all that precedes it since the last, at most:
+ * hashed, it is still in the processor's own cache (1 MiB) when the kernel
+ * reads it again. */
+enum { STILL_BYTES = 256 * 1024 };
+
 typedef enum fill_state_e { BUILT, GIVEN, OVER } fill_state_t;
 
 struct sluice__save_fill_s {
@@ -62,13 +67,27 @@ static void append(sluice__fills_t *f, sluice__save_fill_t *fill) {
   f->last = fill;
 }
 
-static sluice__fill_t *take(void *ctx, uint8_t *base) {
-  sluice__fills_t *f = ctx;
-  sluice__save_fill_t *fill = new_fill(f);
+static uint32_t still_bytes(void *ctx) {
+  const sluice__fills_t *f = ctx;
 
+  return f->crew == NULL && sluice__chunks_can_take_now(f->chunks)
+             ? (uint32_t)STILL_BYTES
+             : 0;
+}
+
+static sluice__fill_t *take(void *ctx, uint8_t *base, bool is_still) {
+  sluice__fills_t *f = ctx;
+  sluice__save_fill_t *fill;
+
+  if (is_still) {
+    f->still.is_still = true;
+    return &f->still;
+  }
+  fill = f->crew == NULL ? NULL : new_fill(f);
   if (fill == NULL) {
     return NULL; /* no memory for a second thread, but one will do */
   }
+  fill->fill.is_still = false;
   fill->state = BUILT;
   fill->section = f->section;
   fill->lent_before = f->section->lent;
@@ -79,8 +98,13 @@ static sluice__fill_t *take(void *ctx, uint8_t *base) {
 
 static void go(void *ctx, sluice__fill_t *fill) {
   sluice__fills_t *f = ctx;
-  sluice__save_fill_t *given = of_fill(fill);
+  sluice__save_fill_t *given;
 
+  if (fill->is_still) {
+    sluice__chunks_lend_still(f->chunks, fill);
+    return;
+  }
+  given = of_fill(fill);
   if ((uint64_t)fill->count * fill->page_size < f->crew->executor.min_bytes) {
     sluice__fill_run(fill);
     given->state = OVER;
@@ -113,8 +137,12 @@ static void retire(sluice__fills_t *f, sluice__save_fill_t *fill) {
 
 static void drop(void *ctx, sluice__fill_t *fill) {
   sluice__fills_t *f = ctx;
-  sluice__save_fill_t *dropped = of_fill(fill);
+  sluice__save_fill_t *dropped;
 
+  if (fill->is_still) {
+    return;
+  }
+  dropped = of_fill(fill);
   assert(dropped == f->last && dropped->state == BUILT);
   unlink_last(f);
   sluice__chunks_release(f->chunks, dropped->chunk);
@@ -127,8 +155,11 @@ void sluice__fills_init(sluice__fills_t *f, sluice__crew_t *crew,
   f->crew = sluice__crew_is_staffed(crew) ? crew : NULL;
   f->mem = mem;
   f->chunks = chunks;
-  f->filler =
-      (sluice__filler_t){.ctx = f, .take = take, .go = go, .drop = drop};
+  f->filler = (sluice__filler_t){.ctx = f,
+                                 .still_bytes = still_bytes,
+                                 .take = take,
+                                 .go = go,
+                                 .drop = drop};
 }
 
 void sluice__fills_done(sluice__fills_t *f) {

@@ -11,7 +11,8 @@
  * needs a mapping a record.
  *
  * Pages that are lent are only looked at; a fill copies and hashes them later,
- * behind the back of the record. */
+ * behind the back of the record. Still ones are hashed where they are and the
+ * record is emitted as soon as it ends: the sink may take them from there. */
 #include "stream/encode_native.h"
 
 #include <string.h>
@@ -40,12 +41,30 @@ static uint64_t lesser(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
 
+/* A record of still pages ends early, while they are in cache. */
+static uint64_t room_for_still(sluice_encoder_t *e, uint64_t room,
+                               uint64_t start) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  uint32_t step = 0;
+  uint64_t left;
+
+  if (n->is_still) {
+    step = e->filler->still_bytes(e->filler->ctx);
+  }
+  n->pages.may_be_still = step != 0;
+  if (step == 0) {
+    return room;
+  }
+  left = step - start % step;
+  return lesser(room, left < step / 4 ? left + step : left);
+}
+
 /* Where would the data of a record begin that started here, and how many pages
  * would it hold, were they in one run? */
 static uint32_t plan(sluice_encoder_t *e, uint32_t page_size,
                      uint64_t *out_data, uint32_t *out_table) {
-  uint64_t room = sluice__stage_room(&e->stage);
   uint64_t start = sluice__stage_offset(&e->stage);
+  uint64_t room = room_for_still(e, sluice__stage_room(&e->stage), start);
   uint64_t planned = lesser(room / page_size, SLUICE__PAGES_PLANNED);
   uint64_t data =
       round_up(start + SLUICE__PAGES_TABLE + planned * SLUICE__PAGE_ENTRY);
@@ -105,9 +124,11 @@ static uint8_t *put_hashes(const sluice__encode_pages_t *p, uint8_t *to) {
   return to;
 }
 
-static void give_fill(sluice_encoder_t *e, uint8_t *data, uint8_t *hashes) {
+/* Returns whether it is a still one. */
+static bool give_fill(sluice_encoder_t *e, uint8_t *data, uint8_t *hashes) {
   sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
   sluice__fill_t *fill = p->fill;
+  bool is_still = fill != NULL && fill->is_still;
 
   if (fill != NULL) {
     fill->page_size = p->page_size;
@@ -117,6 +138,7 @@ static void give_fill(sluice_encoder_t *e, uint8_t *data, uint8_t *hashes) {
     p->fill = NULL;
     e->filler->go(e->filler->ctx, fill);
   }
+  return is_still;
 }
 
 void sluice__native_drop_pages(sluice_encoder_t *e) {
@@ -148,8 +170,7 @@ int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered) {
     return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
   }
   *out_covered = (size_t)(hashes - n->at) - SLUICE__RECORD_BYTES;
-  give_fill(e, data, hashes);
-  return 0;
+  return give_fill(e, data, hashes);
 }
 
 static void note_run(sluice__encode_pages_t *p, uint32_t region,
@@ -192,13 +213,26 @@ static sluice__fill_t *find_fill(sluice_encoder_t *e) {
   sluice__encode_pages_t *p = &n->pages;
 
   if (p->fill == NULL && n->is_lent && !p->has_no_fill) {
-    p->fill = e->filler->take(e->filler->ctx, e->stage.base);
+    p->fill = e->filler->take(e->filler->ctx, e->stage.base,
+                              n->is_still && p->may_be_still);
     p->has_no_fill = p->fill == NULL;
     for (uint32_t i = 0; i < p->count && p->fill != NULL; i++) {
       p->fill->pages[i].from = NULL;
     }
   }
   return p->fill;
+}
+
+/* May the page at hand be read later? */
+static bool is_left_out(const sluice__encode_native_t *n,
+                        const sluice__fill_t *fill) {
+  return fill->is_still ? n->is_still : n->is_lent;
+}
+
+static uint64_t hash_still(const uint8_t *page, uint32_t page_size,
+                           uint32_t region, uint64_t offset) {
+  prefetch_page(page + page_size);
+  return sluice__page_hash(page, page_size, region, offset);
 }
 
 /* Puts the page into its slot, or lets it be put there. Returns its hash. */
@@ -208,12 +242,13 @@ static uint64_t put_content(sluice_encoder_t *e, uint32_t region,
   uint32_t page_size = e->regions[region].page_size;
   sluice__fill_t *fill = find_fill(e);
 
-  if (fill != NULL) {
-    fill->pages[n->pages.count].from = n->is_lent ? page : NULL;
+  if (fill != NULL && is_left_out(n, fill)) {
+    fill->pages[n->pages.count].from = page;
     fill->pages[n->pages.count].place = sluice__page_place(region, offset);
+    return fill->is_still ? hash_still(page, page_size, region, offset) : 0;
   }
-  if (fill != NULL && n->is_lent) {
-    return 0;
+  if (fill != NULL) {
+    fill->pages[n->pages.count].from = NULL;
   }
   sluice__copy_changing(to, page, page_size);
   prefetch_page(page + page_size);
@@ -339,12 +374,14 @@ int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
 
 int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
                               uint64_t offset, const uint8_t *data,
-                              uint64_t count) {
+                              uint64_t count, bool is_still) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   int r;
 
   n->is_lent = true;
+  n->is_still = is_still;
   r = sluice__native_pages(e, region, offset, data, count);
   n->is_lent = false;
+  n->is_still = false;
   return r;
 }
