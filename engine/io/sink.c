@@ -46,8 +46,8 @@ int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
 }
 
 static bool can_write_now(const sluice_sink_ops_t *ops) {
-  return ops->size >= offsetof(sluice_sink_ops_t, write_now) +
-                          sizeof(ops->write_now) &&
+  return ops->size >=
+             offsetof(sluice_sink_ops_t, write_now) + sizeof(ops->write_now) &&
          ops->write_now != NULL;
 }
 
@@ -67,6 +67,12 @@ ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
   }
   n = sink->ops->write_now(sink->self, pieces, count, offset);
   return n > 0 && (size_t)n > len ? UV_EINVAL : n;
+}
+
+bool sluice__sink_is_random(const sluice_sink_t *sink) {
+  return sink->ops->size >= offsetof(sluice_sink_ops_t, is_random) +
+                                sizeof(sink->ops->is_random) &&
+         sink->ops->is_random != NULL && sink->ops->is_random(sink->self) != 0;
 }
 
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {

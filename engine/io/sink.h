@@ -23,6 +23,7 @@ int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
 ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
                                  const struct iovec *pieces, int count,
                                  uint64_t offset);
+bool sluice__sink_is_random(const sluice_sink_t *sink);
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 

@@ -140,6 +140,42 @@ static ptrdiff_t offer(sluice__chunks_t *c, const sluice__fill_t *still,
   return n == UV_ENOTSUP ? 0 : n;
 }
 
+/* All of it, for a sink that takes anything. */
+static void put_all(sluice__chunks_t *c, const struct iovec *pieces, int count,
+                    uint64_t len, uint64_t offset) {
+  ptrdiff_t n =
+      len == 0 ? 0 : sluice__sink_write_now(c->sink, pieces, count, offset);
+
+  if (n < 0 || (uint64_t)n != len) {
+    c->code = n < 0 ? (int)n : UV_EIO;
+  } else if (n > 0) {
+    c->on_taken(c->ctx);
+  }
+}
+
+static void put_pages(sluice__chunks_t *c, const sluice__fill_t *fill,
+                      uint64_t offset) {
+  struct iovec pieces[SLUICE__FILL_PIECES];
+  uint64_t out = (uint64_t)fill->out * fill->page_size;
+  uint64_t end = (uint64_t)fill->count * fill->page_size;
+  int count = sluice__fill_gather(fill, fill->data, fill->data + end, pieces);
+
+  put_all(c, pieces, count, end - out, offset + out);
+}
+
+/* The table and what precedes it, when the pages are out. */
+static ptrdiff_t put_rest(sluice__chunks_t *c, const sluice__fill_t *fill,
+                          uint8_t *from, size_t len) {
+  size_t head = (size_t)(fill->data - from);
+  struct iovec piece = {from, head};
+
+  put_pages(c, fill, c->offset + head);
+  if (c->code == 0) {
+    put_all(c, &piece, 1, head, c->offset);
+  }
+  return c->code < 0 ? c->code : (ptrdiff_t)len;
+}
+
 /* After this no page of the host's is needed any more. */
 static void put_still(sluice__chunks_t *c, sluice__chunk_t *chunk) {
   const sluice__fill_t *still = c->still;
@@ -148,10 +184,11 @@ static void put_still(sluice__chunks_t *c, sluice__chunk_t *chunk) {
 
   c->still = NULL;
   if (c->code == 0 && !c->is_cut && chunk->len > 0) {
-    n = offer(c, still, from, chunk->len);
+    n = still->out > 0 ? put_rest(c, still, from, chunk->len)
+                       : offer(c, still, from, chunk->len);
   }
-  if (n < 0) {
-    c->code = (int)n;
+  if (n < 0 || c->code < 0) {
+    c->code = n < 0 ? (int)n : c->code;
     return;
   }
   c->offset += (uint64_t)n;
@@ -167,6 +204,18 @@ static void put_still(sluice__chunks_t *c, sluice__chunk_t *chunk) {
 bool sluice__chunks_can_take_now(const sluice__chunks_t *c) {
   return !c->takes_nothing && c->flying_bytes == 0 && c->code == 0 &&
          !c->is_cut;
+}
+
+bool sluice__chunks_can_put(const sluice__chunks_t *c) {
+  return sluice__chunks_can_take_now(c) && sluice__sink_is_random(c->sink);
+}
+
+void sluice__chunks_put_still(sluice__chunks_t *c, sluice__fill_t *fill,
+                              uint64_t offset) {
+  if (sluice__chunks_can_put(c)) {
+    put_pages(c, fill, offset);
+    fill->out = fill->count;
+  }
 }
 
 void sluice__chunks_lend_still(sluice__chunks_t *c,

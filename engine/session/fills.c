@@ -6,11 +6,6 @@
 #include <string.h>
 #include <uv.h>
 
-/* A record of still pages and all that precedes it since the last, at most:
- * hashed, it is still in the processor's own cache (1 MiB) when the kernel
- * reads it again. */
-enum { STILL_BYTES = 256 * 1024 };
-
 typedef enum fill_state_e { BUILT, GIVEN, OVER } fill_state_t;
 
 struct sluice__save_fill_s {
@@ -67,20 +62,19 @@ static void append(sluice__fills_t *f, sluice__save_fill_t *fill) {
   f->last = fill;
 }
 
-static uint32_t still_bytes(void *ctx) {
-  const sluice__fills_t *f = ctx;
+static void put(void *ctx, sluice__fill_t *fill, uint64_t offset) {
+  sluice__fills_t *f = ctx;
 
-  return f->crew == NULL && sluice__chunks_can_take_now(f->chunks)
-             ? (uint32_t)STILL_BYTES
-             : 0;
+  sluice__chunks_put_still(f->chunks, fill, offset);
 }
 
 static sluice__fill_t *take(void *ctx, uint8_t *base, bool is_still) {
   sluice__fills_t *f = ctx;
   sluice__save_fill_t *fill;
 
-  if (is_still) {
+  if (is_still && f->crew == NULL && sluice__chunks_can_take_now(f->chunks)) {
     f->still.is_still = true;
+    f->still.out = 0;
     return &f->still;
   }
   fill = f->crew == NULL ? NULL : new_fill(f);
@@ -155,11 +149,8 @@ void sluice__fills_init(sluice__fills_t *f, sluice__crew_t *crew,
   f->crew = sluice__crew_is_staffed(crew) ? crew : NULL;
   f->mem = mem;
   f->chunks = chunks;
-  f->filler = (sluice__filler_t){.ctx = f,
-                                 .still_bytes = still_bytes,
-                                 .take = take,
-                                 .go = go,
-                                 .drop = drop};
+  f->filler = (sluice__filler_t){
+      .ctx = f, .take = take, .go = go, .put = put, .drop = drop};
 }
 
 void sluice__fills_done(sluice__fills_t *f) {

@@ -13,15 +13,8 @@
 #include "stream/encoder.h"
 
 /* A page of zeros costs a read of it and no payload. Measured, a read sweep is
- * about an eighth of the way of a page through staging, checksum and sink. A
- * run that the sink takes at once takes as long as that: 40 us for 256 KiB to a
- * socket, 100 into new pages of tmpfs; so much of it between two looks at the
- * clock. */
-enum {
-  ZERO_DISCOUNT = 8,
-  KEPT_FIRST = 4096,
-  TAKEN_NOW_BYTES = 256 * 1024
-};
+ * about an eighth of the way of a page through staging, checksum and sink. */
+enum { ZERO_DISCOUNT = 8, KEPT_FIRST = 4096 };
 
 void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
                          sluice_section_t *section, sluice__budget_t *budget,
@@ -76,9 +69,10 @@ static int ensure_open(sluice_writer_t *w) {
 size_t sluice_writer_left(const sluice_writer_t *w) {
   uint64_t left = sluice__budget_left(w->budget);
 
-  return (size_t)(left > TAKEN_NOW_BYTES && w->can_be_still &&
-                          sluice__chunks_can_take_now(w->fills->chunks)
-                      ? TAKEN_NOW_BYTES
+  /* A sink that takes it at once takes its time: the clock is to be read. */
+  return (size_t)(left > SLUICE__STILL_BYTES && w->can_be_still &&
+                          sluice__chunks_can_put(w->fills->chunks)
+                      ? SLUICE__STILL_BYTES
                       : left);
 }
 

@@ -40,7 +40,6 @@ typedef struct sluice__encode_pages_s {
   uint64_t data;        /* stream offset of the first page */
   sluice__fill_t *fill; /* of those that are lent; NULL: none is */
   bool has_no_fill;     /* none could be had */
-  bool may_be_still;    /* it is short enough to be a still one */
   sluice__native_run_t runs[SLUICE__PAGES_PER_RECORD];
   uint64_t hashes[SLUICE__PAGES_PER_RECORD];
 } sluice__encode_pages_t;

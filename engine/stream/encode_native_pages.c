@@ -41,30 +41,12 @@ static uint64_t lesser(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
 
-/* A record of still pages ends early, while they are in cache. */
-static uint64_t room_for_still(sluice_encoder_t *e, uint64_t room,
-                               uint64_t start) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  uint32_t step = 0;
-  uint64_t left;
-
-  if (n->is_still) {
-    step = e->filler->still_bytes(e->filler->ctx);
-  }
-  n->pages.may_be_still = step != 0;
-  if (step == 0) {
-    return room;
-  }
-  left = step - start % step;
-  return lesser(room, left < step / 4 ? left + step : left);
-}
-
 /* Where would the data of a record begin that started here, and how many pages
  * would it hold, were they in one run? */
 static uint32_t plan(sluice_encoder_t *e, uint32_t page_size,
                      uint64_t *out_data, uint32_t *out_table) {
+  uint64_t room = sluice__stage_room(&e->stage);
   uint64_t start = sluice__stage_offset(&e->stage);
-  uint64_t room = room_for_still(e, sluice__stage_room(&e->stage), start);
   uint64_t planned = lesser(room / page_size, SLUICE__PAGES_PLANNED);
   uint64_t data =
       round_up(start + SLUICE__PAGES_TABLE + planned * SLUICE__PAGE_ENTRY);
@@ -124,21 +106,40 @@ static uint8_t *put_hashes(const sluice__encode_pages_t *p, uint8_t *to) {
   return to;
 }
 
+/* What the record has so far. */
+static void lay_out_fill(const sluice__encode_native_t *n) {
+  const sluice__encode_pages_t *p = &n->pages;
+
+  p->fill->page_size = p->page_size;
+  p->fill->count = p->count;
+  p->fill->data = n->at + (p->data - n->start);
+}
+
 /* Returns whether it is a still one. */
-static bool give_fill(sluice_encoder_t *e, uint8_t *data, uint8_t *hashes) {
-  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
-  sluice__fill_t *fill = p->fill;
+static bool give_fill(sluice_encoder_t *e, uint8_t *hashes) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  sluice__fill_t *fill = n->pages.fill;
   bool is_still = fill != NULL && fill->is_still;
 
   if (fill != NULL) {
-    fill->page_size = p->page_size;
-    fill->count = p->count;
-    fill->data = data;
+    lay_out_fill(n);
     fill->hashes = hashes;
-    p->fill = NULL;
+    n->pages.fill = NULL;
     e->filler->go(e->filler->ctx, fill);
   }
   return is_still;
+}
+
+/* Before what was hashed leaves the cache. */
+static void put_still(sluice_encoder_t *e) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  const sluice__encode_pages_t *p = &n->pages;
+
+  if (p->fill != NULL && p->fill->is_still &&
+      (p->count - p->fill->out) * p->page_size >= SLUICE__STILL_BYTES) {
+    lay_out_fill(n);
+    e->filler->put(e->filler->ctx, p->fill, p->data);
+  }
 }
 
 void sluice__native_drop_pages(sluice_encoder_t *e) {
@@ -170,7 +171,7 @@ int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered) {
     return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
   }
   *out_covered = (size_t)(hashes - n->at) - SLUICE__RECORD_BYTES;
-  return give_fill(e, data, hashes);
+  return give_fill(e, hashes);
 }
 
 static void note_run(sluice__encode_pages_t *p, uint32_t region,
@@ -213,8 +214,7 @@ static sluice__fill_t *find_fill(sluice_encoder_t *e) {
   sluice__encode_pages_t *p = &n->pages;
 
   if (p->fill == NULL && n->is_lent && !p->has_no_fill) {
-    p->fill = e->filler->take(e->filler->ctx, e->stage.base,
-                              n->is_still && p->may_be_still);
+    p->fill = e->filler->take(e->filler->ctx, e->stage.base, n->is_still);
     p->has_no_fill = p->fill == NULL;
     for (uint32_t i = 0; i < p->count && p->fill != NULL; i++) {
       p->fill->pages[i].from = NULL;
@@ -282,7 +282,11 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   p->count++;
   note_run(p, region, offset);
   e->totals.pages_data++;
-  return is_full(p) ? sluice__native_end(e) : 0;
+  if (is_full(p)) {
+    return sluice__native_end(e);
+  }
+  put_still(e);
+  return 0;
 }
 
 /* The page has been in the stream before: with keep_last it goes there. */

@@ -72,14 +72,15 @@ static int add_piece(struct iovec *out, int count, const uint8_t *at,
 
 int sluice__fill_gather(const sluice__fill_t *fill, uint8_t *from, uint8_t *to,
                         struct iovec *out) {
-  uint8_t *slot = fill->data;
-  int count = add_piece(out, 0, from, (size_t)(slot - from));
+  uint8_t *slot = fill->data + (size_t)fill->out * fill->page_size;
+  int count = from < fill->data
+                  ? add_piece(out, 0, from, (size_t)(fill->data - from))
+                  : 0;
 
-  for (uint32_t i = 0; i < fill->count; i++) {
+  for (uint32_t i = fill->out; i < fill->count; i++) {
     const uint8_t *page = fill->pages[i].from;
 
-    count =
-        add_piece(out, count, page != NULL ? page : slot, fill->page_size);
+    count = add_piece(out, count, page != NULL ? page : slot, fill->page_size);
     slot += fill->page_size;
   }
   return add_piece(out, count, slot, (size_t)(to - slot));

@@ -21,6 +21,9 @@
 struct iovec;
 
 enum {
+  /* Of still pages, between hashing and writing them, where that needs not wait
+   * for the record's end: some 100 us of a new file on tmpfs. */
+  SLUICE__STILL_BYTES = 256 * 1024,
   SLUICE__FILL_PAGES_MAX = 352, /* a record has fewer */
   /* What precedes the pages, each of them, and what follows. */
   SLUICE__FILL_PIECES = SLUICE__FILL_PAGES_MAX + 2
@@ -35,6 +38,7 @@ typedef struct sluice__fill_s {
   bool is_still; /* the hashes are there */
   uint32_t page_size;
   uint32_t count;
+  uint32_t out;    /* still: so many of the pages are in the sink already */
   uint8_t *data;   /* the first page's slot */
   uint8_t *hashes; /* the first hash's */
   sluice__fill_page_t pages[SLUICE__FILL_PAGES_MAX];
@@ -44,14 +48,14 @@ typedef struct sluice__fill_s {
  * dropped. */
 typedef struct sluice__filler_s {
   void *ctx;
-  /* Where in the stream a record of still pages should end at the latest: at a
-   * multiple of this. 0: there is no still fill to be had now. */
-  uint32_t (*still_bytes)(void *ctx);
-  /* For a record in the lent buffer `base`. NULL: there is none to be had. A
-   * still one, once it was given, lives until the buffer is emitted, which is
-   * the next thing to be done. */
+  /* For a record in the lent buffer `base`, a still one if `is_still` and it
+   * can be. NULL: there is none to be had. A still one, once it was given,
+   * lives until the buffer is emitted, which is the next thing to be done. */
   sluice__fill_t *(*take)(void *ctx, uint8_t *base, bool is_still);
   void (*go)(void *ctx, sluice__fill_t *fill);
+  /* Of a still one that is being built: what it has so far may be written now;
+   * `offset` is where in the stream its first page belongs. */
+  void (*put)(void *ctx, sluice__fill_t *fill, uint64_t offset);
   void (*drop)(void *ctx, sluice__fill_t *fill);
 } sluice__filler_t;
 
@@ -59,8 +63,9 @@ typedef struct sluice__filler_s {
 void sluice__fill_run(const sluice__fill_t *fill);
 
 /* The bytes from..to of the buffer that the record is in, as they are meant:
- * pages of a still fill where they are, what is side by side in one piece.
- * Returns how many there are, at most SLUICE__FILL_PIECES. */
+ * pages of a still fill where they are, what is side by side in one piece;
+ * without those that are `out`. Returns how many there are, at most
+ * SLUICE__FILL_PIECES. */
 int sluice__fill_gather(const sluice__fill_t *fill, uint8_t *from, uint8_t *to,
                         struct iovec *out);
 

@@ -71,6 +71,11 @@ typedef struct sluice_sink_ops_s {
    * write that failed, but UV_ENOTSUP: take it by `write`, do not ask again. */
   ptrdiff_t (*write_now)(void *self, const struct iovec *pieces, int count,
                          uint64_t offset);
+  /* Optional, goes with write_now. Not 0: it takes all that it is given, and
+   * for any offset, of bytes that come later too: as a file in memory does. So
+   * a record's pages are written before its table is known. Asked once it is
+   * open. */
+  int (*is_random)(const void *self);
 } sluice_sink_ops_t;
 
 /* `ops` is borrowed for the life of the sink. UV_EINVAL, UV_ENOMEM. */
