@@ -130,6 +130,14 @@ static int end_cut(sluice_save_t *save, const sluice_section_t *section) {
   return end_live(save, section);
 }
 
+/* Then no record is open any more when the hook's call is over. */
+static bool may_be_still(const sluice_save_t *save,
+                         const sluice_section_t *section) {
+  return save->fills.crew == NULL &&
+         section->handler->payload == SLUICE_PAYLOAD_PAGES &&
+         sluice__section_is_live(section);
+}
+
 static int step_section(sluice_save_t *save, sluice_section_t *section,
                         sluice__budget_t *b) {
   sluice_error_t err = {0};
@@ -138,6 +146,7 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
 
   lend_writer(save, &w, section, b, SLUICE_ITEM_PART, false);
   w.can_lend = save->fills.crew != NULL;
+  w.can_be_still = may_be_still(save, section);
   save->fills.section = section;
   r = section->handler->save_step(section->self, &w, &err);
   r = close_payload(save, &w, check_step(save, section, &w, r, &err));
@@ -233,6 +242,7 @@ static int open_finish(sluice_save_t *save, sluice_section_t *section,
 
   if (save->is_finishing_live) {
     lend_writer(save, w, section, b, SLUICE_ITEM_PART, false);
+    w->can_be_still = may_be_still(save, section);
     return 0;
   }
   lend_writer(save, w, section, b, SLUICE_ITEM_SECTION, true);

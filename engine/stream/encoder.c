@@ -248,11 +248,11 @@ int sluice_encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
 
 int sluice__encoder_lend_pages(sluice_encoder_t *e, uint32_t region,
                                uint64_t offset, const void *data,
-                               uint64_t count) {
+                               uint64_t count, bool is_still) {
   int r = check_run(e, region, offset, count, "pages");
 
   if (r == 0 && e->filler != NULL && e->ops->lend_pages != NULL) {
-    return e->ops->lend_pages(e, region, offset, data, count);
+    return e->ops->lend_pages(e, region, offset, data, count, is_still);
   }
   return r < 0 ? r : e->ops->pages(e, region, offset, data, count);
 }

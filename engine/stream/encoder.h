@@ -34,7 +34,7 @@ typedef struct sluice__encode_ops_s {
                const uint8_t *data, uint64_t count);
   /* As pages, but read later by e->filler; optional */
   int (*lend_pages)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                    const uint8_t *data, uint64_t count);
+                    const uint8_t *data, uint64_t count, bool is_still);
   int (*zeros)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                uint64_t count);
   int (*bytes)(sluice_encoder_t *e, const void *data, size_t len);
@@ -88,10 +88,11 @@ int sluice__encoder_fail(sluice_encoder_t *e, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* As sluice_encoder_pages(), but `data` may be read later, until the filler has
- * filled the record. */
+ * filled the record. `is_still`: it does not change until the payload is closed
+ * or what there is of it is flushed. */
 int sluice__encoder_lend_pages(sluice_encoder_t *e, uint32_t region,
                                uint64_t offset, const void *data,
-                               uint64_t count);
+                               uint64_t count, bool is_still);
 
 /* Of a region that exists, else 0. */
 static inline uint32_t sluice__encoder_page_size(const sluice_encoder_t *e,

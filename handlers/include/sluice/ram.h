@@ -4,7 +4,8 @@
  *
  *   cooperative    the host calls sluice_ram_dirty() before it writes, or
  *                  sluice_ram_mark(), which is a test of one bit where a page
- *                  is marked already. Works everywhere; loop thread only.
+ *                  is marked already. Works everywhere; loop thread only:
+ *                  no other thread writes to the memory while a save runs.
  *   write-protect  the kernel tells (userfaultfd and PAGEMAP_SCAN; Linux 6.7):
  *                  the host changes nothing and may write from any thread.
  *                  Armed while a save runs only, and released in slices.
