@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "stream/encoder.h"
+
 #define FROM(member, type, field)                                              \
   ((type *)(void *)((char *)(member)-offsetof(type, field)))
 
@@ -44,8 +46,12 @@ static int check_step(sluice_save_t *save, const sluice_section_t *section,
   return s->error.code != 0 ? s->error.code : r;
 }
 
+/* What goes on in the next step may do so in the same record: who maps the
+ * image needs a mapping a record. */
 static int close_payload(sluice_save_t *save, sluice_writer_t *w, int r) {
-  if (r >= 0 && w->is_open && sluice_encoder_close(save->encoder) < 0) {
+  if (r >= 0 && w->is_open &&
+      (r == SLUICE_MORE ? sluice__encoder_linger(save->encoder)
+                        : sluice_encoder_close(save->encoder)) < 0) {
     sluice__save_fail_encoder(save, w->section);
     r = save->session.error.code;
   }

@@ -117,6 +117,9 @@ uint8_t *sluice__native_unit(sluice_encoder_t *e, uint16_t type,
 /* encode_native_pages.c */
 int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          const uint8_t *data, uint64_t count);
+/* Puts the still pages of the record being built where they belong, all of
+ * them; false: that cannot be done now. */
+bool sluice__native_settle(sluice_encoder_t *e);
 int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
                               uint64_t offset, const uint8_t *data,
                               uint64_t count, bool is_still);

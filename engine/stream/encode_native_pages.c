@@ -142,6 +142,18 @@ static void put_still(sluice_encoder_t *e) {
   }
 }
 
+bool sluice__native_settle(sluice_encoder_t *e) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  sluice__fill_t *fill = n->type == SLUICE__NATIVE_PAGES ? n->pages.fill : NULL;
+
+  if (fill == NULL || !fill->is_still) {
+    return true;
+  }
+  lay_out_fill(n);
+  e->filler->put(e->filler->ctx, fill, n->pages.data);
+  return fill->out == fill->count;
+}
+
 void sluice__native_drop_pages(sluice_encoder_t *e) {
   sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
 
