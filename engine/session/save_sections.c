@@ -136,7 +136,8 @@ static int end_cut(sluice_save_t *save, const sluice_section_t *section) {
   return end_live(save, section);
 }
 
-/* Then no record is open any more when the hook's call is over. */
+/* Then no record is open any more when the hook's call is over. Not while the
+ * host is paused: what is copied ahead need not be waited for. */
 static bool may_be_still(const sluice_save_t *save,
                          const sluice_section_t *section) {
   return save->fills.crew == NULL &&
@@ -248,7 +249,6 @@ static int open_finish(sluice_save_t *save, sluice_section_t *section,
 
   if (save->is_finishing_live) {
     lend_writer(save, w, section, b, SLUICE_ITEM_PART, false);
-    w->can_be_still = may_be_still(save, section);
     return 0;
   }
   lend_writer(save, w, section, b, SLUICE_ITEM_SECTION, true);
