@@ -369,6 +369,23 @@ int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
                : r;
 }
 
+/* A shadow that is moved at the commit would leave them behind. */
+void *sluice__ram_restore_place(void *self, const sluice_extent_t *extent) {
+  sluice_ram_t *ram = self;
+  sluice__ram_region_t *region = find_wire(ram, extent->region);
+  const sluice_run_t run = {.region = extent->region,
+                            .page_size = extent->page_size,
+                            .offset = extent->offset,
+                            .count = extent->bytes >> ram->page_shift};
+  sluice_error_t err;
+
+  if (check_run(ram, region, &run, &err) != 0 || !is_in_place(region)) {
+    return NULL;
+  }
+  return sluice__shadow_place(&region->shadow, run.offset >> ram->page_shift,
+                              run.count);
+}
+
 int sluice__ram_restore_check(void *self, sluice_error_t *err) {
   sluice_ram_t *ram = self;
 
