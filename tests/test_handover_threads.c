@@ -20,7 +20,9 @@ enum { PAGES = 64, PAGE = 4096, BYTES = PAGES * PAGE, STEPS_MAX = 4000 };
 
 typedef enum deed_e { NOTHING, CANCEL, CLOSE } deed_t;
 
-/* All of it is its thread's alone until that is joined. */
+/* All of it is its thread's alone until that is joined. Made and taken down by
+ * the main thread: libuv closes descriptors behind the thread sanitizer's back,
+ * who takes their numbers for the same descriptors then. */
 typedef struct side_s {
   uv_loop_t loop;
   uv_prepare_t turn;
@@ -95,6 +97,9 @@ static void open_side(side_t *s) {
 static void close_side(side_t *s) {
   REQUIRE(sluice_registry_free(s->registry) == 0);
   sluice_ram_free(s->ram);
+  if (s->memfd >= 0) {
+    (void)close(s->memfd);
+  }
   uv_close((uv_handle_t *)&s->turn, NULL);
   REQUIRE(s->engine == NULL || sluice_engine_close(s->engine, NULL, NULL) == 0);
   (void)uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -127,12 +132,10 @@ static void *run_old(void *arg) {
   const sluice_handover_options_t o = {
       .data = s, .pause = on_pause, .resume = on_resume};
 
-  open_side(s);
   write_all(s);
   REQUIRE(sluice_handover_begin(&s->handover, s->engine, s->registry, s->socket,
                                 &o, on_handed_over) == 0);
   (void)uv_run(&s->loop, UV_RUN_DEFAULT);
-  close_side(s);
   return NULL;
 }
 
@@ -151,7 +154,6 @@ static void *run_new(void *arg) {
   side_t *s = arg;
   const sluice_takeover_options_t o = {.data = s};
 
-  open_side(s);
   s->status = sluice_takeover_begin(&s->takeover, s->engine, s->registry,
                                     s->socket, &o, on_taken_over);
   if (s->status < 0) { /* the old host has gone already */
@@ -159,7 +161,6 @@ static void *run_new(void *arg) {
     (void)close(s->socket);
   }
   (void)uv_run(&s->loop, UV_RUN_DEFAULT);
-  close_side(s);
   return NULL;
 }
 
@@ -203,16 +204,17 @@ static int run_both(int is_memfd, int is_new, deed_t deed, unsigned at) {
   sides[1].socket = sockets[1];
   sides[i].deed = deed;
   sides[i].at = at;
+  open_side(&sides[0]);
+  open_side(&sides[1]);
   REQUIRE(pthread_create(&threads[0], NULL, run_old, &sides[0]) == 0);
   REQUIRE(pthread_create(&threads[1], NULL, run_new, &sides[1]) == 0);
   REQUIRE(pthread_join(threads[0], NULL) == 0);
   REQUIRE(pthread_join(threads[1], NULL) == 0);
   check_served(&sides[0], &sides[1]);
+  close_side(&sides[0]);
+  close_side(&sides[1]);
   (void)munmap(sides[0].memory, BYTES);
   (void)munmap(sides[1].memory, BYTES);
-  if (is_memfd) {
-    (void)close(sides[0].memfd);
-  }
   return sides[i].was_done;
 }
 

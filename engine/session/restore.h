@@ -91,6 +91,15 @@ int sluice__restore_put_piece(sluice_restore_t *restore,
 int sluice__restore_rest_turn(sluice_restore_t *restore, sluice__budget_t *b);
 void sluice__restore_rest_close(sluice_restore_t *restore);
 
+/* restore_late.c */
+/* True: the piece may come after the commit. */
+bool sluice__restore_may_be_late(sluice_restore_t *restore,
+                                 const sluice__piece_t *piece);
+/* What may be late is, from here on; else it stays with the rest. */
+void sluice__restore_start_late(sluice_restore_t *restore);
+bool sluice__restore_is_owed_filled(const sluice_restore_t *restore);
+void sluice__restore_go_late(sluice_restore_t *restore);
+
 /* restore_behind.c */
 bool sluice__restore_goes_on(const sluice_restore_t *restore);
 void sluice__restore_go_behind(sluice_restore_t *restore);

@@ -65,7 +65,7 @@ static const char *judge_old(handoff_t *h) {
     return bad;
   }
   (void)sluice_registry_remove(w->source.registry, "pipes", 0);
-  (void)sluice_registry_remove(w->target.registry, "pipes", 0);
+  (void)sluice_registry_remove(w->target.registry, "descriptors", 0);
   handoff_parts_change(h);
   bad = scenario_check_next(w, SLUICE_FORMAT_NATIVE);
   if (bad == NULL && digest_shared(h, OLD_SIDE) != digest_shared(h, NEW_SIDE)) {

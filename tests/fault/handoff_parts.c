@@ -33,7 +33,12 @@ static void take_pipe(void *data, const sluice_descriptor_t *in) {
   h->arrived = in->fd;
 }
 
+/* The successor calls its sections by other names. */
 static void add_sections(handoff_t *h, int i, sluice_registry_t *registry) {
+  static const char *const former[2][2] = {{"shared", NULL}, {"pipes", NULL}};
+  const sluice_section_options_t names[2] = {
+      {.aliases = i == 1 ? former[0] : NULL},
+      {.aliases = i == 1 ? former[1] : NULL}};
   const sluice_ram_options_t ram = {
       .size = sizeof(ram),
       .tracker = i == 0 && (h->plan->parts & WORLD_WP) != 0
@@ -42,12 +47,13 @@ static void add_sections(handoff_t *h, int i, sluice_registry_t *registry) {
   const sluice_descriptors_options_t pipes = {
       .size = sizeof(pipes), .data = h, .next = next_pipe, .take = take_pipe};
 
-  if (sluice_ram_new(&h->shared[i], registry, "shared", NULL, &ram, NULL) !=
-          0 ||
+  if (sluice_ram_new(&h->shared[i], registry, i == 1 ? "region" : "shared",
+                     &names[0], &ram, NULL) != 0 ||
       sluice_ram_add_region(h->shared[i], "shared", h->memory[i], SHARED_BYTES,
                             SLUICE_RAM_REMAP, NULL) != 0 ||
-      sluice_descriptors_new(&h->pipes[i], registry, "pipes", NULL, &pipes,
-                             NULL) != 0) {
+      sluice_descriptors_new(&h->pipes[i], registry,
+                             i == 1 ? "descriptors" : "pipes", &names[1],
+                             &pipes, NULL) != 0) {
     fault_die("no sections");
   }
 }

@@ -150,6 +150,11 @@ typedef struct sluice_handler_s {
   /* Makes the shadow the state. Quick: all sections commit in one go. */
   void (*restore_commit)(void *self);
   void (*restore_end)(void *self, int status);
+  /* Optional, asked before restore_map for what will not be mapped: where the
+   * extent's pages are, now and after the commit, if they may come later than
+   * that; they are fresh anonymous memory, whole pages of the kernel's. NULL:
+   * they may not. From then on nobody but the engine puts them there. */
+  void *(*restore_late_place)(void *self, const sluice_extent_t *extent);
 } sluice_handler_t;
 
 /* There is work again: the step will be called. Loop thread, from anywhere but
