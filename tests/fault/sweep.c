@@ -96,6 +96,10 @@ static bool is_said_by(const fault_t *f, int status) {
       (status == UV_ETIMEDOUT || status == SLUICE_EHANDLER)) {
     return true;
   }
+  if ((f->style == STYLE_TRUNCATE && status == SLUICE_ETRUNCATED) ||
+      (f->style == STYLE_GROW && status == SLUICE_ETRAILING)) {
+    return true;
+  }
   return status == f->expect ||
          (f->kind == FAULT_TRACK && f->code == EPERM && status == UV_ENOTSUP);
 }
