@@ -113,7 +113,8 @@ bool fault_concerns(const fault_t *f, const scenario_t *s) {
     if (f->style == STYLE_TRUNCATE || f->style == STYLE_GROW) {
       return s->kind == SCENARIO_RESTORE && s->end == END_FILE;
     }
-    return f->style != STYLE_BEGIN || (s->parts & WORLD_DESTROYS) == 0;
+    return f->style != STYLE_BEGIN ||
+           (s->parts & (WORLD_DESTROYS | WORLD_BESIDE)) == 0;
   case FAULT_HANDLER: return (s->parts & WORLD_RIGGED) != 0;
   case FAULT_TRACK:
   case FAULT_LETGO: return (s->parts & WORLD_WP) != 0;
