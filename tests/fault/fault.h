@@ -68,6 +68,8 @@ typedef enum fault_style_e {
   STYLE_CLOSE,    /* the host: closes the engine */
   STYLE_BEGIN,    /* the host: begins another operation */
   STYLE_SWITCH,   /* the host: has no patience */
+  STYLE_TRUNCATE, /* the host: cuts the image's file short, as it must not */
+  STYLE_GROW,     /* the host: adds a byte to it */
   STYLE_FILL      /* the host: keeps all threads of libuv's pool busy */
 } fault_style_t;
 

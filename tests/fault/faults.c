@@ -67,6 +67,9 @@ const fault_t all_faults[] = {
      UV_ECANCELED, false},
     {"the host begins another", FAULT_HOST, STYLE_BEGIN, 0, 0, false},
     {"the pool is full", FAULT_HOST, STYLE_FILL, 0, UV_ETIMEDOUT, true},
+    {"the file is cut short", FAULT_HOST, STYLE_TRUNCATE, 0, SLUICE_ECORRUPT,
+     true},
+    {"the file grows", FAULT_HOST, STYLE_GROW, 0, SLUICE_ECORRUPT, true},
     {"the host has no patience", FAULT_HOST, STYLE_SWITCH, 0, 0, false},
 };
 
@@ -107,7 +110,11 @@ bool fault_concerns(const fault_t *f, const scenario_t *s) {
   case FAULT_CLOSE:
   case FAULT_CONTROL: return meets_calls(s);
   case FAULT_HOST:
-    return f->style != STYLE_BEGIN || (s->parts & WORLD_DESTROYS) == 0;
+    if (f->style == STYLE_TRUNCATE || f->style == STYLE_GROW) {
+      return s->kind == SCENARIO_RESTORE && s->end == END_FILE;
+    }
+    return f->style != STYLE_BEGIN ||
+           (s->parts & (WORLD_DESTROYS | WORLD_BESIDE)) == 0;
   case FAULT_HANDLER: return (s->parts & WORLD_RIGGED) != 0;
   case FAULT_TRACK:
   case FAULT_LETGO: return (s->parts & WORLD_WP) != 0;

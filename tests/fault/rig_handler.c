@@ -60,6 +60,8 @@ static int judge(rigged_t *r, sluice_error_t *err) {
   case STYLE_CLOSE:
   case STYLE_BEGIN:
   case STYLE_SWITCH:
+  case STYLE_TRUNCATE:
+  case STYLE_GROW:
   case STYLE_FILL: break;
   }
   return 0;
@@ -188,6 +190,8 @@ static int act(rigged_t *r, sluice_writer_t *w, sluice_error_t *err) {
   case STYLE_CLOSE:
   case STYLE_BEGIN:
   case STYLE_SWITCH:
+  case STYLE_TRUNCATE:
+  case STYLE_GROW:
   case STYLE_FILL: break;
   }
   return 0;

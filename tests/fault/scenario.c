@@ -250,7 +250,10 @@ static void judge_restore(const scenario_t *s, world_t *w, outcome_t *out) {
   if (out->status != 0 && (s->parts & WORLD_IN_PLACE) != 0) {
     return;
   }
-  if (found != out->expect) {
+  if (w->is_lost != 0 && (!w->is_cut || s->way == SLUICE_RESTORE_EAGER)) {
+    complain(out, "memory was lost");
+  }
+  if (found != out->expect && w->is_lost == 0) {
     complain(out, out->status == 0 ? "what was restored is not right"
                                    : "a failed restore left something");
   }

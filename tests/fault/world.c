@@ -66,7 +66,7 @@ static void change_restored(world_t *w) {
   place_t *p = &w->target;
   uint64_t at = roll(w, LOW_PAGES * PAGE);
 
-  if ((p->parts & WORLD_RAM) != 0 && !w->is_destroyed) {
+  if ((p->parts & WORLD_RAM) != 0 && !w->is_destroyed && !w->is_cut) {
     sluice_ram_dirty(p->ram, 0, at, 1);
     p->low[at]++;
   }

@@ -76,6 +76,7 @@ typedef struct world_s {
   unsigned turns;
   unsigned changes;
   int is_frozen; /* the host may not write now */
+  int is_cut;    /* the file of the image is, so what it is may not be read */
 
   /* Of the operation under way. */
   sluice_save_t *save;
@@ -87,6 +88,7 @@ typedef struct world_s {
   sluice_progress_t progress;
   unsigned pauses, resumes, cuts;
   uint64_t instant;         /* digest of the source at the pause, or the cut */
+  int is_lost;              /* memory that was restored is gone with its file */
   uint64_t restored;        /* ... of the target in the callback */
   uint8_t first_page[PAGE]; /* of ram, at the pause */
   uint64_t instant_spoilt;  /* as `instant`, with a bit of it flipped */

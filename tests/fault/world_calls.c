@@ -2,9 +2,12 @@
  * world.h. */
 #include "world.h"
 
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ends.h"
 #include "fault.h"
 
 static void cancel(world_t *w) {
@@ -85,6 +88,11 @@ void world_chance(world_t *w) {
     begin_another(w);
   } else if (f->style == STYLE_FILL) {
     rig_pool_fill(&w->loop);
+  } else if (f->style == STYLE_TRUNCATE) {
+    w->is_cut = 1;
+    ends_cut_file();
+  } else if (f->style == STYLE_GROW) {
+    ends_grow_file();
   } else if (f->style == STYLE_TWICE) {
     cancel(w);
     cancel(w);
@@ -133,6 +141,27 @@ void world_on_saved(sluice_save_t *save, int status) {
   destroy(w, &w->source);
 }
 
+static sigjmp_buf lost;
+
+static void on_lost(int number) {
+  siglongjmp(lost, number);
+}
+
+/* Where the file was cut short its pages are no more: restore.h says so. */
+static void look_at_restored(world_t *w) {
+  const struct sigaction watch = {.sa_handler = on_lost};
+  struct sigaction before;
+
+  (void)sigaction(SIGBUS, &watch, &before);
+  if (sigsetjmp(lost, 1) == 0) {
+    w->restored = place_digest(&w->target);
+  } else {
+    w->is_lost = 1;
+    fault_release(); /* place_digest() did not come to it */
+  }
+  (void)sigaction(SIGBUS, &before, NULL);
+}
+
 static void drop_restore(world_t *w, sluice_restore_t *restore) {
   w->restore = NULL;
   if (sluice_restore_free(restore) != 0) {
@@ -147,7 +176,7 @@ void world_on_restored(sluice_restore_t *restore, int status) {
 
   sluice_restore_progress(restore, &w->progress);
   sluice_restore_stats(restore, &w->stats);
-  w->restored = place_digest(&w->target);
+  look_at_restored(w);
   w->is_behind = goes_on;
   note_over(w, status, sluice_restore_error(restore));
   if (!goes_on) {

@@ -1,6 +1,7 @@
 /* guard.c - see guard.h. */
 #include "qemu/guard.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ static void be_guard(int fd, const qmp_t *q, const settings_t *s,
   (void)prctl(PR_SET_NAME, "sluice-guard");
   do {
     n = read(fd, &all_is_well, 1);
-  } while (n < 0);
+  } while (n < 0 && errno == EINTR);
   if (n == 0) {
     undo(q, s, was_running);
   }
