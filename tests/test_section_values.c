@@ -323,6 +323,65 @@ START_TEST(an_engine_tells_its_loop) {
 }
 END_TEST
 
+static int change_what_is_saved(sluice_writer_t *w) {
+  section_t *s = &from;
+
+  (void)w;
+  ck_assert_int_eq(sluice_registry_free(rig.registry), UV_EBUSY);
+  ck_assert_int_eq(sluice_registry_remove(rig.registry, name_of(s), 0),
+                   UV_EBUSY);
+  ck_assert_int_eq(sluice_registry_add(rig.registry, "more", &s->handler, s,
+                                       NULL, NULL, NULL),
+                   UV_EBUSY);
+  return 0;
+}
+
+START_TEST(a_registry_in_use_stays_as_it_is) {
+  ck_assert_int_eq(
+      save(SLUICE_FORMAT_NATIVE, SLUICE_PAYLOAD_BYTES, change_what_is_saved),
+      0);
+  ck_assert_uint_eq(sluice_registry_count(rig.registry), 1);
+}
+END_TEST
+
+static const sluice_restore_options_t not_restored[] = {
+    {.way = (sluice_restore_way_t)99},
+    {.way = SLUICE_RESTORE_MAPPED_VERIFY}, /* but nobody to be told */
+    {.weight = 1001}};
+
+START_TEST(a_restore_of_no_sense_does_not_begin) {
+  sluice_source_t *source;
+
+  ck_assert_int_eq(
+      save(SLUICE_FORMAT_NATIVE, SLUICE_PAYLOAD_BYTES, write_integers), 0);
+  add(&to, target, SLUICE_PAYLOAD_BYTES);
+  ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
+  ck_assert_int_eq(rig_restore(&rig, target, source, &not_restored[_i]),
+                   UV_EINVAL);
+  ck_assert_uint_eq(rig.callbacks, 1); /* the save's */
+}
+END_TEST
+
+START_TEST(somebody_must_want_to_know_the_end) {
+  sluice_save_t *saving;
+  sluice_restore_t *restoring;
+
+  add(&from, rig.registry, SLUICE_PAYLOAD_BYTES);
+  ck_assert_int_eq(
+      sluice_save_begin(&saving, rig.engine, rig.registry, NULL, NULL, NULL),
+      UV_EINVAL);
+  ck_assert_int_eq(sluice_restore_begin(&restoring, rig.engine, rig.registry,
+                                        NULL, NULL, NULL),
+                   UV_EINVAL);
+}
+END_TEST
+
+START_TEST(nothing_is_freed_in_vain) {
+  ck_assert_int_eq(sluice_save_free(NULL), 0);
+  ck_assert_int_eq(sluice_restore_free(NULL), 0);
+}
+END_TEST
+
 static int pass_one(sluice_writer_t *w) {
   (void)w;
   return 0;
@@ -358,6 +417,11 @@ Suite *section_values_suite(void) {
   tcase_add_test(tc, bytes_are_not_written_among_pages);
   tcase_add_test(tc, an_engine_tells_its_loop);
   tcase_add_test(tc, descriptors_are_passed_in_a_hand_over_only);
+  tcase_add_test(tc, a_registry_in_use_stays_as_it_is);
+  tcase_add_loop_test(tc, a_restore_of_no_sense_does_not_begin, 0,
+                      sizeof(not_restored) / sizeof(not_restored[0]));
+  tcase_add_test(tc, somebody_must_want_to_know_the_end);
+  tcase_add_test(tc, nothing_is_freed_in_vain);
   suite_add_tcase(s, tc);
   return s;
 }
