@@ -85,8 +85,9 @@ struct sluice__channel_s {
   sluice__parcel_t *first;
   sluice__parcel_t *last;
   uint32_t out_number;
-  int out_code; /* latched */
-  bool is_torn; /* a message was begun and will not be ended */
+  bool has_moved; /* a byte has gone since the deadline was set */
+  int out_code;   /* latched */
+  bool is_torn;   /* a message was begun and will not be ended */
   sluice_sink_cb cut_cb;
   void *cut_ctx;
 

@@ -52,12 +52,14 @@ static ssize_t put(const sluice__channel_t *ch, const sluice__parcel_t *p) {
   size_t skip = p->sent < SLUICE__FRAME_HEADER
                     ? 0
                     : p->sent - (size_t)SLUICE__FRAME_HEADER;
-  struct iovec iov[2] = {{NULL, 0}, piece(p->data + skip, p->len - skip)};
-  struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
+  struct iovec iov[2] = {piece(p->data + skip, p->len - skip), {NULL, 0}};
+  struct msghdr message = {.msg_iov = iov, .msg_iovlen = 1};
   ssize_t n;
 
   if (p->sent < SLUICE__FRAME_HEADER) {
+    iov[1] = iov[0];
     iov[0] = piece(p->header + p->sent, SLUICE__FRAME_HEADER - p->sent);
+    message.msg_iovlen = 2;
   }
   if (p->sent == 0 && p->frame.fds > 0) {
     memset(&control, 0, sizeof(control));
@@ -83,6 +85,7 @@ static int put_parcel(sluice__channel_t *ch, sluice__parcel_t *p) {
       return (int)n;
     }
     ch->out_number += p->sent == 0;
+    ch->has_moved = true;
     p->sent += (size_t)n;
   }
   return 1;
@@ -109,9 +112,16 @@ static sluice__parcel_t *new_parcel(const sluice__frame_t *frame,
 
 /* The deadline for what is on its way moves with every byte that goes. */
 static void watch(sluice__channel_t *ch) {
-  if (!ch->is_expecting && ch->ops != NULL) {
-    sluice__channel_expect(ch, ch->first != NULL && ch->out_code == 0);
+  bool is_waiting = ch->first != NULL && ch->out_code == 0;
+
+  if (ch->is_expecting || ch->ops == NULL) {
+    return;
+  }
+  if (!is_waiting || ch->has_moved ||
+      !uv_is_active((uv_handle_t *)&ch->timer)) {
+    sluice__channel_expect(ch, is_waiting);
     ch->is_expecting = false;
+    ch->has_moved = false;
   }
 }
 

@@ -26,8 +26,7 @@ static void go_on(sluice_handover_t *h) {
   uint8_t words[SLUICE__FRAME_FAIL_MAX];
   size_t n = sluice__frame_fail(words, &h->error);
 
-  sluice__channel_farewell(h->channel, h->has_failed ? NULL : words, n,
-                           !h->has_failed);
+  sluice__channel_farewell(h->channel, words, n, true);
   if (h->is_host_paused) {
     h->is_host_paused = false;
     if (h->options.resume != NULL) {
@@ -158,7 +157,6 @@ static void take_failure(sluice_handover_t *h, const uint8_t *payload,
   int32_t code = (int32_t)sluice__get_le32(payload);
   sluice_error_t err = {0};
 
-  h->has_failed = true;
   code = code < 0 ? code : SLUICE_ECORRUPT;
   (void)sluice_fail(&err, code, "the successor: %.*s", (int)(len - 4),
                     (const char *)payload + 4);

@@ -88,7 +88,8 @@ int sluice__handover_pass(void *ctx, const sluice_section_t *section,
   sluice_handover_t *h = ctx;
   const sluice__pass_t pass = {.section = sluice__section_name(section),
                                .instance = section->options.instance,
-                               .tag = tag};
+                               .tag = tag,
+                               .must_take = is_memory};
 
   if (is_memory && (!h->takes_memory || h->options.copy_memory)) {
     return UV_ENOTSUP;

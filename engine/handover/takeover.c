@@ -100,6 +100,8 @@ static void on_restored(sluice_restore_t *restore, int status) {
   if (status < 0 && t->error.code == 0) {
     t->error = *sluice_restore_error(restore);
   }
+  t->stats.bytes = restore->session.bytes_done;
+  t->stats.descriptors = t->arrivals.count;
   (void)sluice_restore_free(restore);
   t->restore = NULL;
   if (t->error.code != 0) {
@@ -112,7 +114,11 @@ static void on_restored(sluice_restore_t *restore, int status) {
 static void on_checked(sluice_restore_t *restore) {
   sluice_takeover_t *t = takeover_of(restore);
   sluice_error_t err = {0};
-  int r = t->options.check != NULL ? t->options.check(t, &err) : 0;
+  int r = sluice__takeover_check_taken(t, &err);
+
+  if (r == 0 && t->options.check != NULL) {
+    r = t->options.check(t, &err);
+  }
 
   if (r < 0) {
     if (err.code == 0) {
@@ -428,6 +434,11 @@ int sluice_takeover_free(sluice_takeover_t *t) {
 
 void *sluice_takeover_data(const sluice_takeover_t *t) {
   return t->options.data;
+}
+
+void sluice_takeover_stats(const sluice_takeover_t *t,
+                           sluice_takeover_stats_t *out) {
+  *out = t->stats;
 }
 
 const sluice_error_t *sluice_takeover_error(const sluice_takeover_t *t) {

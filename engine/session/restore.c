@@ -135,6 +135,7 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
     free_struct(restore);
     return r;
   }
+  sluice__restore_open_place(restore);
   restore->session.phase = SLUICE_PHASE_BEGIN;
   sluice__restore_prime_load(restore);
   sluice__session_start(&restore->session);

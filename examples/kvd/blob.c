@@ -88,6 +88,9 @@ void blob_drop(blobs_t *b, ref_t blob) {
   pin_t *pin = *find_pin(b, blob);
   bool in_limbo = get(b, blob)->in_limbo != 0;
 
+  if (b->is_given_up) {
+    return;
+  }
   if (pin == NULL) {
     if (in_limbo) {
       leave_limbo(b, blob);
@@ -117,6 +120,21 @@ int blob_pin(blobs_t *b, ref_t blob) {
   return 0;
 }
 
+int blob_pin_again(blobs_t *b, ref_t blob) {
+  int r = blob_pin(b, blob);
+
+  if (r == 0) {
+    (*find_pin(b, blob))->dropped = get(b, blob)->in_limbo != 0;
+  }
+  return r;
+}
+
+bool blob_is_at(const heap_t *h, ref_t blob, uint64_t len) {
+  return blob != 0 && blob % 16 == 0 && heap_has(h, blob, sizeof(blob_t)) &&
+         blob_bytes(h, blob).n >= len &&
+         heap_has(h, blob + sizeof(blob_t), len);
+}
+
 void blob_unpin(blobs_t *b, ref_t blob) {
   pin_t **at = find_pin(b, blob);
   pin_t *pin = *at;
@@ -126,7 +144,7 @@ void blob_unpin(blobs_t *b, ref_t blob) {
     return;
   }
   *at = pin->next;
-  if (pin->dropped) {
+  if (pin->dropped && !b->is_given_up) {
     leave_limbo(b, blob);
     alloc_free(b->heap, blob);
   }

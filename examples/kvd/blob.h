@@ -31,6 +31,7 @@ typedef struct blobs_s {
   heap_t *heap;
   ref_t limbo; /* where in the heap the list begins */
   pin_t *pins;
+  bool is_given_up; /* the heap is another process's: nothing is freed in it */
 } blobs_t;
 
 /* A blob in limbo with `len` bytes, undefined, and room for `room` >= len in
@@ -46,6 +47,13 @@ void blob_drop(blobs_t *b, ref_t blob);
 /* Keeps the bytes as they are until blob_unpin(). UV_ENOMEM. */
 int blob_pin(blobs_t *b, ref_t blob);
 void blob_unpin(blobs_t *b, ref_t blob);
+/* As blob_pin(), after a takeover: one that is in limbo goes with its last
+ * reader. */
+int blob_pin_again(blobs_t *b, ref_t blob);
+
+/* Whether there may be a blob of `len` bytes or more, as far as one look tells.
+ */
+bool blob_is_at(const heap_t *h, ref_t blob, uint64_t len);
 
 /* Room for longer content in place: appending leaves what is being read as it
  * is. Says whether there is; then blob_append() may follow. */

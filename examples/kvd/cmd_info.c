@@ -50,6 +50,10 @@ static void write_persistence(const server_t *s, char *out) {
   persist_info(&s->persist, out, SECTION_MAX);
 }
 
+static void write_handover(const server_t *s, char *out) {
+  handover_info(&s->handover, out, SECTION_MAX);
+}
+
 static void write_stats(const server_t *s, char *out) {
   snprintf(out, SECTION_MAX,
            "total_connections_received:%llu\r\n"
@@ -78,6 +82,7 @@ static const struct {
     {"clients", "Clients", write_clients},
     {"memory", "Memory", write_memory},
     {"persistence", "Persistence", write_persistence},
+    {"handover", "Handover", write_handover},
     {"stats", "Stats", write_stats},
     {"keyspace", "Keyspace", write_keyspace},
 };

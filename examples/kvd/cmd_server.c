@@ -80,14 +80,18 @@ static void on_saved(void *ctx, int status) {
 }
 
 /* The same save as BGSAVE's. This client waits for it; the others need not. */
-void cmd_save(call_t *c) {
-  int r = persist_begin_save(&c->server->persist, on_saved, c->conn);
+void commands_wait_for_save(conn_t *conn) {
+  int r = persist_begin_save(&conn->server->persist, on_saved, conn);
 
   if (r == 0) {
-    conn_hold(c->conn);
+    conn_hold(conn);
   } else {
-    reply_not_saved(c->out, r);
+    reply_not_saved(&conn->out, r);
   }
+}
+
+void cmd_save(call_t *c) {
+  commands_wait_for_save(c->conn);
 }
 
 void cmd_lastsave(call_t *c) {

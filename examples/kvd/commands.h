@@ -39,6 +39,9 @@ typedef struct command_s {
  * happened. */
 bool commands_run(conn_t *conn, const char *buf);
 
+/* The client waits for the next save to end, as after SAVE. */
+void commands_wait_for_save(conn_t *conn);
+
 /* What a request gets whose large argument found no room. */
 void commands_refuse(out_t *o);
 

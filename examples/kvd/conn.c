@@ -1,7 +1,7 @@
 /* conn.c - the life of one client.
  *
- * Invariants: while output is unsent a write is under way or the next turn is
- * asked for, and that goes on with everything that waits for it; `own` holds
+ * Invariants: while output is unsent its waiter waits or the next turn is asked
+ * for, and that goes on with everything that waits for it; `own` holds
  * bytes exactly when a request has begun and not ended, or it stopped before
  * one. Nothing touches the client after conn_close() but libuv's own callbacks.
  */
@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "conn_private.h"
@@ -52,6 +53,14 @@ static void drop_places(conn_t *c) {
   }
 }
 
+/* Of a request that nobody will run. */
+static void drop_request(conn_t *c) {
+  drop_places(c);
+  if (c->resp.state == RESP_AT_BIG && c->resp.big_place != 0) {
+    blob_drop(&db_of(c)->blobs, c->resp.big_place);
+  }
+}
+
 void conn_close(conn_t *c) {
   if (c->is_closing) {
     return;
@@ -63,10 +72,8 @@ void conn_close(conn_t *c) {
   if (c->is_held) {
     server_forget(c->server, c);
   }
-  drop_places(c);
-  if (c->resp.state == RESP_AT_BIG && c->resp.big_place != 0) {
-    blob_drop(&db_of(c)->blobs, c->resp.big_place);
-  }
+  drop_request(c);
+  conn_close_waiter(c);
   server_remove(c->server, c);
   uv_close(&c->h.handle, on_closed);
 }
@@ -101,43 +108,53 @@ void conn_stop(conn_t *c) {
   }
 }
 
-static void init_stream(conn_t *c, uv_stream_t *listener) {
-  if (listener->type == UV_TCP) {
-    uv_tcp_init(listener->loop, &c->h.tcp);
-  } else {
-    uv_pipe_init(listener->loop, &c->h.pipe, 0);
-  }
-  c->h.handle.data = c;
-}
-
-int conn_accept(server_t *s, uv_stream_t *listener) {
-  conn_t *c = calloc(1, sizeof(*c));
+static int open_stream(conn_t *c, int fd, bool is_tcp) {
   int r;
 
+  if (is_tcp) {
+    uv_tcp_init(c->server->loop, &c->h.tcp);
+    r = uv_tcp_open(&c->h.tcp, fd);
+    (void)uv_tcp_nodelay(&c->h.tcp, 1);
+  } else {
+    uv_pipe_init(c->server->loop, &c->h.pipe, 0);
+    r = uv_pipe_open(&c->h.pipe, fd);
+  }
+  c->h.handle.data = c;
+  return r;
+}
+
+conn_t *conn_open(server_t *s, int fd, bool is_tcp) {
+  conn_t *c = calloc(1, sizeof(*c));
+
   if (c == NULL) {
-    return UV_ENOMEM;
+    (void)close(fd);
+    return NULL;
   }
   c->server = s;
   resp_init(&c->resp);
   out_init(&c->out, &s->pool, &s->db.blobs);
-  init_stream(c, listener);
   server_add(s, c);
-  r = uv_accept(listener, &c->h.stream);
-  if (r != 0) {
+  if (open_stream(c, fd, is_tcp) != 0) {
+    (void)close(fd);
     conn_close(c);
-    return r;
+    return NULL;
   }
-  if (listener->type == UV_TCP) {
-    uv_tcp_nodelay(&c->h.tcp, 1);
+  return c;
+}
+
+void conn_accept(server_t *s, int fd, bool is_tcp) {
+  conn_t *c = conn_open(s, fd, is_tcp);
+
+  if (c == NULL) {
+    return; /* it is gone: no one to tell */
   }
   if (s->conn_count > SERVER_CLIENTS_MAX) {
     reply_error(&c->out, "ERR max number of clients reached");
     conn_end(c);
     conn_flush(c);
-    return 0;
+    return;
   }
   start_reading(c);
-  return 0;
 }
 
 /* --- large arguments --- */
@@ -220,6 +237,21 @@ static void keep(conn_t *c, const char *buf, size_t len, bool is_own) {
     conn_close(c);
   }
   c->own_len = len;
+}
+
+/* One that is only to get its replies has no request any more: what was wrong
+ * with it need not be handed over. */
+void conn_pause(conn_t *c) {
+  conn_stop(c);
+  conn_stop_waiter(c);
+  if (c->is_ending) {
+    drop_request(c);
+    resp_next(&c->resp);
+    keep(c, NULL, 0, false);
+    c->in_big = false;
+    c->has_more = false;
+    c->is_parsed = false;
+  }
 }
 
 /* Says whether it ran, or has to wait. */

@@ -40,8 +40,7 @@ struct conn_s {
   conn_t *next_yielded;
   resp_t resp;
   out_t out;
-  uv_write_t write;
-  size_t write_bytes;
+  struct waiter_s *waiter; /* for room to send; NULL: there was always some */
   char *own; /* the beginning of a request whose end has not arrived */
   size_t own_len;
   size_t own_cap;
@@ -55,20 +54,23 @@ struct conn_s {
   bool is_gated;   /* a change has to wait: a save has no room for it */
   bool is_put_off; /* it was not read from, though there is something */
   bool is_yielded;
-  bool is_writing;
   bool is_ending; /* close when the replies are out */
   bool is_closing;
 };
 
-/* Takes a client from a listening stream. The server owns it until it closes
- * itself. Errors of uv_accept(), UV_ENOMEM. */
-int conn_accept(struct server_s *server, uv_stream_t *listener);
+/* A client that has connected; takes `fd`. The server owns it until it closes
+ * itself. */
+void conn_accept(struct server_s *server, int fd, bool is_tcp);
+/* The same, but nothing happens before it is resumed. NULL: no memory. */
+conn_t *conn_open(struct server_s *server, int fd, bool is_tcp);
 
 /* Goes on in the turn after the one in which it yielded. */
 void conn_resume(conn_t *c);
 
 /* Reads no more until conn_go_on(). */
 void conn_stop(conn_t *c);
+/* Neither reads nor sends until it is resumed. */
+void conn_pause(conn_t *c);
 
 /* Leaves the rest to the next turn: the others come first. */
 void conn_yield(conn_t *c);

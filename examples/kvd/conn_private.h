@@ -7,6 +7,9 @@
 
 /* Sends what there is; may close the client. */
 void conn_flush(conn_t *c);
+/* Waits no more for room to send; the first for now. */
+void conn_stop_waiter(conn_t *c);
+void conn_close_waiter(conn_t *c);
 
 /* The output has become less, or there is more of it: sends, runs the requests
  * that waited, reads on or stops reading. */

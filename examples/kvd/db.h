@@ -26,11 +26,16 @@ typedef struct db_s {
 /* An empty database in a heap of at most `reserve` bytes; `seed` should be
  * random. Errors of heap_reserve(); after success: db_close(). */
 int db_open(db_t *db, uint64_t reserve, uint64_t seed);
+/* The same in a memfd. */
+int db_open_memfd(db_t *db, uint64_t reserve, uint64_t seed);
 void db_close(db_t *db);
 
 /* Uses what a restore has put into db->heap. UV_EINVAL when it cannot be a
  * database; the heap may then be formatted again: db_format(). */
 int db_attach(db_t *db);
+/* The same of a database that is in use: there are clients with values in
+ * limbo. */
+int db_take_over(db_t *db);
 int db_format(db_t *db, uint64_t seed);
 
 /* Bytes taken, and whether that is over the limit (or `more` would be). */

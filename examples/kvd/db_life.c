@@ -42,25 +42,44 @@ int db_format(db_t *db, uint64_t seed) {
   return 0;
 }
 
+static int format_first(db_t *db, uint64_t seed) {
+  int r = db_format(db, seed);
+
+  if (r != 0) {
+    heap_release(&db->heap);
+  }
+  return r;
+}
+
 int db_open(db_t *db, uint64_t reserve, uint64_t seed) {
   int r;
 
   memset(db, 0, sizeof(*db));
   r = heap_reserve(&db->heap, reserve);
+  return r != 0 ? r : format_first(db, seed);
+}
+
+int db_open_memfd(db_t *db, uint64_t reserve, uint64_t seed) {
+  int r;
+
+  memset(db, 0, sizeof(*db));
+  r = heap_reserve_memfd(&db->heap, reserve);
+  return r != 0 ? r : format_first(db, seed);
+}
+
+int db_take_over(db_t *db) {
+  int r = verify_root(&db->heap);
+
   if (r == 0) {
-    r = db_format(db, seed);
-    if (r != 0) {
-      heap_release(&db->heap);
-    }
+    connect_heap(db);
   }
   return r;
 }
 
 int db_attach(db_t *db) {
-  int r = verify_root(&db->heap);
+  int r = db_take_over(db);
 
   if (r == 0) {
-    connect_heap(db);
     blob_empty_limbo(&db->blobs);
   }
   return r;

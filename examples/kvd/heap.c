@@ -6,6 +6,8 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <uv.h>
 
@@ -19,16 +21,15 @@ static uint64_t round_up(uint64_t n, uint64_t unit) {
   return (n + unit - 1) / unit * unit;
 }
 
-int heap_reserve(heap_t *h, uint64_t bytes) {
-  void *p;
-
+static int check_size(heap_t *h, uint64_t bytes) {
   memset(h, 0, sizeof(*h));
-  if (bytes == 0 || bytes > HEAP_RESERVE_MAX) {
-    return UV_EINVAL;
-  }
-  bytes = round_up(bytes, HEAP_PAGE);
-  p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-           -1, 0);
+  h->memfd = -1;
+  return bytes == 0 || bytes > HEAP_RESERVE_MAX ? UV_EINVAL : 0;
+}
+
+static int map(heap_t *h, uint64_t bytes, int flags) {
+  void *p = mmap(NULL, bytes, PROT_NONE, flags | MAP_NORESERVE, h->memfd, 0);
+
   if (p == MAP_FAILED) {
     return UV_ENOMEM;
   }
@@ -37,11 +38,53 @@ int heap_reserve(heap_t *h, uint64_t bytes) {
   return 0;
 }
 
+int heap_reserve(heap_t *h, uint64_t bytes) {
+  int r = check_size(h, bytes);
+
+  return r != 0
+             ? r
+             : map(h, round_up(bytes, HEAP_PAGE), MAP_PRIVATE | MAP_ANONYMOUS);
+}
+
+int heap_reserve_memfd(heap_t *h, uint64_t bytes) {
+  int r = check_size(h, bytes);
+
+  if (r != 0) {
+    return r;
+  }
+  bytes = round_up(bytes, HEAP_PAGE);
+  h->memfd = memfd_create("kvd", MFD_CLOEXEC);
+  if (h->memfd < 0 || ftruncate(h->memfd, (off_t)bytes) != 0 ||
+      map(h, bytes, MAP_SHARED) != 0) {
+    heap_release(h);
+    return UV_ENOMEM;
+  }
+  return 0;
+}
+
 void heap_release(heap_t *h) {
   if (h->base != NULL) {
     munmap(h->base, h->reserved);
   }
+  if (h->memfd >= 0) {
+    (void)close(h->memfd);
+  }
   memset(h, 0, sizeof(*h));
+  h->memfd = -1;
+}
+
+void heap_take_memfd(heap_t *h, int fd, uint64_t bytes) {
+  struct stat st;
+
+  h->memfd = fd;
+  if (fstat(fd, &st) != 0 ||
+      ((uint64_t)st.st_size < h->reserved &&
+       ftruncate(fd, (off_t)h->reserved) != 0) ||
+      mmap(h->base + bytes, h->reserved - bytes, PROT_NONE,
+           MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd,
+           (off_t)bytes) == MAP_FAILED) {
+    h->reserved = bytes;
+  }
 }
 
 int heap_commit(heap_t *h, uint64_t bytes) {

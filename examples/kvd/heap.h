@@ -42,8 +42,10 @@ typedef void (*heap_write_cb)(void *ctx, uint64_t at, uint64_t len);
 
 typedef struct heap_s {
   unsigned char *base;
-  uint64_t reserved;          /* bytes of address space */
-  uint64_t committed;         /* bytes that can be touched; top <= committed */
+  uint64_t reserved;  /* bytes of address space */
+  uint64_t committed; /* bytes that can be touched; top <= committed */
+  int memfd; /* what it is a shared mapping of, as long as the reservation; -1:
+                it is this process's alone */
   heap_write_cb before_write; /* NULL: nobody has to know */
   void *before_write_ctx;
 } heap_t;
@@ -51,7 +53,13 @@ typedef struct heap_s {
 /* Reserves `bytes` (rounded up to pages) of address space. UV_EINVAL when over
  * HEAP_RESERVE_MAX or no page, UV_ENOMEM. After success: heap_release(). */
 int heap_reserve(heap_t *h, uint64_t bytes);
+/* The same in a memfd, which a successor can take over without a copy. */
+int heap_reserve_memfd(heap_t *h, uint64_t bytes);
 void heap_release(heap_t *h);
+
+/* The first `bytes` are a shared mapping of `fd` by now: so is the rest. Takes
+ * `fd`. If there is no memory for that the heap cannot grow over `bytes`. */
+void heap_take_memfd(heap_t *h, int fd, uint64_t bytes);
 
 /* Makes an empty heap: a header and nothing else. UV_ENOMEM. */
 int heap_format(heap_t *h, uint64_t seed);

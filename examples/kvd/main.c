@@ -7,9 +7,15 @@
 
 #include "options.h"
 #include "server.h"
+#include "takeover.h"
 
 static void say_ready(const server_t *s) {
-  if (s->options->port >= 0) {
+  if (s->options->takeover != NULL) {
+    printf("kvd: taken over: %llu keys, %llu clients\n",
+           (unsigned long long)db_count(&s->db),
+           (unsigned long long)s->handover.taken.clients);
+  }
+  if (s->port >= 0) {
     printf("kvd: listening on %s:%d\n", s->options->bind, s->port);
   }
   if (s->options->unix_socket != NULL) {
@@ -34,6 +40,19 @@ static int restore_and_listen(server_t *s) {
   return 0;
 }
 
+static int begin(server_t *s) {
+  int r;
+
+  if (s->options->takeover == NULL) {
+    return restore_and_listen(s);
+  }
+  r = takeover_run(s, s->options->takeover);
+  if (r == 0) {
+    say_ready(s);
+  }
+  return r;
+}
+
 static int run(server_t *s, uv_loop_t *loop, const options_t *options) {
   int r = server_init(s, loop, options);
 
@@ -41,7 +60,7 @@ static int run(server_t *s, uv_loop_t *loop, const options_t *options) {
     fprintf(stderr, "kvd: cannot start: %s\n", uv_strerror(r));
     return 1;
   }
-  r = restore_and_listen(s);
+  r = begin(s);
   if (r != 0) {
     server_stop(s);
   }

@@ -36,7 +36,13 @@ static const char usage[] =
     "  --load eager|mapped|mapped-verify\n"
     "                      read the image at the start, or serve at once and\n"
     "                      read pages when they are used, verifying the file\n"
-    "                      meanwhile or not; mapped-verify\n";
+    "                      meanwhile or not; mapped-verify\n"
+    "  --handover SOCKET   a successor may take over, there\n"
+    "  --takeover SOCKET   take over from the kvd that listens there: its "
+    "data,\n"
+    "                      its listening sockets, its clients\n"
+    "  --memfd             data in a memfd: handed over without being copied;\n"
+    "                      images are read eagerly\n";
 
 static bool parse_unsigned(const char *text, uint64_t max, uint64_t *out,
                            char **rest) {
@@ -157,6 +163,9 @@ static const struct option names[] = {
     {"preimages", required_argument, NULL, 'i'},
     {"preimage-memory", required_argument, NULL, 'y'},
     {"load", required_argument, NULL, 'l'},
+    {"handover", required_argument, NULL, 'o'},
+    {"takeover", required_argument, NULL, 't'},
+    {"memfd", no_argument, NULL, 'e'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
 
@@ -175,6 +184,9 @@ static bool take_option(options_t *o, int name, const char *value) {
   case 'i': return parse_policy(value, &o->preimage_policy);
   case 'y': return parse_preimage_bytes(value, &o->preimage_bytes);
   case 'l': return parse_load(value, &o->load);
+  case 'o': o->handover = value; return *value != '\0';
+  case 't': o->takeover = value; return *value != '\0';
+  case 'e': o->memfd = true; return true;
   default: return false;
   }
 }

@@ -22,6 +22,9 @@ typedef struct options_s {
   sluice_ram_preimage_policy_t preimage_policy;
   uint64_t preimage_bytes;
   sluice_restore_way_t load; /* the image at the start */
+  const char *handover;      /* where a successor may connect; NULL: nowhere */
+  const char *takeover;      /* whose successor this one is; NULL: nobody's */
+  bool memfd;                /* the data is in one */
 } options_t;
 
 /* 0; or 1 when --help was answered, or 2: what is wrong was said. */

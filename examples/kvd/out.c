@@ -123,24 +123,32 @@ void out_add(out_t *o, bytes_t b) {
   }
 }
 
-void out_add_blob(out_t *o, ref_t blob) {
-  bytes_t b = blob_bytes(o->blobs->heap, blob);
-  chunk_t *c = b.n == 0 ? NULL : malloc(sizeof(*c));
+/* The bytes from..to of a blob that is pinned for this, or could not be. */
+static void add_pinned(out_t *o, ref_t blob, size_t from, size_t to, int r) {
+  chunk_t *c = malloc(sizeof(*c));
 
-  if (b.n == 0) {
-    return;
-  }
-  if (c == NULL || blob_pin(o->blobs, blob) != 0) {
+  if (c == NULL || r != 0) {
+    if (r == 0) {
+      blob_unpin(o->blobs, blob);
+    }
     free(c);
     o->failed = true;
     return;
   }
-  c->data = b.p;
-  c->at = 0;
-  c->len = b.n;
+  c->data = blob_bytes(o->blobs->heap, blob).p;
+  c->at = from;
+  c->len = to;
   c->blob = blob;
   append(o, c);
-  o->bytes += b.n;
+  o->bytes += to - from;
+}
+
+void out_add_blob(out_t *o, ref_t blob) {
+  size_t n = blob_bytes(o->blobs->heap, blob).n;
+
+  if (n > 0) {
+    add_pinned(o, blob, 0, n, blob_pin(o->blobs, blob));
+  }
 }
 
 unsigned out_gather(const out_t *o, uv_buf_t *bufs, unsigned count,
@@ -179,4 +187,56 @@ void out_sent(out_t *o, size_t n) {
     }
     free_chunk(o, c);
   }
+}
+
+/* --- for a successor --- */
+
+void out_pack(const out_t *o, pack_t *p) {
+  for (const chunk_t *c = o->first; c != NULL; c = c->next) {
+    if (c->at == c->len) {
+      continue; /* an empty one, the last */
+    }
+    pack_number(p, 1);
+    pack_number(p, c->blob);
+    pack_number(p, c->blob == 0 ? 0 : c->at);
+    pack_number(p, c->blob == 0 ? c->len - c->at : c->len);
+    if (c->blob == 0) {
+      pack_bytes(p, (bytes_t){c->data + c->at, c->len - c->at});
+    }
+  }
+  pack_number(p, 0);
+}
+
+static bool unpack_chunk(out_t *o, const heap_t *h, unpack_t *u) {
+  ref_t blob = unpack_number(u);
+  uint64_t from = unpack_number(u);
+  uint64_t to = unpack_number(u);
+  bytes_t b = {"", 0};
+
+  if (blob == 0) {
+    b = unpack_bytes(u, to);
+  } else if (from >= to || !blob_is_at(h, blob, to)) {
+    return false;
+  }
+  if (u->failed || o == NULL) {
+    return !u->failed;
+  }
+  if (blob == 0) {
+    out_add(o, b);
+  } else {
+    add_pinned(o, blob, (size_t)from, (size_t)to,
+               blob_pin_again(o->blobs, blob));
+  }
+  return true;
+}
+
+bool out_unpack(out_t *o, const heap_t *h, unpack_t *u) {
+  uint64_t more;
+
+  while ((more = unpack_number(u)) == 1) {
+    if (!unpack_chunk(o, h, u)) {
+      return false;
+    }
+  }
+  return more == 0 && !u->failed;
 }

@@ -11,6 +11,7 @@
 
 #include "blob.h"
 #include "bytes.h"
+#include "pack.h"
 
 /* 16 replies of 1 KiB, a usual pipeline, fit one chunk. */
 enum { OUT_CHUNK = 32 * 1024, OUT_POOL_MAX = 64 };
@@ -48,5 +49,12 @@ void out_add_blob(out_t *o, ref_t blob);
  * number of pieces. They stay where they are until out_sent(). */
 unsigned out_gather(const out_t *o, uv_buf_t *bufs, unsigned count, size_t max);
 void out_sent(out_t *o, size_t n);
+
+/* All that is unsent, for a successor; and there, added again. Values that are
+ * sent from where they lie are named by their place. `o` NULL: only looks
+ * whether it makes sense in that heap. Says whether it does; with little memory
+ * `o` has failed. */
+void out_pack(const out_t *o, pack_t *p);
+bool out_unpack(out_t *o, const heap_t *h, unpack_t *u);
 
 #endif

@@ -2,9 +2,9 @@
  *
  *   begin --> [a section over the heap as large as it is now] --> cut --> over
  *
- * Invariant: db->heap.before_write is set exactly while a save runs. The cut is
- * inside of sluice_save_begin(): nothing has to be armed for a tracker that is
- * told of every write. */
+ * Invariant: db->heap.before_write is ours exactly while a save runs. The cut
+ * is inside of sluice_save_begin(): nothing has to be armed for a tracker that
+ * is told of every write. */
 #include "persist.h"
 
 #include <stdio.h>
@@ -122,9 +122,21 @@ static void count_end(persist_t *p, int status) {
   fflush(stdout);
 }
 
+/* Whoever waits for a save that was put off waits on. */
+static persist_cb take_waiter(persist_t *p, int status) {
+  persist_cb done = p->done;
+
+  if (p->is_put_off && status == UV_ECANCELED) {
+    return NULL;
+  }
+  p->is_wanted = false;
+  p->done = NULL;
+  return done;
+}
+
 static void on_saved(sluice_save_t *save, int status) {
   persist_t *p = sluice_save_data(save);
-  persist_cb done = p->done;
+  persist_cb done = take_waiter(p, status);
 
   p->db->heap.before_write = NULL;
   note_end(p, status);
@@ -132,7 +144,6 @@ static void on_saved(sluice_save_t *save, int status) {
   (void)sluice_save_free(save);
   free_section(p);
   p->save = NULL;
-  p->done = NULL;
   turn_reset(p->turn, false);
   if (status == 0 && !p->is_deleting) {
     retire(p);
@@ -174,14 +185,11 @@ static void note_refusal(persist_t *p, int code, const sluice_error_t *err) {
            err->code != 0 ? err->message : sluice_strerror(code));
 }
 
-int persist_begin_save(persist_t *p, persist_cb done, void *ctx) {
+static int begin_now(persist_t *p) {
   sluice_engine_stats_t stats;
   sluice_error_t err = {0};
   int r;
 
-  if (p->save != NULL) {
-    return UV_EALREADY;
-  }
   p->last_try_ns = uv_hrtime();
   r = make_section(p, &err);
   if (r == 0) {
@@ -195,12 +203,55 @@ int persist_begin_save(persist_t *p, persist_cb done, void *ctx) {
   p->db->heap.before_write = on_write;
   p->db->heap.before_write_ctx = &p->marks;
   p->changes_at_cut = p->db->changes;
-  p->done = done;
-  p->done_ctx = ctx;
   sluice_engine_stats(p->engine, &stats);
   p->turns_at_begin = stats.turns;
   turn_reset(p->turn, true);
   return 0;
+}
+
+int persist_begin_save(persist_t *p, persist_cb done, void *ctx) {
+  int r = 0;
+
+  if (persist_is_saving(p)) {
+    return UV_EALREADY;
+  }
+  if (p->is_put_off) {
+    p->is_wanted = true;
+  } else {
+    r = begin_now(p);
+  }
+  if (r == 0) {
+    p->done = done;
+    p->done_ctx = ctx;
+  }
+  return r;
+}
+
+void persist_put_off(persist_t *p) {
+  p->is_put_off = true;
+  p->is_wanted = p->is_wanted || p->save != NULL;
+  persist_cancel(p);
+}
+
+void persist_go_on(persist_t *p) {
+  persist_cb done = p->done;
+  int r;
+
+  p->is_put_off = false;
+  if (!p->is_wanted) {
+    return;
+  }
+  p->is_wanted = false;
+  if (p->save != NULL) {
+    return; /* it is still being ended: it was cancelled, then */
+  }
+  r = begin_now(p);
+  if (r != 0) {
+    p->done = NULL;
+    if (done != NULL) {
+      done(p->done_ctx, r);
+    }
+  }
 }
 
 void persist_forget(persist_t *p, const void *ctx) {
@@ -219,7 +270,7 @@ void persist_cancel(persist_t *p) {
 static bool is_time(const persist_t *p) {
   uint64_t wait = (uint64_t)p->options->save_every * 1000000000u;
 
-  if (p->options->save_every == 0 || p->save != NULL ||
+  if (p->options->save_every == 0 || persist_is_saving(p) || p->is_put_off ||
       p->db->changes == p->changes_saved) {
     return false;
   }
@@ -237,6 +288,10 @@ void persist_tick(persist_t *p) {
 
 /* --- beginning and end --- */
 
+int persist_find_images(persist_t *p) {
+  return images_find(&p->images, p->options->dir, p->options->file_name);
+}
+
 int persist_init(persist_t *p, uv_loop_t *loop, db_t *db, turn_t *turn,
                  const options_t *options, const persist_hooks_t *hooks) {
   int r;
@@ -249,7 +304,7 @@ int persist_init(persist_t *p, uv_loop_t *loop, db_t *db, turn_t *turn,
   p->hooks = *hooks;
   p->last_save = (int64_t)time(NULL);
   p->last_try_ns = uv_hrtime();
-  r = images_find(&p->images, options->dir, options->file_name);
+  r = persist_find_images(p);
   return r != 0 ? r : sluice_engine_new(&p->engine, loop, NULL);
 }
 

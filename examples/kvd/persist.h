@@ -71,6 +71,8 @@ typedef struct persist_s {
   uint64_t turns_at_begin;
   persist_cb done;
   void *done_ctx;
+  bool is_put_off; /* no save runs: the data is being handed over */
+  bool is_wanted;  /* one was asked for meanwhile */
 
   int64_t last_save;    /* seconds since 1970; of the start before the first */
   uint64_t last_try_ns; /* when the last save began or ended */
@@ -100,11 +102,20 @@ void persist_forget(persist_t *p, const void *ctx);
 /* Ends the save that runs; its callback comes later. */
 void persist_cancel(persist_t *p);
 
+/* No save runs from now on: one that does is ended, hooks.over tells when.
+ * Whatever is asked for meanwhile, and that one, begins with persist_go_on(),
+ * here or in a successor; to clients it looks as if it ran. */
+void persist_put_off(persist_t *p);
+void persist_go_on(persist_t *p);
+
+/* Looks again which images there are. UV codes. */
+int persist_find_images(persist_t *p);
+
 /* Every now and then: begins a save when it is time (--save-every). */
 void persist_tick(persist_t *p);
 
 static inline bool persist_is_saving(const persist_t *p) {
-  return p->save != NULL;
+  return p->save != NULL || p->is_wanted;
 }
 
 /* Whether a save has room for what a command is about to change. If not, the

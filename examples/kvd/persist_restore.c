@@ -152,12 +152,17 @@ static void on_verified(sluice_restore_t *restore, int status) {
   p->behind = NULL;
 }
 
+/* What is mapped from an image cannot be mapped from a memfd. */
+static sluice_restore_way_t way_of(const persist_t *p) {
+  return p->db->heap.memfd >= 0 ? SLUICE_RESTORE_EAGER : p->options->load;
+}
+
 /* The loop runs for this alone: nobody is served yet. */
 static int read_all(attempt_t *a, sluice_source_t *source,
                     sluice_registry_t *registry) {
   const sluice_restore_options_t options = {.host = "kvd",
                                             .data = a->p,
-                                            .way = a->p->options->load,
+                                            .way = way_of(a->p),
                                             .damaged = on_damaged,
                                             .verified = on_verified};
   sluice_restore_t *restore;
@@ -182,7 +187,9 @@ static int read_into(attempt_t *a, const char *path,
                      sluice_registry_t *registry) {
   const sluice_ram_options_t options = {.size = sizeof(options),
                                         .page_size = HEAP_PAGE};
-  const uint32_t flags = SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP;
+  const uint32_t flags = a->p->db->heap.memfd >= 0
+                             ? SLUICE_RAM_IN_PLACE
+                             : SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP;
   sluice_source_t *source;
   sluice_ram_t *ram;
   int r = sluice_ram_new(&ram, registry, "heap", NULL, &options, &a->err);

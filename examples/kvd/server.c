@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "shutdown.h"
 
@@ -17,8 +16,7 @@ enum {
   CRON_BUSY_MS = 5, /* while there is something to free */
   CRON_STEPS = 16, /* between two looks whether a save has room: each may change
                       four pages */
-  CRON_BUDGET_NS = 300000, /* how long one turn of it may hold the loop */
-  BACKLOG = 511
+  CRON_BUDGET_NS = 300000 /* how long one turn of it may hold the loop */
 };
 
 /* --- clients --- */
@@ -138,11 +136,17 @@ void server_unyield(server_t *s, conn_t *c) {
   *p = c->next_yielded;
 }
 
-static void on_connection(uv_stream_t *listener, int status) {
-  if (status == 0) {
-    (void)conn_accept(listener->data,
-                      listener); /* it is gone: no one to tell */
-  }
+static void on_tcp(void *ctx, int fd) {
+  conn_accept(ctx, fd, true);
+}
+
+static void on_pipe(void *ctx, int fd) {
+  conn_accept(ctx, fd, false);
+}
+
+static void start_listeners(server_t *s) {
+  listener_start(&s->tcp);
+  listener_start(&s->pipe);
 }
 
 /* --- the clock --- */
@@ -177,6 +181,7 @@ static void on_cron(uv_timer_t *timer) {
   server_tick(s);
   more = !s->is_frozen && housekeep(s);
   persist_tick(&s->persist);
+  start_listeners(s); /* one may have stopped for want of descriptors */
   uv_timer_start(timer, on_cron, more ? CRON_BUSY_MS : CRON_MS, 0);
 }
 
@@ -187,82 +192,106 @@ static void on_signal(uv_signal_t *signal, int number) {
 
 /* --- beginning --- */
 
-static int listen_tcp(server_t *s) {
-  struct sockaddr_storage address;
-  int len = sizeof(address);
-  int r = uv_ip4_addr(s->options->bind, s->options->port,
-                      (struct sockaddr_in *)(void *)&address);
-
-  if (r != 0) {
-    r = uv_ip6_addr(s->options->bind, s->options->port,
-                    (struct sockaddr_in6 *)(void *)&address);
-  }
-  if (r == 0) {
-    r = uv_tcp_bind(&s->tcp, (struct sockaddr *)(void *)&address, 0);
-  }
-  if (r == 0) {
-    r = uv_listen((uv_stream_t *)&s->tcp, BACKLOG, on_connection);
-  }
-  if (r == 0) {
-    r = uv_tcp_getsockname(&s->tcp, (struct sockaddr *)(void *)&address, &len);
-    /* The port lies in the same place for both families. */
-    s->port = ntohs(((struct sockaddr_in *)(void *)&address)->sin_port);
-  }
-  return r;
-}
-
-static int listen_pipe(server_t *s) {
-  int r;
-
-  (void)unlink(s->options->unix_socket); /* of a server that was killed */
-  r = uv_pipe_bind(&s->pipe, s->options->unix_socket);
-  if (r == 0) {
-    r = uv_listen((uv_stream_t *)&s->pipe, BACKLOG, on_connection);
-  }
-  return r;
-}
-
 /* None of these fails but for want of descriptors when the loop was made. */
 static void init_handles(server_t *s) {
-  uv_tcp_init(s->loop, &s->tcp);
-  uv_pipe_init(s->loop, &s->pipe, 0);
+  listener_init(&s->tcp, on_tcp, s);
+  listener_init(&s->pipe, on_pipe, s);
+  handover_init(&s->handover, s);
   uv_timer_init(s->loop, &s->cron);
   uv_idle_init(s->loop, &s->idle);
   uv_signal_init(s->loop, &s->signals[0]);
   uv_signal_init(s->loop, &s->signals[1]);
-  s->tcp.data = s;
-  s->pipe.data = s;
   s->cron.data = s;
   s->idle.data = s;
   s->signals[0].data = s;
   s->signals[1].data = s;
 }
 
-int server_listen(server_t *s) {
-  int r = 0;
+static int start(server_t *s) {
+  int r = uv_signal_start(&s->signals[0], on_signal, SIGINT);
 
   turn_reset(&s->turn, false); /* what restoring took does not count */
-  if (s->options->port >= 0) {
-    r = listen_tcp(s);
-  }
-  if (r == 0 && s->options->unix_socket != NULL) {
-    r = listen_pipe(s);
-  }
-  if (r == 0) {
-    r = uv_signal_start(&s->signals[0], on_signal, SIGINT);
-  }
+  s->port = listener_port(&s->tcp);
   if (r == 0) {
     r = uv_signal_start(&s->signals[1], on_signal, SIGTERM);
   }
   if (r == 0) {
     r = uv_timer_start(&s->cron, on_cron, CRON_MS, 0);
   }
+  start_listeners(s);
   return r;
+}
+
+int server_listen(server_t *s) {
+  int r = 0;
+
+  if (s->options->port >= 0) {
+    r = listener_open_tcp(&s->tcp, s->loop, s->options->bind, s->options->port);
+  }
+  if (r == 0 && s->options->unix_socket != NULL) {
+    r = listener_open_unix(&s->pipe, s->loop, s->options->unix_socket, false);
+  }
+  if (r == 0) {
+    r = handover_listen(&s->handover);
+  }
+  return r == 0 ? start(s) : r;
+}
+
+int server_go_on(server_t *s) {
+  int r = start(s);
+
+  server_thaw(s);
+  return r;
+}
+
+/* --- a pause, and what follows it --- */
+
+/* What is in motion beside the clients comes to a point from where it can go on
+ * elsewhere: who adds to a value that is being moved begins with that anew. */
+static void settle(server_t *s) {
+  widen_drop(&s->widen);
+  for (conn_t *c = s->conns; c != NULL; c = c->next) {
+    c->is_gated = false;
+  }
+}
+
+void server_pause(server_t *s) {
+  s->is_frozen = true;
+  listener_stop(&s->tcp);
+  listener_stop(&s->pipe);
+  uv_timer_stop(&s->cron);
+  uv_idle_stop(&s->idle);
+  for (conn_t *c = s->conns; c != NULL; c = c->next) {
+    conn_pause(c);
+  }
+  settle(s);
+}
+
+void server_unpause(server_t *s) {
+  start_listeners(s);
+  uv_timer_start(&s->cron, on_cron, CRON_MS, 0);
+  server_thaw(s);
+  if (s->yielded != NULL) {
+    uv_idle_start(&s->idle, on_idle);
+  }
+}
+
+void server_leave(server_t *s) {
+  s->is_left = true;
+  s->db.blobs.is_given_up = true;
+  server_stop(s);
+}
+
+static void on_save_over(void *data) {
+  server_t *s = data;
+
+  handover_go_on(&s->handover);
+  shutdown_go_on(s);
 }
 
 static int init_persist(server_t *s) {
   const persist_hooks_t hooks = {
-      .writable = on_writable, .over = shutdown_go_on, .data = s};
+      .writable = on_writable, .over = on_save_over, .data = s};
 
   return persist_init(&s->persist, s->loop, &s->db, &s->turn, s->options,
                       &hooks);
@@ -279,7 +308,8 @@ int server_init(server_t *s, uv_loop_t *loop, const options_t *options) {
   if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
     return UV_EIO;
   }
-  r = db_open(&s->db, options->reserve, seed);
+  r = options->memfd ? db_open_memfd(&s->db, options->reserve, seed)
+                     : db_open(&s->db, options->reserve, seed);
   if (r != 0) {
     return r;
   }
@@ -293,10 +323,9 @@ int server_init(server_t *s, uv_loop_t *loop, const options_t *options) {
 /* --- end --- */
 
 void server_stop(server_t *s) {
-  uv_handle_t *handles[] = {
-      (uv_handle_t *)&s->tcp,        (uv_handle_t *)&s->pipe,
-      (uv_handle_t *)&s->cron,       (uv_handle_t *)&s->idle,
-      (uv_handle_t *)&s->signals[0], (uv_handle_t *)&s->signals[1]};
+  uv_handle_t *handles[] = {(uv_handle_t *)&s->cron, (uv_handle_t *)&s->idle,
+                            (uv_handle_t *)&s->signals[0],
+                            (uv_handle_t *)&s->signals[1]};
   conn_t *next;
 
   if (s->is_stopping) {
@@ -307,6 +336,9 @@ void server_stop(server_t *s) {
     next = c->next;
     conn_close(c);
   }
+  handover_close(&s->handover, s->is_left);
+  listener_close(&s->tcp, s->is_left);
+  listener_close(&s->pipe, s->is_left);
   persist_close(&s->persist);
   turn_close(&s->turn);
   for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {

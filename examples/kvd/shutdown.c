@@ -1,10 +1,10 @@
 /* shutdown.c - freezes the clients, takes the last image, ends the server.
  *
- *   begin --> [cancel the save that runs] --> save --> end
- *                                               |
- *                                               +--> failed: thaw, go on
+ *   begin --> [cancel what runs: a hand-over, a save] --> save --> end
+ *                                                           |
+ *                                     failed: thaw, go on <-+
  *
- * Invariant: the server is frozen exactly while this is under way. */
+ * Invariant: the server is ending exactly while this is under way. */
 #include "shutdown.h"
 
 #include <stdio.h>
@@ -17,6 +17,7 @@ static void give_up(server_t *s) {
   printf("kvd: not ended: the last image could not be saved\n");
   fflush(stdout);
   s->shutdown_conn = NULL;
+  s->is_ending = false;
   server_thaw(s);
   if (c != NULL) {
     reply_error(&c->out, "ERR Errors trying to SHUTDOWN. Check logs.");
@@ -40,10 +41,11 @@ static void on_saved(void *ctx, int status) {
 void shutdown_go_on(void *data) {
   server_t *s = data;
 
-  if (!s->is_frozen || s->is_stopping) {
+  if (!s->is_ending || s->is_stopping || handover_cancel(&s->handover)) {
     return;
   }
-  if (persist_is_saving(&s->persist)) {
+  server_freeze(s);
+  if (s->persist.save != NULL) {
     persist_cancel(&s->persist); /* what it saves is old by now */
   } else if (persist_begin_save(&s->persist, on_saved, s) != 0) {
     give_up(s);
@@ -54,7 +56,7 @@ void shutdown_begin(server_t *s, shutdown_t how, conn_t *c) {
   bool save = how == SHUTDOWN_SAVE ||
               (how == SHUTDOWN_AS_SET && s->options->save_every > 0);
 
-  if (!save || s->is_frozen) {
+  if (!save || s->is_ending) {
     server_stop(s);
     return;
   }
@@ -62,6 +64,6 @@ void shutdown_begin(server_t *s, shutdown_t how, conn_t *c) {
   if (c != NULL) {
     conn_hold(c);
   }
-  server_freeze(s);
+  s->is_ending = true;
   shutdown_go_on(s);
 }

@@ -104,9 +104,9 @@ static int match_region(const sluice_ram_t *ram,
 static int open_shadow(sluice_ram_t *ram, sluice__ram_region_t *region,
                        sluice_error_t *err) {
   int r = is_in_place(region)
-              ? sluice__shadow_open_in_place(&region->shadow, region->base,
-                                             region->pages, ram->page_shift,
-                                             can_remap(region))
+              ? sluice__shadow_open_in_place(
+                    &region->shadow, region->base, region->pages,
+                    ram->page_shift, can_remap(region), region->used == 0)
               : sluice__shadow_open(&region->shadow, region->base,
                                     region->pages, ram->page_shift);
 
@@ -370,6 +370,17 @@ int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
   return r < 0 ? sluice_fail(err, r, "region \"%.64s\": no memory for it",
                              region->name)
                : r;
+}
+
+uint8_t *sluice__ram_restore_place(void *self, const sluice_run_t *run) {
+  sluice_ram_t *ram = self;
+  sluice__ram_region_t *region = find_wire(ram, run->region);
+
+  if (ram->restore.prepare != NULL || ram->restore.fill.count > 0 ||
+      check_run(ram, region, run, NULL) != 0) {
+    return NULL;
+  }
+  return sluice__shadow_place(&region->shadow, run->offset >> ram->page_shift);
 }
 
 int sluice__ram_restore_check(void *self, sluice_error_t *err) {

@@ -40,8 +40,15 @@ static uint64_t smaller(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
 
+/* `len` is a multiple of 64. Each byte is that 64 before it: so the loads of
+ * what compares them are aligned. */
 static int is_zero(const uint8_t *data, size_t len) {
-  return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+  enum { STRIDE = 64, WORDS = STRIDE / 8 };
+  uint64_t w[WORDS];
+
+  memcpy(w, data, sizeof(w));
+  return (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) == 0 &&
+         memcmp(data, data + STRIDE, len - STRIDE) == 0;
 }
 
 /* Writes zeros only where there are none: reading does not take memory. */
@@ -122,18 +129,18 @@ int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
 
 int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
                                  uint64_t pages, uint32_t page_shift,
-                                 int can_discard) {
+                                 int can_discard, int is_blank) {
   int r = open_marks(shadow, pages, page_shift);
 
   if (r != 0) {
     return r;
   }
   shadow->at = base;
-  shadow->is_fresh = can_discard;
+  shadow->is_fresh = can_discard || is_blank;
   if (can_discard) {
     ask_for_huge(base, total_bytes(shadow));
   }
-  shadow->prepared = can_discard ? 0 : total_bytes(shadow);
+  shadow->prepared = can_discard && !is_blank ? 0 : total_bytes(shadow);
   return 0;
 }
 
@@ -176,9 +183,15 @@ static int is_written(const sluice__shadow_t *shadow, uint64_t page) {
   return sluice__bitmap_test(shadow->written, page);
 }
 
+uint8_t *sluice__shadow_place(const sluice__shadow_t *shadow, uint64_t page) {
+  return page_at(shadow, page);
+}
+
 void sluice__shadow_put(sluice__shadow_t *shadow, uint64_t page,
                         const uint8_t *data, uint64_t count) {
-  memcpy(page_at(shadow, page), data, (size_t)(count << shadow->page_shift));
+  if (data != page_at(shadow, page)) {
+    memcpy(page_at(shadow, page), data, (size_t)(count << shadow->page_shift));
+  }
   (void)sluice__bitmap_set(shadow->written, page, count);
 }
 

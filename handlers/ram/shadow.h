@@ -27,10 +27,11 @@ typedef struct sluice__shadow_s {
 /* Memory of its own, as large as the region at `base`. UV_ENOMEM. */
 int sluice__shadow_open(sluice__shadow_t *shadow, const uint8_t *base,
                         uint64_t pages, uint32_t page_shift);
-/* The region itself. `can_discard`: its pages may be replaced. UV_ENOMEM. */
+/* The region itself. `can_discard`: its pages may be replaced. `is_blank`: they
+ * are zeros, all of them. UV_ENOMEM. */
 int sluice__shadow_open_in_place(sluice__shadow_t *shadow, uint8_t *base,
                                  uint64_t pages, uint32_t page_shift,
-                                 int can_discard);
+                                 int can_discard, int is_blank);
 /* Of what was never opened too. */
 void sluice__shadow_close(sluice__shadow_t *shadow);
 
@@ -38,6 +39,10 @@ void sluice__shadow_close(sluice__shadow_t *shadow);
  * Before the first page is put. */
 int sluice__shadow_prepare(sluice__shadow_t *shadow);
 
+/* Where it will stand. Pages may be put there before they are given; until then
+ * nothing is known of them. */
+uint8_t *sluice__shadow_place(const sluice__shadow_t *shadow, uint64_t page);
+/* `data` may be just that place. */
 void sluice__shadow_put(sluice__shadow_t *shadow, uint64_t page,
                         const uint8_t *data, uint64_t count);
 void sluice__shadow_fill(sluice__shadow_t *shadow, uint64_t page,

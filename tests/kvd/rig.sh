@@ -5,12 +5,14 @@ here=$(dirname "$0")
 work=$(mktemp -d)
 kvd_pid=
 redis_pid=
+load_pids= # of clients
 failed=0
 
 # shellcheck disable=SC2317 # the trap runs it
 finish() {
   [ -z "$kvd_pid" ] || kill "$kvd_pid" 2>/dev/null
   [ -z "$redis_pid" ] || kill "$redis_pid" 2>/dev/null
+  [ -z "$load_pids" ] || kill $load_pids 2>/dev/null
   wait
   rm -rf "$work"
 }

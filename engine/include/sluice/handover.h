@@ -157,6 +157,14 @@ SLUICE_EXTERN void *sluice_takeover_data(const sluice_takeover_t *takeover);
 SLUICE_EXTERN const sluice_error_t *
 sluice_takeover_error(const sluice_takeover_t *takeover);
 
+typedef struct sluice_takeover_stats_s {
+  uint64_t bytes;       /* of the stream */
+  uint64_t descriptors; /* passed beside it */
+} sluice_takeover_stats_t;
+
+SLUICE_EXTERN void sluice_takeover_stats(const sluice_takeover_t *takeover,
+                                         sluice_takeover_stats_t *out);
+
 #ifdef __cplusplus
 }
 #endif
