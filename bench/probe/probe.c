@@ -2,7 +2,8 @@
  *
  *   WARM --1 s--> REST --rest_s--> SAVE --until it is over--> AFTER --> end
  *
- * Prints what was felt, "name value" a line. */
+ * In the place of the save there may be a command. Prints what was felt, "name
+ * value" a line. */
 #include "probe.h"
 
 #include <getopt.h>
@@ -41,22 +42,28 @@ static void end(uv_timer_t *timer) {
   load_stop(probe.load);
 }
 
-static void on_saved(bool ok) {
+static void on_over(bool ok) {
   enter(PHASE_AFTER);
   if (!ok) {
-    probe_fail("the save failed", UV_EIO);
+    probe_fail("the save, or the command, failed", UV_EIO);
   }
   uv_timer_start(&probe.timer, end, (uint64_t)(probe.settings.after_s * 1000),
                  0);
 }
 
 static void begin_save(uv_timer_t *timer) {
-  if (!probe.settings.has_save) {
+  const settings_t *s = &probe.settings;
+
+  if (!s->has_save && s->command == NULL) {
     end(timer);
     return;
   }
   enter(PHASE_SAVE);
-  watch_start(probe.loop, probe.settings.port, on_saved);
+  if (s->command != NULL) {
+    event_start(probe.loop, s->command, on_over);
+  } else {
+    watch_start(probe.loop, s->port, on_over);
+  }
 }
 
 static void begin_rest(uv_timer_t *timer) {
@@ -85,6 +92,7 @@ static const struct option names[] = {
     {"percentiles", required_argument, NULL, 'q'},
     {"fill", no_argument, NULL, 'f'},
     {"save", no_argument, NULL, 'v'},
+    {"run", required_argument, NULL, 'u'},
     {NULL, 0, NULL, 0}};
 
 static bool take_option(settings_t *s, int name, const char *value) {
@@ -103,6 +111,7 @@ static bool take_option(settings_t *s, int name, const char *value) {
   case 'q': s->percentiles = value; return true;
   case 'f': s->is_fill = true; return true;
   case 'v': s->has_save = true; return true;
+  case 'u': s->command = value; return true;
   default: return false;
   }
 }
@@ -123,7 +132,8 @@ static void take_options(settings_t *s, int argc, char **argv) {
     if (!take_option(s, name, optarg)) {
       fprintf(stderr, "usage: probe [--port N] [--clients N] [--rate N] "
                       "[--depth N] [--keys N] [--bytes N] [--sets PERCENT] "
-                      "[--prefix WORD] [--rest S] [--save] [--after S] "
+                      "[--prefix WORD] [--rest S] [--save | --run COMMAND] "
+                      "[--after S] "
                       "[--fill] [--columns FILE] [--percentiles FILE]\n");
       exit(2);
     }

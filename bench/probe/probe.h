@@ -30,6 +30,7 @@ typedef struct settings_s {
   double rest_s;  /* before the save, and measured */
   double after_s; /* after it */
   bool has_save;
+  const char *command;     /* in the place of a save; NULL: none */
   const char *columns;     /* file for what happened over time */
   const char *percentiles; /* file for the curve */
 } settings_t;
@@ -68,6 +69,9 @@ void recorder_tell(recorder_t *r, const settings_t *settings);
 
 /* watch.c: a connection of its own that asks for a save and when it is over. */
 void watch_start(uv_loop_t *loop, int port, void (*over)(bool ok));
+
+/* event.c: a command of the shell's. */
+void event_start(uv_loop_t *loop, const char *command, void (*over)(bool ok));
 
 _Noreturn void probe_fail(const char *what, int code);
 

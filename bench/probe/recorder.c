@@ -86,6 +86,10 @@ void recorder_tell(recorder_t *r, const settings_t *settings) {
   if (settings->has_save) {
     tell_phase(r, "save", PHASE_SAVE);
   }
+  if (settings->command != NULL) {
+    tell_phase(r, "run", PHASE_SAVE);
+    tell_phase(r, "after", PHASE_AFTER);
+  }
   printf("errors %llu\n", (unsigned long long)r->errors);
   if (settings->percentiles != NULL) {
     write_curve(r, settings->percentiles);

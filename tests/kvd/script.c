@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
   LOG_MAX = 800 * 1024, /* over it the key is deleted: it has moved by then */
@@ -72,7 +73,8 @@ static void begin(script_t *s, const char *command, const char *name,
                   unsigned more) {
   char head[64];
   char key[64];
-  int n = snprintf(key, sizeof(key), "check:%u:%s", s->number, name);
+  int n = snprintf(key, sizeof(key), "check:%d:%u:%s", (int)getpid(), s->number,
+                   name);
 
   snprintf(head, sizeof(head), "*%u\r\n", 2 + more);
   add_word(&s->ask, head);
