@@ -9,7 +9,7 @@
 #include "queue_rig.h"
 #include "suite.h"
 
-enum { PLENTY = 1 << 20 };
+enum { SKIPPED = 130, PLENTY = 1 << 20 };
 
 static rig_t rig;
 static job_t a, b, c, d;
@@ -282,6 +282,45 @@ START_TEST(settings_out_of_range_are_put_in_range) {
 }
 END_TEST
 
+static void wake_job(job_t *job, char name, sluice__class_t class_) {
+  rig_job(&rig, job, name, class_, 100);
+  sluice__queue_wake(&job->cont);
+}
+
+START_TEST(turns_passed_over_are_counted_without_wrapping) {
+  wake_job(&a, 'a', SLUICE__BULK);
+  wake_job(&c, 'c', SLUICE__URGENT);
+  a.charge = PLENTY;
+  rig.queue.passed_over[SLUICE__BULK] = 100; /* it is its turn, at last */
+  rig.queue.passed_over[SLUICE__URGENT] = UINT32_MAX;
+  (void)rig_drain(&rig, PLENTY);
+  ck_assert_str_eq(rig_log(&rig), "a");
+  ck_assert_uint_eq(rig.queue.passed_over[SLUICE__URGENT], UINT32_MAX);
+  ck_assert_uint_eq(rig.queue.passed_over[SLUICE__BULK], 0);
+}
+END_TEST
+
+static job_t debtors[SKIPPED];
+
+/* Looks at the clock in a turn that walks past `count` that are in debt. */
+static uint64_t look_past(unsigned count) {
+  rig_init(&rig, NULL);
+  for (unsigned i = 0; i < count; i++) {
+    wake_job(&debtors[i], 'm', SLUICE__BULK);
+    debtors[i].cont.deficit = -100 * (int64_t)PLENTY;
+  }
+  wake_job(&a, 'a', SLUICE__BULK);
+  rig.clock_reads = 0;
+  (void)rig_drain(&rig, PLENTY);
+  ck_assert_str_eq(rig_log(&rig), "a");
+  return rig.clock_reads;
+}
+
+START_TEST(a_long_walk_past_debtors_is_timed) {
+  ck_assert_uint_eq(look_past(SKIPPED), look_past(1) + SKIPPED / 64);
+}
+END_TEST
+
 static void add_moves(Suite *s) {
   TCase *tc = tcase_create("moves");
 
@@ -293,6 +332,8 @@ static void add_moves(Suite *s) {
   tcase_add_test(tc, a_parked_one_with_work_is_a_lost_wakeup);
   tcase_add_test(tc, one_that_finds_its_work_when_it_is_asked_is_not_lost);
   tcase_add_test(tc, settings_out_of_range_are_put_in_range);
+  tcase_add_test(tc, turns_passed_over_are_counted_without_wrapping);
+  tcase_add_test(tc, a_long_walk_past_debtors_is_timed);
   suite_add_tcase(s, tc);
 }
 
