@@ -381,72 +381,73 @@ uint8_t *sluice__ram_restore_place(void *self, const sluice_run_t *run) {
     return NULL;
   }
   return sluice__shadow_place(&region->shadow, run->offset >> ram->page_shift);
+}
 
-  /* A shadow that is moved at the commit would leave them behind. */
-  void *sluice__ram_restore_late_place(void *self,
-                                       const sluice_extent_t *extent) {
-    sluice_ram_t *ram = self;
-    sluice__ram_region_t *region = find_wire(ram, extent->region);
-    const sluice_run_t run = {.region = extent->region,
-                              .page_size = extent->page_size,
-                              .offset = extent->offset,
-                              .count = extent->bytes >> ram->page_shift};
-    sluice_error_t err;
+/* A shadow that is moved at the commit would leave them behind. */
+void *sluice__ram_restore_late_place(void *self,
+                                     const sluice_extent_t *extent) {
+  sluice_ram_t *ram = self;
+  sluice__ram_region_t *region = find_wire(ram, extent->region);
+  const sluice_run_t run = {.region = extent->region,
+                            .page_size = extent->page_size,
+                            .offset = extent->offset,
+                            .count = extent->bytes >> ram->page_shift};
+  sluice_error_t err;
 
-    if (check_run(ram, region, &run, &err) != 0 || !is_in_place(region)) {
-      return NULL;
-    }
-    return sluice__shadow_late_place(&region->shadow,
-                                     run.offset >> ram->page_shift, run.count);
+  if (check_run(ram, region, &run, &err) != 0 || !is_in_place(region)) {
+    return NULL;
   }
+  return sluice__shadow_late_place(&region->shadow,
+                                   run.offset >> ram->page_shift, run.count);
+}
 
-  int sluice__ram_restore_check(void *self, sluice_error_t *err) {
-    sluice_ram_t *ram = self;
+int sluice__ram_restore_check(void *self, sluice_error_t *err) {
+  sluice_ram_t *ram = self;
 
-    (void)err;
-    if (ram->restore.check == ram->region_count) {
-      return SLUICE_DONE;
-    }
-    if (sluice__shadow_settle(&ram->regions[ram->restore.check]->shadow) ==
-        SLUICE_DONE) {
-      ram->restore.check++;
-    }
-    return SLUICE_MORE;
+  (void)err;
+  if (ram->restore.check == ram->region_count) {
+    return SLUICE_DONE;
   }
+  if (sluice__shadow_settle(&ram->regions[ram->restore.check]->shadow) ==
+      SLUICE_DONE) {
+    ram->restore.check++;
+  }
+  return SLUICE_MORE;
+}
 
-  void sluice__ram_restore_commit(void *self) {
-    sluice_ram_t *ram = self;
+void sluice__ram_restore_commit(void *self) {
+  sluice_ram_t *ram = self;
 
-    for (uint32_t i = 0; i < ram->region_count; i++) {
-      sluice__ram_region_t *region = ram->regions[i];
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    sluice__ram_region_t *region = ram->regions[i];
 
-      region->is_mapped = region->shadow.is_mapped;
-      if (region->taken.at != NULL) {
-        sluice__taken_commit(&region->taken, region->base);
-        continue;
-      }
-      sluice__shadow_commit(&region->shadow, region->base, can_remap(region));
+    region->is_mapped = region->shadow.is_mapped;
+    if (region->taken.at != NULL) {
+      sluice__taken_commit(&region->taken, region->base);
+      continue;
+    }
+    sluice__shadow_commit(&region->shadow, region->base, can_remap(region));
+  }
+}
+
+void sluice__ram_restore_end(void *self, int status) {
+  sluice_ram_t *ram = self;
+
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    sluice__ram_region_t *region = ram->regions[i];
+
+    if (status != 0) {
+      sluice__shadow_unmap(&region->shadow);
+    }
+    if (status == 0 || is_in_place(region)) {
+      region->used = region->pages;
+      (void)sluice__bitmap_set(region->since, 0, region->pages);
+    }
+    sluice__shadow_close(&region->shadow);
+    if (region->taken.at != NULL) {
+      sluice__taken_close(&region->taken);
     }
   }
-
-  void sluice__ram_restore_end(void *self, int status) {
-    sluice_ram_t *ram = self;
-
-    for (uint32_t i = 0; i < ram->region_count; i++) {
-      sluice__ram_region_t *region = ram->regions[i];
-
-      if (status != 0) {
-        sluice__shadow_unmap(&region->shadow);
-      }
-      if (status == 0 || is_in_place(region)) {
-        region->used = region->pages;
-        (void)sluice__bitmap_set(region->since, 0, region->pages);
-      }
-      sluice__shadow_close(&region->shadow);
-      if (region->taken.at != NULL) {
-        sluice__taken_close(&region->taken);
-      }
-    }
-    memset(&ram->restore, 0, sizeof(ram->restore));
-    ram->state = SLUICE__RAM_IDLE;
-  }
+  memset(&ram->restore, 0, sizeof(ram->restore));
+  ram->state = SLUICE__RAM_IDLE;
+}

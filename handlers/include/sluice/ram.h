@@ -140,9 +140,10 @@ SLUICE_EXTERN int sluice_ram_add_region(sluice_ram_t *ram, const char *name,
 
 /* From byte `offset` on the region was not written since it was mapped: it is
  * zeros, and no page of it is read before it is marked; it need not be readable
- * until then. For memory that is to grow while it is saved. From 0 on: a restore
- * in place has nothing to clean. Cooperative trackers. UV_EINVAL (another tracker, no such region, not whole pages, past
- * its end), UV_EBUSY. */
+ * until then. For memory that is to grow while it is saved. From 0 on: a
+ * restore in place has nothing to clean. Cooperative trackers. UV_EINVAL
+ * (another tracker, no such region, not whole pages, past its end), UV_EBUSY.
+ */
 SLUICE_EXTERN int sluice_ram_blank(sluice_ram_t *ram, uint32_t region,
                                    uint64_t offset);
 
