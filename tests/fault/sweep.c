@@ -248,7 +248,9 @@ static const char *run_armed(const scenario_t *s, const fault_t *f,
   }
   fault_release();
   scenario_run(s, &world, &out);
-  *fired = f->kind == FAULT_CAP ? out.status != 0 : fault_fired();
+  *fired = f->kind != FAULT_CAP
+               ? fault_fired()
+               : out.status != 0 && !is_found_damage(s, out.status);
   *fired_too = fault_fired_too();
   fault_disarm();
   bad = look_at(s, f, g, &world, &out, *fired + *fired_too);
