@@ -9,15 +9,27 @@
 #include "estate_clients.h"
 #include "server.h"
 
-/* The heap may double meanwhile, and a small one more than that. */
+/* The heap may double while it is copied, and a small one more than that. One
+ * that is passed takes milliseconds, and a larger region longer: its bitmaps
+ * are made in the pause. */
 static const uint64_t room = (uint64_t)1 << 30;
+static const uint64_t room_memfd = (uint64_t)128 << 20;
+
+static uint64_t room_for(const heap_t *h) {
+  uint64_t top = heap_header(h)->top;
+
+  if (h->memfd >= 0) {
+    return room_memfd;
+  }
+  return top > room ? top : room;
+}
 
 /* --- the offer --- */
 
 estate_offer_t estate_make_offer(const server_t *s) {
   const heap_t *h = &s->db.heap;
   uint64_t top = heap_header(h)->top;
-  uint64_t bytes = top + (top > room ? top : room);
+  uint64_t bytes = top + room_for(h);
 
   return (estate_offer_t){.bytes = bytes < h->reserved ? bytes : h->reserved,
                           .reserved = h->reserved,
