@@ -3,7 +3,7 @@
 #include "mapped_box.h"
 
 #include "seed.h"
-#include "stream/native.h"
+#include "stream/native/format.h"
 #include "suite.h"
 
 static off_t image_len;

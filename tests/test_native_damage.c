@@ -17,7 +17,7 @@
 #include "memory_output.h"
 #include "native_sample.h"
 #include "stream/bytes.h"
-#include "stream/native_record.h"
+#include "stream/native/record.h"
 #include "suite.h"
 
 /* The sample, and where its records lie: [0] is the file header. */

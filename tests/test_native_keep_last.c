@@ -18,7 +18,7 @@
 #include "memory_output.h"
 #include "random.h"
 #include "stream/bytes.h"
-#include "stream/native_record.h"
+#include "stream/native/record.h"
 #include "suite.h"
 
 enum { PAGES = 400, REGIONS = 2, MARK = 0xee };

@@ -15,7 +15,7 @@
 #include "memory_output.h"
 #include "random.h"
 #include "stream/decoder.h"
-#include "stream/native.h"
+#include "stream/native/format.h"
 #include "suite.h"
 
 enum {

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "session/save.h"
+#include "session/save/save.h"
 #include "stream/bytes.h"
 
 enum { TIMEOUT_DEFAULT_MS = 1000, DOWNTIME_DEFAULT_US = 5000 };

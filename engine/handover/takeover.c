@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "session/restore.h"
+#include "session/restore/restore.h"
 #include "stream/bytes.h"
 
 enum { TIMEOUT_DEFAULT_MS = 1000, STALL_DEFAULT_MS = 30000 };

@@ -7,7 +7,7 @@
 #include <uv.h>
 
 #include "session/registry.h"
-#include "session/restore.h"
+#include "session/restore/restore.h"
 
 static ptrdiff_t read_source(void *self, void *buf, size_t len,
                              sluice_source_cb cb, void *ctx) {

@@ -8,7 +8,7 @@
 #include <sluice/encoder.h>
 
 #include "session/registry.h"
-#include "session/writer.h"
+#include "session/save/writer.h"
 
 /* A live section's later payloads would be missing: it is declared whole. */
 static int declare(sluice_encoder_t *e, const sluice_section_t *section,

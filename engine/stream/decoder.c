@@ -13,8 +13,8 @@
 #include <sluice/handler.h>
 
 #include "stream/bytes.h"
-#include "stream/native.h"
-#include "stream/qemu.h"
+#include "stream/native/format.h"
+#include "stream/qemu/format.h"
 
 _Static_assert((int)SLUICE__WHOLE == (int)SLUICE_DONE, "results agree");
 _Static_assert((int)SLUICE__ITEM == (int)SLUICE_MORE, "results agree");

@@ -13,7 +13,7 @@
 #include "require.h"
 #include "seed.h"
 #include "stream/bytes.h"
-#include "stream/native_record.h"
+#include "stream/native/record.h"
 
 enum { RECORDS_MAX = 64, GROWTH = 64 };
 

@@ -5,7 +5,7 @@
 
 #include "stream/bytes.h"
 #include "stream/hash.h"
-#include "stream/native_record.h"
+#include "stream/native/record.h"
 
 typedef struct reseal_s {
   uint8_t *data;

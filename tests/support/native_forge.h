@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stream/native_record.h"
+#include "stream/native/record.h"
 
 typedef struct native_forge_s {
   uint8_t *data;

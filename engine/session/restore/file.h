@@ -1,0 +1,83 @@
+/* file.h - what a restore by mapping holds beside that of any restore.
+ *
+ *   file.c         may it be mapped? verifying first; input by position
+ *   map.c          the index into pieces, pieces into mappings
+ *   rest.c         pieces that could not be mapped
+ *   late_pieces.c  ... that come after the commit
+ *   behind.c       verifying behind
+ *
+ *   SURVEY -> [VERIFY] -> LOAD (the records without their pages) -> MAP */
+#ifndef SLUICE_SESSION_RESTORE_FILE_H
+#define SLUICE_SESSION_RESTORE_FILE_H
+
+#include <sluice/restore.h>
+
+#include "io/file_job.h"
+#include "session/restore/late.h"
+#include "session/restore/survey.h"
+#include "session/restore/verify.h"
+#include "session/restore/walk.h"
+#include "session/session.h"
+
+enum {
+  SLUICE__PIECE_PAGE = 4096, /* sizes are told apart by this, */
+  SLUICE__PIECE_SIZES = 1025 /* up to the most that a record has */
+};
+
+/* Pages one behind the other in a region and in the file. */
+typedef struct sluice__piece_s {
+  sluice_section_t *section;
+  uint32_t region;
+  uint32_t page_size;
+  uint64_t offset;
+  uint64_t bytes;
+  uint64_t at;
+  bool is_late; /* may come after the commit */
+} sluice__piece_t;
+
+typedef struct sluice__pieces_s {
+  sluice__piece_t *list; /* as in the index: ascending */
+  size_t count;
+  size_t cap;
+  size_t next;    /* to be mapped */
+  size_t rest;    /* of the first `rest`, all that was left is to be read */
+  uint64_t gaps;  /* pieces that do not follow another in their region */
+  uint64_t least; /* bytes; smaller ones are read */
+  uint64_t equal; /* so many of exactly `least - 1 page` are mapped too */
+  uint32_t sizes[SLUICE__PIECE_SIZES]; /* how many of each size */
+} sluice__pieces_t;
+
+/* What is being read of the rest. */
+typedef struct sluice__rest_s {
+  uint8_t *buf;
+  size_t from; /* pieces of the rest that are in the buffer */
+  size_t to;
+  uint64_t in_to; /* bytes of piece `to` that are, or were */
+  uint64_t done;  /* bytes of piece `from` that were taken */
+  size_t used;
+  size_t taken;
+  int code;
+  bool is_read;
+} sluice__rest_t;
+
+typedef struct sluice__restore_file_s {
+  bool is_walking; /* pages are mapped: input comes by position */
+  sluice__file_job_t job;
+  sluice__survey_t survey;
+  sluice__walk_t walk;
+  sluice__verify_t verify;
+  sluice__pieces_t pieces;
+  sluice__rest_t rest;
+  sluice__late_t *late; /* NULL: none */
+  uint64_t gap;         /* between mappings, the one at hand */
+  uint32_t gap_region;
+  sluice_section_t *last; /* found for the run of the index before */
+  sluice_restore_stats_t stats;
+
+  /* Behind. */
+  sluice__session_t behind;
+  bool is_owed;        /* `verified` or `filled` was not called yet */
+  bool is_behind_open; /* `behind` has to be done with */
+} sluice__restore_file_t;
+
+#endif

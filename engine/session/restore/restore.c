@@ -1,0 +1,206 @@
+/* restore.c - begins, cancels and frees a restore, and answers questions.
+ *
+ * Whatever begin takes it gives back when it fails. */
+#include "session/restore/restore.h"
+
+#include <string.h>
+#include <uv.h>
+
+#include "io/source.h"
+
+enum { WEIGHT_MAX = 1000 };
+#define MEMORY_DEFAULT ((size_t)256 * 1024 * 1024)
+
+static void tell(sluice__session_t *s, const sluice_progress_t *p) {
+  sluice_restore_t *restore = (sluice_restore_t *)s;
+
+  restore->options.progress(restore, p);
+}
+
+static uint64_t get_own_ns(const sluice__session_t *s) {
+  const sluice_restore_t *restore = (const sluice_restore_t *)s;
+
+  return sluice__source_busy_ns(restore->source);
+}
+
+static const sluice__session_ops_t restore_ops = {
+    .run = sluice__restore_run,
+    .fail = sluice__restore_fail,
+    .settle = sluice__restore_settle,
+    .deliver = sluice__restore_deliver,
+    .own_ns = get_own_ns,
+    .tell = tell,
+};
+
+static bool can_restore(const sluice_registry_t *registry) {
+  for (const sluice_section_t *s = registry->first; s != NULL; s = s->next) {
+    if (s->handler->restore_begin == NULL) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static int open_session(sluice_restore_t *restore, sluice_engine_t *engine,
+                        sluice_registry_t *registry) {
+  const sluice_restore_options_t *o = &restore->options;
+  sluice__session_config_t config = {
+      .ops = &restore_ops,
+      .engine = engine,
+      .registry = registry,
+      .alloc = o->alloc,
+      .max_memory = o->max_memory != 0 ? o->max_memory : MEMORY_DEFAULT,
+      .weight = o->weight,
+      .bandwidth = o->bandwidth,
+      .stall_ms = o->stall_ms,
+      .wants_ticks = o->progress != NULL,
+      .data = o->data,
+  };
+
+  return sluice__session_init(&restore->session, &config);
+}
+
+static int open_parts(sluice_restore_t *restore, sluice_engine_t *engine,
+                      sluice_registry_t *registry) {
+  sluice_decoder_options_t d = {
+      .format = restore->options.format,
+      .page_size = restore->options.page_size,
+      .max_memory = restore->options.max_memory,
+      .may_stay_open = sluice__source_stays_open(restore->source),
+  };
+  int r = open_session(restore, engine, registry);
+
+  if (r < 0) {
+    return r;
+  }
+  r = sluice_decoder_new(&restore->decoder, &d, &restore->session.mem_alloc);
+  if (r < 0) {
+    sluice__session_undo(&restore->session);
+  }
+  restore->reader.decoder = restore->decoder;
+  restore->reader.mem = &restore->session.mem;
+  return r;
+}
+
+static void free_struct(sluice_restore_t *restore) {
+  sluice_alloc_t a = restore->alloc;
+
+  a.release(a.ctx, restore, sizeof(*restore), _Alignof(max_align_t));
+}
+
+static int check_begin(const sluice_registry_t *registry,
+                       const sluice_restore_options_t *o,
+                       sluice_restore_cb cb) {
+  if (cb == NULL || !can_restore(registry) ||
+      (o != NULL && o->weight > WEIGHT_MAX)) {
+    return UV_EINVAL;
+  }
+  if (o == NULL) {
+    return 0;
+  }
+  switch (o->way) {
+  case SLUICE_RESTORE_EAGER:
+  case SLUICE_RESTORE_MAPPED:
+  case SLUICE_RESTORE_VERIFY_MAPPED: return 0;
+  case SLUICE_RESTORE_MAPPED_VERIFY:
+    return o->verified != NULL && o->filled == NULL ? 0 : UV_EINVAL;
+  }
+  return UV_EINVAL;
+}
+
+int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
+                         sluice_registry_t *registry, sluice_source_t *source,
+                         const sluice_restore_options_t *options,
+                         sluice_restore_cb cb) {
+  const sluice_alloc_t *a = &engine->alloc;
+  sluice_restore_t *restore;
+  int r = check_begin(registry, options, cb);
+
+  if (r < 0) {
+    return r;
+  }
+  restore = a->alloc(a->ctx, sizeof(*restore), _Alignof(max_align_t));
+  if (restore == NULL) {
+    return UV_ENOMEM;
+  }
+  memset(restore, 0, sizeof(*restore));
+  restore->alloc = *a;
+  restore->source = source;
+  restore->cb = cb;
+  if (options != NULL) {
+    restore->options = *options;
+  }
+  restore->file.stats.way = restore->options.way;
+  r = open_parts(restore, engine, registry);
+  if (r < 0) {
+    free_struct(restore);
+    return r;
+  }
+  sluice__restore_open_place(restore);
+  restore->session.phase = SLUICE_PHASE_BEGIN;
+  sluice__restore_prime_load(restore);
+  sluice__session_start(&restore->session);
+  *out = restore;
+  return 0;
+}
+
+void sluice_restore_commit(sluice_restore_t *restore) {
+  if (restore->state == SLUICE__RESTORE_CHECKED) {
+    restore->may_commit = true;
+    sluice__session_wake(&restore->session);
+  }
+}
+
+void sluice_restore_cancel(sluice_restore_t *restore) {
+  if (restore->file.is_owed && restore->file.is_behind_open) {
+    sluice__session_cancel(&restore->file.behind);
+  } else if (restore->session.state != SLUICE__SESSION_OVER) {
+    sluice__session_cancel(&restore->session);
+  }
+}
+
+int sluice_restore_free(sluice_restore_t *restore) {
+  if (restore == NULL) {
+    return 0;
+  }
+  if (restore->session.state != SLUICE__SESSION_OVER || restore->file.is_owed) {
+    return UV_EBUSY;
+  }
+  if (restore->file.is_behind_open) {
+    sluice__session_done(&restore->file.behind);
+  }
+  sluice__session_done(&restore->session);
+  free_struct(restore);
+  return 0;
+}
+
+void *sluice_restore_data(const sluice_restore_t *restore) {
+  return restore->session.data;
+}
+
+static const sluice__session_t *current(const sluice_restore_t *restore) {
+  return restore->file.is_behind_open ? &restore->file.behind
+                                      : &restore->session;
+}
+
+void sluice_restore_progress(const sluice_restore_t *restore,
+                             sluice_progress_t *out) {
+  sluice__session_progress(current(restore), out);
+}
+
+void sluice_restore_stats(const sluice_restore_t *restore,
+                          sluice_restore_stats_t *out) {
+  *out = restore->file.stats;
+  if (restore->file.late != NULL) {
+    sluice__late_stats_t late;
+
+    sluice__late_stats(restore->file.late, &late);
+    out->late_left = late.left;
+    out->late_faults = late.faults;
+    out->late_lost = late.lost;
+  }
+}
+
+const sluice_error_t *sluice_restore_error(const sluice_restore_t *restore) {
+  return &current(restore)->error;
+}

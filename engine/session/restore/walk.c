@@ -1,0 +1,147 @@
+/* walk.c - see walk.h. */
+#include "session/restore/walk.h"
+
+#include <string.h>
+#include <uv.h>
+
+#include "stream/native/stretch.h"
+
+enum {
+  FIRST_BYTES = 4096,      /* a header and the table of 250 pages */
+  PLAIN_BYTES = 256 * 1024 /* where nothing is passed over */
+};
+
+int sluice__walk_open(sluice__walk_t *walk, sluice__mem_t *mem) {
+  walk->buf = sluice__mem_alloc(mem, SLUICE__WALK_BYTES);
+  return walk->buf == NULL ? sluice__mem_error(mem) : 0;
+}
+
+void sluice__walk_close(sluice__walk_t *walk, sluice__mem_t *mem) {
+  sluice__mem_free(mem, walk->buf, walk->buf == NULL ? 0 : SLUICE__WALK_BYTES);
+  walk->buf = NULL;
+}
+
+/* Makes the piece `len` bytes long as far as there are so many; false: not. */
+static bool lengthen(sluice__walk_t *walk, sluice__walk_piece_t *piece,
+                     size_t len) {
+  size_t room = SLUICE__WALK_BYTES - piece->pos;
+  size_t most = len < room ? len : room;
+  ptrdiff_t n;
+
+  if (most > piece->len) {
+    n = sluice__file_read(walk->fd, walk->buf + piece->pos + piece->len,
+                          most - piece->len, piece->at + piece->len);
+    walk->code = n < 0 ? (int)n : walk->code;
+    piece->len += n > 0 ? (size_t)n : 0;
+  }
+  return piece->len >= len;
+}
+
+/* One stretch of records; returns where the next begins, 0: none is known. */
+static uint64_t read_stretch(sluice__walk_t *walk, uint64_t at) {
+  sluice__walk_piece_t *piece = &walk->pieces[walk->count];
+  sluice__stretch_t found = {.need = FIRST_BYTES};
+  bool is_whole = false;
+
+  *piece = (sluice__walk_piece_t){.at = at, .pos = walk->used};
+  (void)lengthen(walk, piece, FIRST_BYTES);
+  for (;;) {
+    size_t before = piece->len;
+
+    is_whole = sluice__native_stretch(walk->buf + piece->pos, before, &found);
+    if (is_whole || !lengthen(walk, piece, found.need)) {
+      break;
+    }
+  }
+  if (is_whole) {
+    piece->len = found.used;
+  }
+  if (piece->len > 0) {
+    walk->used += piece->len;
+    walk->count++;
+  }
+  return is_whole ? at + found.used + found.skip : 0;
+}
+
+static void run_hops(sluice__walk_t *walk) {
+  uint64_t at = walk->from;
+
+  while (at != 0 && at < walk->size && walk->count < SLUICE__WALK_PIECES &&
+         walk->used + FIRST_BYTES <= SLUICE__WALK_BYTES && walk->code == 0) {
+    at = read_stretch(walk, at);
+  }
+}
+
+static void run_plain(sluice__walk_t *walk) {
+  sluice__walk_piece_t *piece = &walk->pieces[0];
+
+  *piece = (sluice__walk_piece_t){.at = walk->from};
+  (void)lengthen(walk, piece,
+                 walk->want > PLAIN_BYTES ? walk->want : PLAIN_BYTES);
+  walk->used = piece->len;
+  walk->count = piece->len > 0 ? 1 : 0;
+}
+
+static void run(void *self) {
+  sluice__walk_t *walk = self;
+
+  if (walk->hops) {
+    run_hops(walk);
+  } else {
+    run_plain(walk);
+  }
+  if (walk->count == 0 && walk->code == 0) {
+    walk->code = UV_EOF; /* the file has become shorter meanwhile */
+  }
+}
+
+static ptrdiff_t start(sluice__walk_t *walk, size_t len, uint64_t at,
+                       bool hops) {
+  int r;
+
+  walk->from = at;
+  walk->want = len;
+  walk->hops = hops;
+  walk->used = 0;
+  walk->count = 0;
+  walk->next = 0;
+  r = sluice__file_job_start(walk->job, run, walk);
+  return r < 0 ? r : 0;
+}
+
+/* Decoders only go forward: what is before `at` is passed. */
+static const sluice__walk_piece_t *find(sluice__walk_t *walk, uint64_t at) {
+  while (walk->next < walk->count) {
+    const sluice__walk_piece_t *piece = &walk->pieces[walk->next];
+
+    if (at < piece->at) {
+      return NULL;
+    }
+    if (at - piece->at < piece->len) {
+      return piece;
+    }
+    walk->next++;
+  }
+  return NULL;
+}
+
+ptrdiff_t sluice__walk_read(sluice__walk_t *walk, void *buf, size_t len,
+                            uint64_t at, bool hops) {
+  const sluice__walk_piece_t *piece;
+  size_t n;
+
+  if (walk->code < 0) {
+    return walk->code;
+  }
+  if (at >= walk->size) {
+    return UV_EOF;
+  }
+  piece = find(walk, at);
+  if (piece == NULL) {
+    return start(walk, len, at, hops);
+  }
+  n = piece->len - (size_t)(at - piece->at);
+  n = n < len ? n : len;
+  memcpy(buf, walk->buf + piece->pos + (size_t)(at - piece->at), n);
+  return (ptrdiff_t)n;
+}

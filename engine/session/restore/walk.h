@@ -1,0 +1,50 @@
+/* walk.h - input for a decoder that passes over pages.
+ *
+ * The headers of an image lie a MiB apart. A job on the pool reads many of them
+ * ahead, guessing where the next one is (native/stretch.h); what the decoder
+ * then asks for by position is mostly there. Loop thread. */
+#ifndef SLUICE_SESSION_RESTORE_WALK_H
+#define SLUICE_SESSION_RESTORE_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/file_job.h"
+#include "memory/mem.h"
+
+enum { SLUICE__WALK_PIECES = 256, SLUICE__WALK_BYTES = 1280 * 1024 };
+
+/* `len` bytes of the file from `at` stand at `pos` in the buffer. */
+typedef struct sluice__walk_piece_s {
+  uint64_t at;
+  size_t pos;
+  size_t len;
+} sluice__walk_piece_t;
+
+typedef struct sluice__walk_s {
+  sluice__file_job_t *job; /* shared with its owner */
+  int fd;
+  uint64_t size;
+  uint8_t *buf;
+  size_t used;
+  sluice__walk_piece_t pieces[SLUICE__WALK_PIECES];
+  size_t count;
+  size_t next; /* pieces before it are of no use any more */
+  uint64_t from;
+  size_t want;
+  bool hops;
+  int code;
+} sluice__walk_t;
+
+/* Zeroed, `job`, `fd` and `size` set. */
+int sluice__walk_open(sluice__walk_t *walk, sluice__mem_t *mem);
+void sluice__walk_close(sluice__walk_t *walk, sluice__mem_t *mem);
+
+/* Up to `len` bytes of the file at `at`. > 0: bytes; 0: the job was started,
+ * ask again when it is done; UV_EOF; or an error. `hops`: a record begins at
+ * `at`, and pages are not wanted. */
+ptrdiff_t sluice__walk_read(sluice__walk_t *walk, void *buf, size_t len,
+                            uint64_t at, bool hops);
+
+#endif

@@ -1,0 +1,45 @@
+/* writer.h - the writer that a save lends to its handlers.
+ *
+ * Opens the section's payload at the first byte and counts what the call costs,
+ * so that sections without news leave nothing in the stream. */
+#ifndef SLUICE_SESSION_SAVE_WRITER_H
+#define SLUICE_SESSION_SAVE_WRITER_H
+
+#include <stdbool.h>
+
+#include <sluice/encoder.h>
+#include <sluice/writer.h>
+
+#include "budget.h"
+#include "memory/mem.h"
+#include "session/registry.h"
+#include "session/save/fills.h"
+
+struct sluice_writer_s {
+  sluice_encoder_t *encoder;
+  sluice_section_t *section;
+  sluice__budget_t *budget;
+  sluice_item_kind_t kind; /* of the payload to open at the first byte */
+  bool is_open;
+  bool is_big_endian;
+  const sluice__fills_t *fills; /* what is lent of the section's pages */
+  bool can_lend;
+  bool can_be_still;     /* the payload is closed when the call is over */
+  sluice__stash_t *kept; /* bytes go here instead; NULL: to the encoder */
+  sluice__mem_t *mem;    /* of `kept` */
+  int status;
+  uint64_t worked;   /* bytes of state that this call dealt with */
+  uint64_t asked_at; /* bytes used when it was asked whether to yield */
+};
+
+/* Lends `w` for one call of a handler. `is_open`: the payload is open already.
+ */
+void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
+                         sluice_section_t *section, sluice__budget_t *budget,
+                         sluice_item_kind_t kind, bool is_open,
+                         bool is_big_endian);
+
+/* The section as a stream declares it. */
+sluice_decl_t sluice__section_decl(const sluice_section_t *section);
+
+#endif

@@ -1,0 +1,155 @@
+/* encode.h - what the files of the native encoder share.
+ *
+ * Records are built in place in the stage's chunk, one at a time: begin,
+ * extend..., end. A record lies within one chunk (a PAD record makes room where
+ * it would not), but for PADs and the file header. The header of a record is
+ * written last, so sequence numbers follow the stream.
+ *
+ * Invariant: type == 0 (no record is being built) or the chunk that holds the
+ * record's start is lent. */
+#ifndef SLUICE_STREAM_NATIVE_ENCODE_H
+#define SLUICE_STREAM_NATIVE_ENCODE_H
+
+#include "stream/encoder.h"
+#include "stream/native/record.h"
+#include "stream/page_map.h"
+
+enum {
+  SLUICE__PAGE_ENTRY = SLUICE__PAGES_RUN_BYTES + SLUICE__PAGES_HASH_BYTES,
+  /* How many pages space is set aside for in the table, were each a run of its
+   * own: what fits one aligned page. With larger tables short records would be
+   * mostly that. */
+  SLUICE__PAGES_PLANNED =
+      (SLUICE__NATIVE_ALIGN - SLUICE__PAGES_TABLE) / SLUICE__PAGE_ENTRY,
+  /* The table ends at the next aligned offset: less than two such pages. More
+   * than fill a chunk with pages of 4 KiB. */
+  SLUICE__PAGES_PER_RECORD = 2 * SLUICE__NATIVE_ALIGN / SLUICE__PAGE_ENTRY,
+  /* A guess: 8 KiB of state, and a sweep over memory in which every other page
+   * is zero still fills its PAGES records. */
+  SLUICE__HELD_ZEROS = 512
+};
+
+/* The PAGES record being built. Runs and hashes are kept here until it ends:
+ * how many there will be, and so where the hashes stand, is known then. */
+typedef struct sluice__encode_pages_s {
+  uint32_t page_size;
+  uint32_t count;
+  uint32_t cap;
+  uint32_t table; /* bytes set aside for runs and hashes */
+  uint32_t run_count;
+  uint64_t data;        /* stream offset of the first page */
+  sluice__fill_t *fill; /* of those that are lent; NULL: none is */
+  bool has_no_fill;     /* none could be had */
+  sluice__native_run_t runs[SLUICE__PAGES_PER_RECORD];
+  uint64_t hashes[SLUICE__PAGES_PER_RECORD];
+} sluice__encode_pages_t;
+
+/* Runs of zeros of one region, not yet written, in order of arrival. */
+typedef struct sluice__encode_zeros_s {
+  uint32_t region;
+  uint32_t count;
+  uint64_t low; /* all of them lie in low..high of the region */
+  uint64_t high;
+  struct {
+    uint64_t offset;
+    uint64_t count;
+  } runs[SLUICE__HELD_ZEROS];
+} sluice__encode_zeros_t;
+
+/* How far the index has been written. */
+typedef struct sluice__encode_index_s {
+  uint32_t region;
+  sluice__page_walk_t walk;
+} sluice__encode_index_t;
+
+typedef struct sluice__encode_native_s {
+  uint64_t sequence; /* of the next record */
+  uint64_t chain;
+  uint16_t type; /* of the record being built; 0: none */
+  uint16_t flags;
+  uint32_t section;
+  uint64_t start;       /* its stream offset */
+  uint8_t *at;          /* its first byte in the chunk */
+  bool is_lent;         /* the pages given may be read later, */
+  bool is_still;        /* and do not change until this call is over */
+  bool opens;           /* the next record of the payload opens a PART */
+  bool has_payload;     /* the open payload has more than regions */
+  bool is_over;         /* TRAILER or ABORT is written */
+  bool has_map;         /* for the index or for keep_last */
+  uint64_t first_index; /* stream offset of the first INDEX record */
+  uint8_t *bounce;      /* keep_last: a page on its way to output.patch */
+  sluice__encode_pages_t pages;
+  sluice__encode_zeros_t zeros;
+  sluice__encode_index_t index;
+  sluice__page_map_t map;
+} sluice__encode_native_t;
+
+static inline sluice__encode_native_t *
+sluice__encode_native_of(sluice_encoder_t *e) {
+  return e->state;
+}
+
+/* encode_record.c: all return 0 or what the encoder has latched. */
+
+/* Ends the record being built, makes room for `need` bytes of payload in one
+ * piece, and begins the next record. */
+int sluice__native_begin(sluice_encoder_t *e, uint16_t type, uint16_t flags,
+                         uint32_t section, size_t need);
+/* The next `len` bytes of the payload, to be filled in; `len` at most what is
+ * left. */
+uint8_t *sluice__native_extend(sluice_encoder_t *e, size_t len);
+void sluice__native_append(sluice_encoder_t *e, const void *data, size_t len);
+/* Bytes the payload can still grow by. */
+size_t sluice__native_left(sluice_encoder_t *e);
+int sluice__native_end(sluice_encoder_t *e);
+/* Forgets the record being built. */
+void sluice__native_drop(sluice_encoder_t *e);
+/* `len` bytes as they are: the file header. */
+int sluice__native_raw(sluice_encoder_t *e, const void *data, size_t len);
+/* Fills the chunk up to its end with a PAD record. */
+int sluice__native_pad(sluice_encoder_t *e);
+
+/* Space for one more unit of `unit` bytes in a record of `type` in `section`,
+ * which is begun if needed. NULL: what is latched. */
+uint8_t *sluice__native_unit(sluice_encoder_t *e, uint16_t type,
+                             uint32_t section, size_t unit);
+
+/* encode_pages.c */
+int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                         const uint8_t *data, uint64_t count);
+/* Puts the still pages of the record being built where they belong, all of
+ * them; false: that cannot be done now. */
+bool sluice__native_settle(sluice_encoder_t *e);
+int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
+                              uint64_t offset, const uint8_t *data,
+                              uint64_t count, bool is_still);
+/* The PAGES record being built will not be. */
+void sluice__native_drop_pages(sluice_encoder_t *e);
+/* Fills in the table of the PAGES record being built; `*out_covered` is how
+ * many bytes of its payload the record's checksum covers. 1: it has still
+ * pages, and is to be emitted at once. */
+int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered);
+
+/* encode_zeros.c */
+int sluice__native_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                         uint64_t count);
+/* Would the page, written now, be undone by zeros that are still held back? */
+bool sluice__native_holds_zeros(const sluice__encode_native_t *n,
+                                uint32_t region, uint64_t offset,
+                                uint32_t page_size);
+/* Writes what was held back. */
+int sluice__native_complete(sluice_encoder_t *e);
+/* keep_last: the zero pages of all regions of the open section. */
+int sluice__native_last_zeros(sluice_encoder_t *e);
+
+/* encode_rewrite.c: keep_last */
+int sluice__native_rewrite(sluice_encoder_t *e, uint32_t region,
+                           uint64_t offset, uint64_t slot, const uint8_t *page);
+int sluice__native_fetch(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                         void *page);
+
+/* encode_index.c */
+/* 0, 1: `*looks` are used up, call again, or what the encoder has latched. */
+int sluice__native_finish(sluice_encoder_t *e, uint64_t *looks);
+
+#endif
