@@ -14,7 +14,13 @@
 #include "memory.h"
 #include "rescan.h"
 
-enum { SECTIONS = 10, PAGE = 4096, TURN = 1 << 20, PATIENCE = 64 };
+enum {
+  SECTIONS = 10,
+  PAGE = 4096,
+  TURN = 1 << 20,
+  PATIENCE = 64,
+  MEMORY = 16 * TURN
+};
 
 typedef struct race_s {
   sluice__queue_t queue;
@@ -50,7 +56,7 @@ static void note_through(race_t *r) {
 }
 
 static void send_page(rescan_node_t *n, sluice__budget_t *b) {
-  size_t at = (size_t)(race.sent % (16 * TURN));
+  size_t at = (size_t)(race.sent % MEMORY);
 
   memcpy(stage + at % TURN, memory + at, PAGE);
   race.sent += PAGE;
@@ -172,9 +178,9 @@ int main(int argc, char **argv) {
   bench_t b = {.is_pinned = true};
 
   bench_open(&b, "fair", argc, argv);
-  memory = memory_new(16 * TURN);
+  memory = memory_new(MEMORY);
   stage = memory_new(TURN);
-  memory_fill(memory, 16 * TURN, 1);
+  memory_fill(memory, MEMORY, 1);
   bench_order(&b, "first", 0);
   bench_order(&b, "last", SECTIONS - 1);
   return bench_close(&b);

@@ -237,7 +237,9 @@ static const char *run_copy(void *ctx, uint64_t count, bench_sample_t *out) {
   void *(*volatile copy_bytes)(void *, const void *, size_t) = memcpy;
 
   (void)count;
-  must(copy != NULL);
+  if (copy == NULL) {
+    abort();
+  }
   memset(copy, 1, p->count * sizeof(*copy)); /* the pages are there */
   bench_sample_begin(out);
   for (size_t i = 0; i < p->count; i++) {

@@ -87,9 +87,12 @@ static void load_stop(load_t *l) {
 
 /* For plots: the whole curve, from the median to where one request is left. */
 static void print_curve(FILE *table, const char *name, const histogram_t *h) {
-  for (double beyond = 50; beyond > 100.0 / (double)h->total; beyond /= 2) {
+  double beyond = 50;
+
+  while (beyond > 100.0 / (double)h->total) {
     (void)fprintf(table, "%s\t%.6g\t%.6g\n", name, 100 / beyond,
                   (double)histogram_at(h, 1 - beyond / 100) / 1000);
+    beyond /= 2;
   }
 }
 

@@ -43,8 +43,8 @@ typedef struct job_s {
   int channel; /* a channel_kind_t or FROM_FILE */
   bool is_fresh;
   bool is_anew; /* touched, but not before this run */
-  sluice_restore_way_t by;
   bool is_read; /* each page, afterwards */
+  sluice_restore_way_t by;
 } job_t;
 
 static const char *restore_from(const job_t *job, int fd) {

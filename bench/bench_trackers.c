@@ -182,6 +182,9 @@ static void bench_tracker(bench_t *b, const char *name, const job_t *jobs,
   for (size_t i = 0; i < count; i++) {
     job_t *job = malloc(sizeof(*job));
 
+    if (job == NULL) {
+      abort();
+    }
     *job = jobs[i];
     variants[i] = (bench_variant_t){names[i], run_job, job};
   }

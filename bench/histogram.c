@@ -21,7 +21,8 @@ static uint64_t cell_of(uint64_t ns) {
 }
 
 static uint64_t highest_of(uint64_t cell) {
-  uint64_t shift = cell < 2 * HISTOGRAM_PARTS ? 0 : cell / HISTOGRAM_PARTS - 1;
+  uint64_t shift =
+      cell < UINT64_C(2) * HISTOGRAM_PARTS ? 0 : cell / HISTOGRAM_PARTS - 1;
   uint64_t part = cell - shift * HISTOGRAM_PARTS;
 
   return ((part + 1) << shift) - 1;

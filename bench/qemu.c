@@ -23,8 +23,8 @@ unsigned qemu_piece(unsigned mib) {
 
 /* The same piece again and again: QEMU does not look for pages that are alike.
  */
-static size_t add_loaders(const char **argv, size_t argc, unsigned mib,
-                          const char *file) {
+static void add_loaders(const char **argv, size_t argc, unsigned mib,
+                        const char *file) {
   static char loaders[QEMU_PIECES_MAX][LOADER_MAX];
   unsigned piece = qemu_piece(mib);
 
@@ -35,7 +35,6 @@ static size_t add_loaders(const char **argv, size_t argc, unsigned mib,
     argv[argc++] = "-device";
     argv[argc++] = loaders[i];
   }
-  return argc;
 }
 
 static void exec_qemu(int fd, unsigned mib, const char *file,
@@ -64,7 +63,7 @@ static void exec_qemu(int fd, unsigned mib, const char *file,
     argv[argc++] = "-incoming";
     argv[argc++] = "defer";
   } else if (file != NULL) {
-    argc = add_loaders(argv, argc, mib, file);
+    add_loaders(argv, argc, mib, file);
   }
   (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   (void)execvp(argv[0], (char *const *)(uintptr_t)argv);

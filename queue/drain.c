@@ -125,7 +125,6 @@ static void skip_rounds(sluice__turn_t *t, sluice__cont_list_t *l) {
  * at the whole list only if the first may not. */
 static int force_class(sluice__turn_t *t, int k) {
   sluice__cont_list_t *l = &t->queue->ready[k];
-  bool had_run = t->has_run;
   int r;
 
   t->has_run = false;
@@ -136,7 +135,6 @@ static int force_class(sluice__turn_t *t, int k) {
   while (!t->has_run) {
     r = sluice__turn_visit(t, l->first);
   }
-  t->has_run = t->has_run || had_run;
   return r;
 }
 

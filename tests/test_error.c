@@ -47,10 +47,23 @@ START_TEST(numbers_are_pinned) {
 END_TEST
 
 START_TEST(every_phase_has_a_name) {
-  ck_assert_str_eq(sluice_phase_name(SLUICE_PHASE_NONE), "none");
-  ck_assert_str_eq(sluice_phase_name(SLUICE_PHASE_LIVE), "live");
-  ck_assert_str_eq(sluice_phase_name(SLUICE_PHASE_COMMIT), "commit");
+  static const char *const names[] = {"none",   "begin", "live",  "paused",
+                                      "finish", "load",  "check", "commit",
+                                      "verify", "map"};
+
+  for (int i = 0; i <= SLUICE_PHASE_MAP; i++) {
+    ck_assert_str_eq(sluice_phase_name((sluice_phase_t)i), names[i]);
+  }
   ck_assert_str_eq(sluice_phase_name((sluice_phase_t)99), "unknown");
+}
+END_TEST
+
+START_TEST(libuvs_codes_keep_their_names_and_texts) {
+#define XX(name, text)                                                         \
+  ck_assert_str_eq(sluice_err_name(UV_##name), #name);                         \
+  ck_assert_str_eq(sluice_strerror(UV_##name), text);
+  UV_ERRNO_MAP(XX)
+#undef XX
 }
 END_TEST
 
@@ -120,6 +133,7 @@ Suite *error_suite(void) {
   tcase_add_test(core, texts_of_both_families_are_told_apart_from_the_unknown);
   tcase_add_test(core, numbers_are_pinned);
   tcase_add_test(core, every_phase_has_a_name);
+  tcase_add_test(core, libuvs_codes_keep_their_names_and_texts);
   tcase_add_test(core, a_failure_is_recorded_without_a_place);
   tcase_add_test(core, the_first_failure_wins);
   tcase_add_test(core, nowhere_to_record_is_fine);

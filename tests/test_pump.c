@@ -228,7 +228,62 @@ START_TEST(a_paced_one_is_not_lost) {
   ck_assert(pace.armed);
 }
 END_TEST
+
+START_TEST(a_pace_is_no_excuse_for_another) {
+  pace.cont = &other.cont;
+  sluice__pump_delay(&pump, &pace,
+                     sluice__pump_now(&pump) + UINT64_C(60000) * NS_PER_MS);
+  worker.result = SLUICE__WAIT;
+  worker.pending = 1;
+  sluice__queue_wake(&worker.cont);
+  run_until_quiet();
+  ck_assert_uint_eq(lost, 1);
+}
+END_TEST
 #endif
+
+START_TEST(nobody_has_to_listen) {
+  pump.on_lost = NULL;
+  pump.on_error = NULL;
+  worker.last = 1;
+  worker.result = UV_EIO;
+  other.result = SLUICE__WAIT;
+  other.pending = 1;
+  sluice__queue_wake(&worker.cont);
+  sluice__queue_wake(&other.cont);
+  run_until_quiet();
+  ck_assert_uint_eq(worker.runs, 1);
+  ck_assert_uint_eq(other.runs, STEPS);
+}
+END_TEST
+
+START_TEST(a_post_that_is_taken_back_wakes_nobody) {
+  sluice__queue_post(&worker.cont);
+  sluice__queue_cancel(&worker.cont);
+  run_until_quiet();
+  ck_assert_uint_eq(worker.runs, 0);
+  ck_assert_uint_le(pump.stats.turns, 1);
+}
+END_TEST
+
+static bool has_no_async;
+
+int __real_uv_async_init(uv_loop_t *l, uv_async_t *async, uv_async_cb cb);
+int __wrap_uv_async_init(uv_loop_t *l, uv_async_t *async, uv_async_cb cb);
+
+int __wrap_uv_async_init(uv_loop_t *l, uv_async_t *async, uv_async_cb cb) {
+  return has_no_async ? UV_EMFILE : __real_uv_async_init(l, async, cb);
+}
+
+/* The loop is closed in teardown: nothing of the second one keeps it. */
+START_TEST(a_pump_that_could_not_begin_needs_no_closing) {
+  sluice__pump_t second;
+
+  has_no_async = true;
+  ck_assert_int_eq(sluice__pump_init(&second, &loop, NULL), UV_EMFILE);
+  has_no_async = false;
+}
+END_TEST
 
 static void stop_after_last(worker_t *w) {
   if (w->runs >= w->last) {
@@ -288,6 +343,16 @@ START_TEST(close_cancels_what_is_there) {
 }
 END_TEST
 
+START_TEST(what_is_woken_after_the_close_does_not_run) {
+  sluice__pump_close(&pump, on_closed);
+  sluice__queue_wake(&worker.cont);
+  ck_assert(!pump.is_spinning);
+  sluice__pump_ref(&pump);
+  (void)uv_run(&loop, UV_RUN_DEFAULT);
+  ck_assert_uint_eq(worker.runs, 0);
+}
+END_TEST
+
 START_TEST(a_step_may_close_the_pump) {
   worker.act = close_pump;
   sluice__queue_wake(&worker.cont);
@@ -326,6 +391,7 @@ static void add_close(Suite *s) {
 
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_test(tc, close_cancels_what_is_there);
+  tcase_add_test(tc, what_is_woken_after_the_close_does_not_run);
   tcase_add_test(tc, a_step_may_close_the_pump);
   tcase_add_test(tc, on_error_may_close_the_pump);
   suite_add_tcase(s, tc);
@@ -339,7 +405,11 @@ static void add_errors(Suite *s) {
 #ifndef NDEBUG
   tcase_add_test(tc, a_lost_wakeup_is_reported_when_going_quiet);
   tcase_add_test(tc, a_paced_one_is_not_lost);
+  tcase_add_test(tc, a_pace_is_no_excuse_for_another);
 #endif
+  tcase_add_test(tc, nobody_has_to_listen);
+  tcase_add_test(tc, a_post_that_is_taken_back_wakes_nobody);
+  tcase_add_test(tc, a_pump_that_could_not_begin_needs_no_closing);
   suite_add_tcase(s, tc);
 }
 

@@ -9,7 +9,7 @@
 #include "queue_rig.h"
 #include "suite.h"
 
-enum { PLENTY = 1 << 20 };
+enum { SKIPPED = 130, PLENTY = 1 << 20 };
 
 static rig_t rig;
 static job_t a, b, c, d;
@@ -256,6 +256,71 @@ START_TEST(a_parked_one_with_work_is_a_lost_wakeup) {
 }
 END_TEST
 
+static uint64_t wake_and_tell(const sluice__cont_t *cont) {
+  sluice__queue_wake((sluice__cont_t *)(uintptr_t)cont);
+  return 10;
+}
+
+START_TEST(one_that_finds_its_work_when_it_is_asked_is_not_lost) {
+  wake_abc();
+  a.result = b.result = c.result = SLUICE__WAIT;
+  (void)rig_drain(&rig, PLENTY);
+  a.cont.pending = wake_and_tell;
+  ck_assert_ptr_null(sluice__queue_find_lost(&rig.queue));
+  ck_assert_int_eq(sluice__cont_state(&a.cont), SLUICE__CONT_READY);
+}
+END_TEST
+
+START_TEST(settings_out_of_range_are_put_in_range) {
+  const sluice__queue_config_t config = {
+      .quantum_min = UINT64_MAX, .urgent_share = 101, .overrun_ns = 7};
+
+  rig_init(&rig, &config);
+  ck_assert_uint_eq(rig.queue.config.quantum_min, UINT64_C(1) << 30);
+  ck_assert_uint_eq(rig.queue.config.urgent_share, 100);
+  ck_assert_uint_eq(rig.queue.config.overrun_ns, 7);
+}
+END_TEST
+
+static void wake_job(job_t *job, char name, sluice__class_t class_) {
+  rig_job(&rig, job, name, class_, 100);
+  sluice__queue_wake(&job->cont);
+}
+
+START_TEST(turns_passed_over_are_counted_without_wrapping) {
+  wake_job(&a, 'a', SLUICE__BULK);
+  wake_job(&c, 'c', SLUICE__URGENT);
+  a.charge = PLENTY;
+  rig.queue.passed_over[SLUICE__BULK] = 100; /* it is its turn, at last */
+  rig.queue.passed_over[SLUICE__URGENT] = UINT32_MAX;
+  (void)rig_drain(&rig, PLENTY);
+  ck_assert_str_eq(rig_log(&rig), "a");
+  ck_assert_uint_eq(rig.queue.passed_over[SLUICE__URGENT], UINT32_MAX);
+  ck_assert_uint_eq(rig.queue.passed_over[SLUICE__BULK], 0);
+}
+END_TEST
+
+static job_t debtors[SKIPPED];
+
+/* Looks at the clock in a turn that walks past `count` that are in debt. */
+static uint64_t look_past(unsigned count) {
+  rig_init(&rig, NULL);
+  for (unsigned i = 0; i < count; i++) {
+    wake_job(&debtors[i], 'm', SLUICE__BULK);
+    debtors[i].cont.deficit = -100 * (int64_t)PLENTY;
+  }
+  wake_job(&a, 'a', SLUICE__BULK);
+  rig.clock_reads = 0;
+  (void)rig_drain(&rig, PLENTY);
+  ck_assert_str_eq(rig_log(&rig), "a");
+  return rig.clock_reads;
+}
+
+START_TEST(a_long_walk_past_debtors_is_timed) {
+  ck_assert_uint_eq(look_past(SKIPPED), look_past(1) + SKIPPED / 64);
+}
+END_TEST
+
 static void add_moves(Suite *s) {
   TCase *tc = tcase_create("moves");
 
@@ -265,6 +330,10 @@ static void add_moves(Suite *s) {
   tcase_add_test(tc, reclass_holds_for_running_and_parked_ones);
   tcase_add_test(tc, the_hook_is_called_when_the_queue_turns_runnable);
   tcase_add_test(tc, a_parked_one_with_work_is_a_lost_wakeup);
+  tcase_add_test(tc, one_that_finds_its_work_when_it_is_asked_is_not_lost);
+  tcase_add_test(tc, settings_out_of_range_are_put_in_range);
+  tcase_add_test(tc, turns_passed_over_are_counted_without_wrapping);
+  tcase_add_test(tc, a_long_walk_past_debtors_is_timed);
   suite_add_tcase(s, tc);
 }
 

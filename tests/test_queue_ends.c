@@ -230,6 +230,17 @@ START_TEST(a_step_may_prepare_its_continuation_anew) {
 }
 END_TEST
 
+START_TEST(one_that_prepares_itself_anew_and_fails_has_failed) {
+  rig_bulk(&rig, &a, 'a');
+  rig_bulk(&rig, &b, 'b');
+  a.act = begin_anew;
+  a.result = -5;
+  ck_assert_int_eq(rig_drain(&rig, PLENTY), -5);
+  ck_assert_ptr_eq(rig.failed, &a.cont);
+  ck_assert_str_eq(rig_log(&rig), "a");
+}
+END_TEST
+
 Suite *queue_ends_suite(void) {
   Suite *s = suite_create("queue_ends");
   TCase *tc = tcase_create("core");
@@ -248,6 +259,7 @@ Suite *queue_ends_suite(void) {
   tcase_add_loop_test(tc, a_step_may_free_its_continuation_when_it_ends, 0, 2);
   tcase_add_test(tc, on_cancel_may_free_the_continuation);
   tcase_add_test(tc, a_step_may_prepare_its_continuation_anew);
+  tcase_add_test(tc, one_that_prepares_itself_anew_and_fails_has_failed);
   suite_add_tcase(s, tc);
   return s;
 }

@@ -252,6 +252,51 @@ START_TEST(a_folder_that_is_not_there_is_named) {
 }
 END_TEST
 
+/* Work that reads nothing: 1 ms a unit, by a clock of ours. */
+enum { UNITS = 40, UNIT_NS = 1000 * 1000 };
+
+static struct {
+  uint64_t now_ns;
+  unsigned units;
+  unsigned most; /* units in one call */
+  int (*step)(void *self, sluice_reader_t *r, sluice_error_t *err);
+} toil;
+
+static uint64_t toil_now(void *ctx) {
+  (void)ctx;
+  return toil.now_ns;
+}
+
+static int toil_step(void *self, sluice_reader_t *r, sluice_error_t *err) {
+  unsigned units = 0;
+
+  if (toil.units == UNITS) {
+    return toil.step(self, r, err);
+  }
+  do {
+    toil.now_ns += UNIT_NS;
+    units++;
+  } while (toil.units + units < UNITS && !sluice_reader_should_yield(r));
+  toil.units += units;
+  toil.most = units > toil.most ? units : toil.most;
+  return SLUICE_MORE;
+}
+
+START_TEST(a_step_that_reads_nothing_is_told_when_its_time_is_up) {
+  const sluice_engine_options_t options = {.clock = toil_now};
+
+  memset(&toil, 0, sizeof(toil));
+  ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &options), 0);
+  expect_both();
+  toil.step = live2.handler.restore_step;
+  live2.handler.restore_step = toil_step;
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len), 0);
+  ck_assert(toy_equal(&live, &live2));
+  ck_assert_uint_eq(toil.most, 1); /* a slice has half a unit */
+}
+END_TEST
+
 Suite *restore_suite(void) {
   Suite *s = suite_create("restore");
   TCase *core = tcase_create("core");
@@ -272,6 +317,7 @@ Suite *restore_suite(void) {
   tcase_add_test(core, several_sessions_run_at_once);
   tcase_add_test(core, an_image_that_is_not_there_is_named);
   tcase_add_test(core, a_folder_that_is_not_there_is_named);
+  tcase_add_test(core, a_step_that_reads_nothing_is_told_when_its_time_is_up);
   suite_add_tcase(s, core);
   tcase_add_checked_fixture(damage, setup, teardown);
   tcase_add_test(damage, a_truncated_image_commits_nothing);

@@ -173,7 +173,7 @@ START_TEST(a_full_disk_fails_the_save_by_name) {
   const char *path = rig_path(rig_dir, "image");
 
   if (unshare(CLONE_NEWNS) == 0 &&
-      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
       mount("none", rig_dir, "tmpfs", 0, "size=1m") == 0) {
     ck_assert_int_eq(save_to(path, 3 * MIB, 0), UV_ENOSPC);
     ck_assert_int_eq(rig_count_files(rig_dir), 0);

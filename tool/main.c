@@ -9,7 +9,7 @@
 
 #include <sluice/sluice.h>
 
-#include "command.h"
+#include "cli/command.h"
 
 static const command_t *const commands[] = {
     &command_inspect,    &command_verify,  &command_convert, &command_extract,

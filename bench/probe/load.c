@@ -85,6 +85,9 @@ static void send_pieces(client_t *c, uv_buf_t *bufs, unsigned count) {
     return;
   }
   rest = malloc(sizeof(*rest) + total);
+  if (rest == NULL) {
+    probe_fail("cannot send", UV_ENOMEM);
+  }
   rest->len = 0;
   for (unsigned i = 0; i < count; i++) {
     memcpy(rest->bytes + rest->len, bufs[i].base, bufs[i].len);

@@ -66,16 +66,17 @@ static void tell_phase(const recorder_t *r, const char *name, phase_t phase) {
 /* The curve, closer and closer to the worst: x is 1 / (1 - share). */
 static void write_curve(const recorder_t *r, const char *path) {
   FILE *f = fopen(path, "w");
-  double x;
+  double x = 1;
 
   if (f == NULL) {
     probe_fail(path, UV_EIO);
   }
   fprintf(f, "# 1/(1-share) rest_us save_us\n");
-  for (x = 1; x <= 1e6; x *= 1.1) {
+  while (x <= 1e6) {
     fprintf(f, "%.3f %.1f %.1f\n", x,
             us(histogram_at(&r->by_phase[PHASE_REST], 1 - 1 / x)),
             us(histogram_at(&r->by_phase[PHASE_SAVE], 1 - 1 / x)));
+    x *= 1.1;
   }
   (void)fclose(f);
 }

@@ -16,7 +16,7 @@ static void on_handle_closed(uv_handle_t *handle) {
   sluice__channel_t *ch = handle->data;
 
   if (--ch->handles_open == 0) {
-    free(ch->payload);
+    sluice__channel_free_payload(ch, ch->payload);
     free(ch);
   }
 }
@@ -33,29 +33,16 @@ void sluice__channel_close(sluice__channel_t *ch) {
   uv_close((uv_handle_t *)&ch->later, on_handle_closed);
   (void)close(ch->fd);
   ch->fd = -1;
-}
-
-void sluice__channel_farewell(sluice__channel_t *ch) {
-  if (ch == NULL) {
-    return;
-  }
-  ch->ops = NULL;
-  ch->is_over = true;
-  (void)uv_timer_stop(&ch->timer);
-  if (ch->first == NULL || ch->out_code < 0) {
-    sluice__channel_close(ch);
-    return;
-  }
-  uv_unref((uv_handle_t *)&ch->poll); /* it must not keep the host alive */
-  sluice__channel_poll(ch);
+  sluice__engine_part(ch->engine, &ch->guest);
 }
 
 /* A stream that nobody asks for is not polled for, nor is what follows it. */
 static int events_of(const sluice__channel_t *ch) {
   bool is_full = ch->stream_left > 0 && ch->want == NULL;
+  bool has_words = ch->first != NULL || ch->words_sent < ch->words_len;
 
   return (ch->is_over || is_full ? 0 : UV_READABLE) |
-         (ch->first != NULL && ch->out_code == 0 ? UV_WRITABLE : 0);
+         (has_words && ch->out_code == 0 ? UV_WRITABLE : 0);
 }
 
 void sluice__channel_poll(sluice__channel_t *ch) {
@@ -88,15 +75,15 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   sluice__channel_t *ch = poll->data;
   uint64_t began = uv_hrtime();
 
+  if (ch->ops == NULL) {
+    sluice__channel_speak(ch);
+    return;
+  }
   if (status < 0 || (events & UV_WRITABLE) != 0) {
     flush(ch);
   }
   if (ch->ops != NULL && (status < 0 || (events & UV_READABLE) != 0)) {
     sluice__channel_drain(ch);
-  }
-  if (ch->ops == NULL && ch->fd >= 0 &&
-      (ch->first == NULL || ch->out_code < 0)) {
-    sluice__channel_close(ch); /* the farewell is out */
   }
   sluice__channel_poll(ch);
   ch->busy_ns += uv_hrtime() - began;
@@ -190,12 +177,15 @@ static int init_handles(sluice__channel_t *ch, uv_loop_t *loop) {
   return 0;
 }
 
-int sluice__channel_open(sluice__channel_t **out, uv_loop_t *loop, int fd,
-                         uint32_t timeout_ms, const sluice__channel_ops_t *ops,
-                         void *ctx) {
-  sluice__channel_t *ch = calloc(1, sizeof(*ch));
+int sluice__channel_open(sluice__channel_t **out, sluice_engine_t *engine,
+                         int fd, uint32_t timeout_ms,
+                         const sluice__channel_ops_t *ops, void *ctx) {
+  sluice__channel_t *ch = engine->is_closing ? NULL : calloc(1, sizeof(*ch));
   int r;
 
+  if (engine->is_closing) {
+    return SLUICE_ESTATE;
+  }
   if (ch == NULL) {
     return UV_ENOMEM;
   }
@@ -205,7 +195,7 @@ int sluice__channel_open(sluice__channel_t **out, uv_loop_t *loop, int fd,
     return r;
   }
   ch->fd = r;
-  r = init_handles(ch, loop);
+  r = init_handles(ch, sluice_engine_loop(engine));
   if (r < 0) {
     (void)close(ch->fd);
     free(ch);
@@ -214,6 +204,9 @@ int sluice__channel_open(sluice__channel_t **out, uv_loop_t *loop, int fd,
   ch->timeout_ms = timeout_ms;
   ch->ops = ops;
   ch->ctx = ctx;
+  ch->engine = engine;
+  ch->guest.leave = sluice__channel_leave;
+  sluice__engine_join(engine, &ch->guest);
   sluice__channel_poll(ch);
   *out = ch;
   return 0;

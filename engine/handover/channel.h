@@ -3,6 +3,7 @@
  *   channel.c      life: polling, the deadline, closing
  *   channel_in.c   messages taken apart, in whatever pieces they come
  *   channel_out.c  messages sent, at once or when the socket takes them
+ *   channel_end.c  the last word, and closing when it is said
  *
  * Bytes of the stream are read only when somebody asks for them: what is not
  * asked for stays in the socket and holds back the sender. Knows frames and
@@ -23,6 +24,7 @@
 #include <sluice/source.h>
 
 #include "handover/frame.h"
+#include "session/engine.h"
 
 typedef struct sluice__channel_s sluice__channel_t;
 typedef struct sluice__parcel_s sluice__parcel_t; /* a message going out */
@@ -39,9 +41,13 @@ typedef struct sluice__channel_ops_s {
   void (*late)(void *ctx);
   /* Optional. What had to wait for the socket is out. */
   void (*sent)(void *ctx);
+  /* Optional. The engine closes; not from the loop. */
+  void (*leave)(void *ctx);
 } sluice__channel_ops_t;
 
 struct sluice__channel_s {
+  sluice__guest_t guest; /* first: leave() gets this */
+  sluice_engine_t *engine;
   uv_poll_t poll;
   uv_timer_t timer;
   uv_idle_t later;
@@ -58,7 +64,10 @@ struct sluice__channel_s {
   uint8_t header[SLUICE__FRAME_HEADER];
   size_t header_len;
   sluice__frame_t frame;
-  uint8_t *payload; /* of a message other than STREAM */
+  /* Of a message other than STREAM; a small one is in small[], so that what
+   * decides who runs can always be taken. */
+  uint8_t *payload;
+  uint8_t small[SLUICE__FRAME_FAIL_MAX];
   size_t payload_len;
   uint32_t in_number;
   uint32_t stream_left; /* of the STREAM message at hand */
@@ -66,6 +75,7 @@ struct sluice__channel_s {
   uint32_t fd_count;
   bool is_short_of_fds; /* the kernel had no room for all of them */
   bool is_over;         /* `ended` was called */
+  bool is_unsure;       /* ... as reading failed: there may be more */
   uint8_t *want;        /* who waits for bytes of the stream; NULL: nobody */
   size_t want_len;
   sluice_source_cb want_cb;
@@ -75,16 +85,24 @@ struct sluice__channel_s {
   sluice__parcel_t *first;
   sluice__parcel_t *last;
   uint32_t out_number;
-  int out_code; /* latched */
+  bool has_moved; /* a byte has gone since the deadline was set */
+  int out_code;   /* latched */
+  bool is_torn;   /* a message was begun and will not be ended */
   sluice_sink_cb cut_cb;
   void *cut_ctx;
+
+  /* the end */
+  uint8_t words[SLUICE__FRAME_HEADER + SLUICE__FRAME_FAIL_MAX];
+  size_t words_len;
+  size_t words_sent;
+  bool insists;
 };
 
 /* channel.c: works on a duplicate of `fd`, which has to be a unix stream socket
  * (UV_EINVAL); the caller closes its own. */
-int sluice__channel_open(sluice__channel_t **out, uv_loop_t *loop, int fd,
-                         uint32_t timeout_ms, const sluice__channel_ops_t *ops,
-                         void *ctx);
+int sluice__channel_open(sluice__channel_t **out, sluice_engine_t *engine,
+                         int fd, uint32_t timeout_ms,
+                         const sluice__channel_ops_t *ops, void *ctx);
 /* Starts or stops the deadline for an answer. While none is expected, it is
  * that for bytes on their way out. */
 void sluice__channel_expect(sluice__channel_t *ch, bool on);
@@ -92,9 +110,6 @@ void sluice__channel_expect(sluice__channel_t *ch, bool on);
 void sluice__channel_hurry(sluice__channel_t *ch);
 /* Closes the socket. Nobody waits for anything. NULL is fine. */
 void sluice__channel_close(sluice__channel_t *ch);
-/* The same, when what was sent before has gone, and not before. Nobody is
- * called any more. */
-void sluice__channel_farewell(sluice__channel_t *ch);
 /* What is polled for; the parts call it when that may have changed. */
 void sluice__channel_poll(sluice__channel_t *ch);
 
@@ -108,8 +123,20 @@ void sluice__channel_unread(sluice__channel_t *ch);
 /* The next descriptor of the message at hand; the caller's now. -1: none. */
 int sluice__channel_take_fd(sluice__channel_t *ch, uint32_t index);
 void sluice__channel_drop_fds(sluice__channel_t *ch);
+void sluice__channel_free_payload(sluice__channel_t *ch, uint8_t *payload);
 /* No more is read, and, from now on, the peer can say no more. */
 void sluice__channel_deafen(sluice__channel_t *ch);
+
+/* channel_end.c: closes the socket when what was sent before has gone, and
+ * then FAIL with `words` (NULL: nothing), and not before. Nobody is called any
+ * more. `insists`: nor if that cannot be sent, as long as there is a peer:
+ * silence would be taken for death. */
+void sluice__channel_farewell(sluice__channel_t *ch, const void *words,
+                              size_t len, bool insists);
+/* Goes on with it; it may be closed then. */
+void sluice__channel_speak(sluice__channel_t *ch);
+/* The engine closes: no patience. */
+void sluice__channel_leave(sluice__guest_t *guest);
 
 /* channel_out.c: 0 (sent, or on its way) or why not. `payload` is copied. */
 int sluice__channel_send(sluice__channel_t *ch, sluice__frame_type_t type,
@@ -125,5 +152,7 @@ int sluice__channel_cut(sluice__channel_t *ch, sluice_sink_cb cb, void *ctx);
 void sluice__channel_flush(sluice__channel_t *ch);
 void sluice__channel_finish_cut(sluice__channel_t *ch);
 void sluice__channel_drop_out(sluice__channel_t *ch);
+/* What is on its way, and what comes after it, is never sent. */
+void sluice__channel_tear(sluice__channel_t *ch);
 
 #endif

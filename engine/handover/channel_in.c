@@ -136,7 +136,9 @@ static int begin_payload(sluice__channel_t *ch, sluice_error_t *err) {
     ch->header_len = 0;
     return 0;
   }
-  ch->payload = malloc((size_t)ch->frame.len + 1); /* bounded by its type */
+  ch->payload = ch->frame.len <= sizeof(ch->small)
+                    ? ch->small
+                    : malloc(ch->frame.len); /* bounded by its type */
   return ch->payload != NULL
              ? 0
              : sluice_fail(err, UV_ENOMEM, "no memory for a message");
@@ -172,14 +174,28 @@ static int read_payload(sluice__channel_t *ch) {
   return 1;
 }
 
+void sluice__channel_free_payload(sluice__channel_t *ch, uint8_t *payload) {
+  if (payload != ch->small) {
+    free(payload);
+  }
+}
+
+/* The callee may look for more: small[] has to be free. */
 static void report(sluice__channel_t *ch) {
+  uint8_t small[sizeof(ch->small)];
   uint8_t *payload = ch->payload;
 
+  if (payload == ch->small) {
+    memcpy(small, payload, ch->frame.len);
+    payload = small;
+  }
   ch->payload = NULL;
   ch->header_len = 0;
   ch->ops->message(ch->ctx, &ch->frame, payload);
   sluice__channel_drop_fds(ch);
-  free(payload);
+  if (payload != small) {
+    free(payload);
+  }
 }
 
 static ptrdiff_t take_stream(sluice__channel_t *ch, void *buf, size_t len) {
@@ -235,6 +251,7 @@ void sluice__channel_drain(sluice__channel_t *ch) {
       break;
     }
     if (r < 0) {
+      ch->is_unsure = r != UV_EOF && err.code == 0;
       end(ch, r, &err);
     }
   }
@@ -262,9 +279,11 @@ ptrdiff_t sluice__channel_read(sluice__channel_t *ch, void *buf, size_t len,
   return 0;
 }
 
+/* Where reading has failed for a moment there may be a word left. */
 void sluice__channel_deafen(sluice__channel_t *ch) {
   if (ch->fd >= 0) {
     (void)shutdown(ch->fd, SHUT_RD);
+    ch->is_over = ch->is_over && !ch->is_unsure;
     sluice__channel_drain(ch);
   }
 }

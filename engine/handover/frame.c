@@ -1,7 +1,6 @@
 /* frame.c - see frame.h. */
 #include "handover/frame.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include <sluice/encoder.h>
@@ -40,6 +39,15 @@ void sluice__frame_put(uint8_t out[SLUICE__FRAME_HEADER],
   sluice__put_le16(out + 6, (uint16_t)frame->fds);
   sluice__put_le32(out + 8, frame->len);
   sluice__put_le32(out + 12, number);
+}
+
+size_t sluice__frame_fail(uint8_t out[SLUICE__FRAME_FAIL_MAX],
+                          const sluice_error_t *error) {
+  size_t n = strnlen(error->message, SLUICE__FRAME_FAIL_MAX - 4);
+
+  sluice__put_le32(out, (uint32_t)error->code);
+  memcpy(out + 4, error->message, n);
+  return 4 + n;
 }
 
 static int is_bounded(uint16_t type, uint32_t len, uint32_t fds) {

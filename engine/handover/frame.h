@@ -11,6 +11,7 @@
 #ifndef SLUICE_HANDOVER_FRAME_H
 #define SLUICE_HANDOVER_FRAME_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sluice/error.h>
@@ -44,6 +45,10 @@ typedef struct sluice__frame_s {
 
 void sluice__frame_put(uint8_t out[SLUICE__FRAME_HEADER],
                        const sluice__frame_t *frame, uint32_t number);
+
+/* The payload of FAIL; its length. */
+size_t sluice__frame_fail(uint8_t out[SLUICE__FRAME_FAIL_MAX],
+                          const sluice_error_t *error);
 
 /* 0, or SLUICE_ECORRUPT: not a message, not the next one, or out of its
  * type's bounds. */

@@ -21,23 +21,12 @@ static sluice_handover_t *handover_of(const sluice_save_t *save) {
 
 /* ---- the end ---- */
 
-static void send_fail(sluice_handover_t *h) {
-  uint8_t payload[SLUICE__FRAME_FAIL_MAX];
-  size_t n = strnlen(h->error.message, sizeof(payload) - 4);
-
-  sluice__put_le32(payload, (uint32_t)h->error.code);
-  memcpy(payload + 4, h->error.message, n);
-  (void)sluice__channel_send(h->channel, SLUICE__FRAME_FAIL, payload, 4 + n);
-}
-
-/* The host goes on; the successor is told before. Deaf first: what it says from
- * now on has not been said. */
+/* The host goes on; the successor is told before. */
 static void go_on(sluice_handover_t *h) {
-  sluice__channel_deafen(h->channel);
-  if (!h->has_failed) {
-    send_fail(h);
-  }
-  sluice__channel_farewell(h->channel);
+  uint8_t words[SLUICE__FRAME_FAIL_MAX];
+  size_t n = sluice__frame_fail(words, &h->error);
+
+  sluice__channel_farewell(h->channel, words, n, true);
   if (h->is_host_paused) {
     h->is_host_paused = false;
     if (h->options.resume != NULL) {
@@ -49,13 +38,18 @@ static void go_on(sluice_handover_t *h) {
 static void on_saved(sluice_save_t *save, int status) {
   sluice_handover_t *h = handover_of(save);
 
+  /* Deaf first: what the successor says from now on has not been said. */
+  h->open_cb = NULL;
+  h->finish_cb = NULL;
+  if (status < 0 && !h->is_running) {
+    sluice__channel_deafen(h->channel);
+  }
   h->state = SLUICE__HANDOVER_OVER;
   if (h->is_running) {
     memset(&h->error, 0, sizeof(h->error));
     sluice__channel_close(h->channel);
   } else {
     assert(status < 0);
-    (void)status;
     if (h->error.code == 0) {
       h->error = *sluice_save_error(save);
     }
@@ -130,21 +124,24 @@ static void take_hello(sluice_handover_t *h, const uint8_t *payload) {
   answer_save(h, 0);
 }
 
-/* That it cannot be sent is found out like the peer's death: by its end, or by
- * the deadline. */
-void sluice__handover_commit(sluice_handover_t *h) {
+int sluice__handover_commit(sluice_handover_t *h) {
   h->state = SLUICE__HANDOVER_RUNNING;
   h->ready_ns = uv_hrtime();
   h->stats.ready_us = (h->ready_ns - h->sent_ns) / 1000;
   sluice__channel_expect(h->channel, true);
-  (void)sluice__channel_send(h->channel, SLUICE__FRAME_COMMIT, NULL, 0);
+  return sluice__channel_send(h->channel, SLUICE__FRAME_COMMIT, NULL, 0);
 }
 
 static void take_ready(sluice_handover_t *h) {
+  int r = 0;
+
   if (h->state == SLUICE__HANDOVER_STREAM) {
     h->is_ready = true; /* the save will know in a moment that it is done */
   } else if (h->save->session.error.code == 0) {
-    sluice__handover_commit(h);
+    r = sluice__handover_commit(h);
+  }
+  if (r < 0) {
+    fail_saying(h, r, "the successor cannot be told to take over");
   }
 }
 
@@ -160,7 +157,6 @@ static void take_failure(sluice_handover_t *h, const uint8_t *payload,
   int32_t code = (int32_t)sluice__get_le32(payload);
   sluice_error_t err = {0};
 
-  h->has_failed = true;
   code = code < 0 ? code : SLUICE_ECORRUPT;
   (void)sluice_fail(&err, code, "the successor: %.*s", (int)(len - 4),
                     (const char *)payload + 4);
@@ -284,7 +280,7 @@ static int begin_parts(sluice_handover_t *h, sluice_engine_t *engine,
                        sluice_registry_t *registry, int socket) {
   uint32_t ms = h->options.timeout_ms;
   int r =
-      sluice__channel_open(&h->channel, sluice_engine_loop(engine), socket,
+      sluice__channel_open(&h->channel, engine, socket,
                            ms != 0 ? ms : TIMEOUT_DEFAULT_MS, &channel_ops, h);
 
   if (r < 0) {

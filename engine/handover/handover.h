@@ -42,7 +42,6 @@ struct sluice_handover_s {
   bool is_host_paused; /* pause was called, resume not */
   bool is_running;     /* the successor: said so */
   bool is_ready;       /* ... that it is, before the save knew it was done */
-  bool has_failed;     /* ... that it has: it needs no FAIL of ours */
   bool takes_memory;   /* ... by descriptor */
   sluice_error_t error;
   sluice_handover_stats_t stats;
@@ -58,8 +57,8 @@ struct sluice_handover_s {
 };
 
 /* handover.c */
-/* READY has come: COMMIT. */
-void sluice__handover_commit(sluice_handover_t *h);
+/* READY has come: COMMIT. < 0: it cannot be sent. */
+int sluice__handover_commit(sluice_handover_t *h);
 
 /* handover_sink.c */
 extern const sluice_sink_ops_t sluice__handover_sink;

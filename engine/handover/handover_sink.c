@@ -60,10 +60,7 @@ static int finish_sink(void *self, sluice_sink_cb cb, void *ctx) {
   h->sent_ns = uv_hrtime();
   h->stats.rest_us = (h->sent_ns - h->paused_ns) / 1000;
   sluice__channel_expect(h->channel, true);
-  if (h->is_ready) {
-    sluice__handover_commit(h);
-  }
-  return 0;
+  return h->is_ready ? sluice__handover_commit(h) : 0;
 }
 
 static int abort_sink(void *self, sluice_sink_cb cb, void *ctx) {
@@ -91,7 +88,8 @@ int sluice__handover_pass(void *ctx, const sluice_section_t *section,
   sluice_handover_t *h = ctx;
   const sluice__pass_t pass = {.section = sluice__section_name(section),
                                .instance = section->options.instance,
-                               .tag = tag};
+                               .tag = tag,
+                               .must_take = is_memory};
 
   if (is_memory && (!h->takes_memory || h->options.copy_memory)) {
     return UV_ENOTSUP;

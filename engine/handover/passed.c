@@ -9,12 +9,13 @@
 
 #include "stream/bytes.h"
 
-enum { ENTRY_HEAD = 8, TEXT_MAX = 255 };
+enum { ENTRY_HEAD = 8, TEXT_MAX = 255, MUST_TAKE = 1 << 15 };
 
 struct sluice__passed_s {
   sluice__passed_t *next;
   int fd;
   uint32_t instance;
+  bool must_take;
   const char *tag;
   char section[]; /* and the tag behind it */
 };
@@ -26,7 +27,7 @@ void sluice__batch_add(sluice__batch_t *batch, const sluice__pass_t *pass,
   size_t t = strlen(pass->tag);
 
   sluice__put_le16(at, (uint16_t)n);
-  sluice__put_le16(at + 2, (uint16_t)t);
+  sluice__put_le16(at + 2, (uint16_t)(t | (pass->must_take ? MUST_TAKE : 0)));
   sluice__put_le32(at + 4, pass->instance);
   memcpy(at + ENTRY_HEAD, pass->section, n);
   memcpy(at + ENTRY_HEAD + n, pass->tag, t);
@@ -46,6 +47,7 @@ static sluice__passed_t *new_passed(const uint8_t *entry, size_t n, size_t t) {
   }
   p->next = NULL;
   p->instance = sluice__get_le32(entry + 4);
+  p->must_take = (sluice__get_le16(entry + 2) & MUST_TAKE) != 0;
   memcpy(p->section, entry + ENTRY_HEAD, n);
   p->section[n] = '\0';
   memcpy(p->section + n + 1, entry + ENTRY_HEAD + n, t);
@@ -62,7 +64,7 @@ static size_t measure(const uint8_t *entry, size_t left, size_t *out_n,
     return 0;
   }
   *out_n = sluice__get_le16(entry);
-  *out_t = sluice__get_le16(entry + 2);
+  *out_t = sluice__get_le16(entry + 2) & (uint16_t)~MUST_TAKE;
   if (left - ENTRY_HEAD < *out_n + *out_t ||
       !is_text(entry + ENTRY_HEAD, *out_n) ||
       !is_text(entry + ENTRY_HEAD + *out_n, *out_t)) {
@@ -103,14 +105,14 @@ int sluice__arrivals_add(sluice__arrivals_t *a, const uint8_t *entries,
   return 0;
 }
 
-int sluice__arrivals_take(sluice__arrivals_t *a, const sluice__pass_t *pass) {
+int sluice__arrivals_take(sluice__arrivals_t *a, sluice__owner_fn owner_of,
+                          void *ctx, const void *owner, const char *tag) {
   sluice__passed_t *before = NULL;
   sluice__passed_t *p = a->first;
   int fd;
 
-  while (p != NULL &&
-         (p->instance != pass->instance || strcmp(p->tag, pass->tag) != 0 ||
-          strcmp(p->section, pass->section) != 0)) {
+  while (p != NULL && (strcmp(p->tag, tag) != 0 ||
+                       owner_of(ctx, p->section, p->instance) != owner)) {
     before = p;
     p = p->next;
   }
@@ -128,6 +130,23 @@ int sluice__arrivals_take(sluice__arrivals_t *a, const sluice__pass_t *pass) {
   fd = p->fd;
   free(p);
   return fd;
+}
+
+bool sluice__arrivals_left(const sluice__arrivals_t *a,
+                           const sluice__passed_t **at, sluice__pass_t *out) {
+  const sluice__passed_t *p = *at == NULL ? a->first : (*at)->next;
+
+  while (p != NULL && !p->must_take) {
+    p = p->next;
+  }
+  *at = p;
+  if (p != NULL) {
+    *out = (sluice__pass_t){.section = p->section,
+                            .instance = p->instance,
+                            .tag = p->tag,
+                            .must_take = true};
+  }
+  return p != NULL;
 }
 
 void sluice__arrivals_drop(sluice__arrivals_t *a) {

@@ -4,14 +4,15 @@
  * A PASS message has an entry for each of its descriptors, in order:
  *
  *   0  2  length n of the section's name, 1 to 255
- *   2  2  length t of the tag, 1 to 255
- *   4  4  the section's instance
- *   8     the name, n bytes; the tag, t bytes; no NUL in them
+ *   2  2  length t of the tag, 1 to 255; bit 15: nothing of it is in the
+ * stream, so the successor must take it 4  4  the section's instance 8     the
+ * name, n bytes; the tag, t bytes; no NUL in them
  *
  * Knows no sockets. */
 #ifndef SLUICE_HANDOVER_PASSED_H
 #define SLUICE_HANDOVER_PASSED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ typedef struct sluice__pass_s {
   const char *section;
   uint32_t instance;
   const char *tag;
+  bool must_take;
 } sluice__pass_t;
 
 /* What goes into the next message. Descriptors are borrowed. */
@@ -52,8 +54,17 @@ typedef struct sluice__arrivals_s {
  * ELIMIT, UV_ENOMEM. */
 int sluice__arrivals_add(sluice__arrivals_t *a, const uint8_t *entries,
                          size_t len, size_t *at, int fd, sluice_error_t *err);
-/* The oldest of that section and tag; the caller's now. -1: none. */
-int sluice__arrivals_take(sluice__arrivals_t *a, const sluice__pass_t *pass);
+/* Which section a name in the stream is of. */
+typedef const void *(*sluice__owner_fn)(void *ctx, const char *section,
+                                        uint32_t instance);
+
+/* The oldest of that owner and tag; the caller's now. -1: none. */
+int sluice__arrivals_take(sluice__arrivals_t *a, sluice__owner_fn owner_of,
+                          void *ctx, const void *owner, const char *tag);
+/* The next of those that must be taken and were not, from `*at` on (NULL: from
+ * the first). False: there is none. Lent. */
+bool sluice__arrivals_left(const sluice__arrivals_t *a,
+                           const sluice__passed_t **at, sluice__pass_t *out);
 /* Closes what nobody took. */
 void sluice__arrivals_drop(sluice__arrivals_t *a);
 

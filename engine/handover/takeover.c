@@ -11,7 +11,7 @@
 #include "session/restore.h"
 #include "stream/bytes.h"
 
-enum { TIMEOUT_DEFAULT_MS = 1000 };
+enum { TIMEOUT_DEFAULT_MS = 1000, STALL_DEFAULT_MS = 30000 };
 
 static sluice_takeover_t *takeover_of(const sluice_restore_t *restore) {
   return restore->session.data;
@@ -19,22 +19,19 @@ static sluice_takeover_t *takeover_of(const sluice_restore_t *restore) {
 
 /* ---- the end ---- */
 
-static void send_fail(sluice_takeover_t *t) {
-  uint8_t payload[SLUICE__FRAME_FAIL_MAX];
-  size_t n = strnlen(t->error.message, sizeof(payload) - 4);
-
-  sluice__put_le32(payload, (uint32_t)t->error.code);
-  memcpy(payload + 4, t->error.message, n);
-  (void)sluice__channel_send(t->channel, SLUICE__FRAME_FAIL, payload, 4 + n);
-}
-
+/* A RUNNING that is still on its way is no longer true. */
 static void end(sluice_takeover_t *t) {
+  bool was_told = t->state == SLUICE__TAKEOVER_TOLD;
+  uint8_t words[SLUICE__FRAME_FAIL_MAX];
+  size_t n = sluice__frame_fail(words, &t->error);
+
   t->state = SLUICE__TAKEOVER_OVER;
   sluice__arrivals_drop(&t->arrivals);
-  if (t->error.code != 0) {
-    send_fail(t);
+  if (t->error.code != 0 && was_told) {
+    sluice__channel_tear(t->channel);
   }
-  sluice__channel_farewell(t->channel);
+  sluice__channel_farewell(t->channel, t->error.code != 0 ? words : NULL, n,
+                           false);
   t->channel = NULL;
   t->cb(t, t->error.code); /* last touch: it may be freed here */
 }
@@ -76,12 +73,11 @@ static void succeed(sluice_takeover_t *t) {
 static void judge(sluice_takeover_t *t) {
   const sluice__channel_t *ch = t->channel;
 
-  if (ch->out_code == 0 && ch->first == NULL) {
+  if ((ch->out_code == 0 && ch->first == NULL) ||
+      (t->has_ended && !t->old_goes_on)) {
     succeed(t);
   } else if (t->old_goes_on) {
     fail_saying(t, SLUICE_EABORTED, "the old host goes on");
-  } else if (t->has_ended) {
-    succeed(t);
   }
 }
 
@@ -118,7 +114,11 @@ static void on_restored(sluice_restore_t *restore, int status) {
 static void on_checked(sluice_restore_t *restore) {
   sluice_takeover_t *t = takeover_of(restore);
   sluice_error_t err = {0};
-  int r = t->options.check != NULL ? t->options.check(t, &err) : 0;
+  int r = sluice__takeover_check_taken(t, &err);
+
+  if (r == 0 && t->options.check != NULL) {
+    r = t->options.check(t, &err);
+  }
 
   if (r < 0) {
     if (err.code == 0) {
@@ -127,9 +127,21 @@ static void on_checked(sluice_restore_t *restore) {
     fail(t, r, &err);
     return;
   }
+  if (t->is_cancelled || t->error.code != 0) {
+    return; /* it will end soon */
+  }
   t->state = SLUICE__TAKEOVER_COMMIT;
   sluice__channel_expect(t->channel, true);
-  (void)sluice__channel_send(t->channel, SLUICE__FRAME_READY, NULL, 0);
+  r = sluice__channel_send(t->channel, SLUICE__FRAME_READY, NULL, 0);
+  if (r < 0) {
+    fail_saying(t, r, "the old host cannot be told that all is here");
+  }
+}
+
+static uint32_t stall_ms(const sluice_takeover_t *t) {
+  uint32_t ms = t->options.stall_ms;
+
+  return ms == 0 ? STALL_DEFAULT_MS : ms == UINT32_MAX ? 0 : ms;
 }
 
 static int begin_restore(sluice_takeover_t *t) {
@@ -137,6 +149,7 @@ static int begin_restore(sluice_takeover_t *t) {
                                       .host = t->options.host,
                                       .alloc = t->options.alloc,
                                       .max_memory = t->options.max_memory,
+                                      .stall_ms = stall_ms(t),
                                       .data = t,
                                       .checked = on_checked};
   sluice_source_t *source;
@@ -177,6 +190,9 @@ static void take_offer(sluice_takeover_t *t, const uint8_t *payload,
   if (r == 0 && t->options.offered != NULL) {
     r = t->options.offered(t, payload + SLUICE__FRAME_GREETING,
                            len - SLUICE__FRAME_GREETING, &err);
+  }
+  if (t->is_cancelled) {
+    return;
   }
   if (r == 0) {
     sluice__channel_expect(t->channel, false);
@@ -318,8 +334,15 @@ static void on_sent(void *ctx) {
   }
 }
 
-static const sluice__channel_ops_t channel_ops = {
-    .message = on_message, .ended = on_ended, .late = on_late, .sent = on_sent};
+static void on_leave(void *ctx) {
+  sluice_takeover_cancel(ctx);
+}
+
+static const sluice__channel_ops_t channel_ops = {.message = on_message,
+                                                  .ended = on_ended,
+                                                  .late = on_late,
+                                                  .sent = on_sent,
+                                                  .leave = on_leave};
 
 /* ---- life ---- */
 
@@ -341,7 +364,7 @@ static void free_struct(sluice_takeover_t *t) {
 static int open_parts(sluice_takeover_t *t, int socket) {
   uint32_t ms = t->options.timeout_ms;
   int r =
-      sluice__channel_open(&t->channel, sluice_engine_loop(t->engine), socket,
+      sluice__channel_open(&t->channel, t->engine, socket,
                            ms != 0 ? ms : TIMEOUT_DEFAULT_MS, &channel_ops, t);
 
   if (r < 0) {

@@ -58,5 +58,7 @@ int sluice__takeover_keep(sluice_takeover_t *t, const sluice__frame_t *frame,
                           const uint8_t *entries, sluice_error_t *err);
 int sluice__takeover_take(void *ctx, const sluice_section_t *section,
                           const char *tag);
+/* All that had to be taken was. */
+int sluice__takeover_check_taken(sluice_takeover_t *t, sluice_error_t *err);
 
 #endif

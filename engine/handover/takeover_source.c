@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "session/registry.h"
+#include "session/restore.h"
 
 static ptrdiff_t read_source(void *self, void *buf, size_t len,
                              sluice_source_cb cb, void *ctx) {
@@ -54,12 +55,34 @@ int sluice__takeover_keep(sluice_takeover_t *t, const sluice__frame_t *frame,
                            "more names than descriptors are passed");
 }
 
+/* By the name that it had in the old host, too. */
+static const void *owner_of(void *ctx, const char *section, uint32_t instance) {
+  const sluice_takeover_t *t = ctx;
+
+  return sluice__registry_resolve(t->registry, section, instance);
+}
+
 int sluice__takeover_take(void *ctx, const sluice_section_t *section,
                           const char *tag) {
   sluice_takeover_t *t = ctx;
-  const sluice__pass_t pass = {.section = sluice__section_name(section),
-                               .instance = section->options.instance,
-                               .tag = tag};
 
-  return sluice__arrivals_take(&t->arrivals, &pass);
+  return sluice__arrivals_take(&t->arrivals, owner_of, t, section, tag);
+}
+
+/* Of a section that this host has not, and may do without, nothing is missed.
+ */
+int sluice__takeover_check_taken(sluice_takeover_t *t, sluice_error_t *err) {
+  const sluice__passed_t *at = NULL;
+  sluice__pass_t left;
+
+  while (sluice__arrivals_left(&t->arrivals, &at, &left)) {
+    if (owner_of(t, left.section, left.instance) != NULL ||
+        !t->restore->has_skipped) {
+      return sluice_fail(err, SLUICE_ECORRUPT,
+                         "\"%.64s\" of section \"%.64s\" is passed as a "
+                         "descriptor, and was not taken",
+                         left.tag, left.section);
+    }
+  }
+  return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 struct sluice__poll_reader_s {
@@ -15,10 +16,11 @@ struct sluice__poll_reader_s {
   sluice__loan_t loan;
   bool has_writer;  /* of a FIFO: one has been there */
   uint64_t busy_ns; /* spent in on_readable() */
-  void *buf;
+  void *buf;        /* NULL: only told when there is something to read */
   size_t len;
   sluice_source_cb cb; /* NULL: no read is under way */
   void *ctx;
+  int status; /* of the poll, < 0: not to be waited on again */
 };
 
 static int init_poll(sluice__poll_reader_t *r, uv_loop_t *loop) {
@@ -59,14 +61,24 @@ int sluice__poll_reader_new(sluice__poll_reader_t **out, uv_loop_t *loop,
 }
 
 /* > 0 bytes, 0 the end, UV_EAGAIN nothing yet, or another error. */
-static ptrdiff_t take(const sluice__poll_reader_t *r, void *buf, size_t len) {
+static ptrdiff_t take(const sluice__poll_reader_t *r,
+                      const struct iovec *places, int count) {
+  struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)places,
+                           .msg_iovlen = (size_t)count};
   ssize_t n;
 
   do {
-    n = r->loan.is_socket ? recv(r->loan.fd, buf, len, MSG_DONTWAIT)
-                          : read(r->loan.fd, buf, len);
+    n = r->loan.is_socket ? recvmsg(r->loan.fd, &message, MSG_DONTWAIT)
+                          : readv(r->loan.fd, places, count);
   } while (n < 0 && errno == EINTR);
   return n < 0 ? uv_translate_sys_error(errno) : n;
+}
+
+static ptrdiff_t take_one(const sluice__poll_reader_t *r, void *buf,
+                          size_t len) {
+  const struct iovec place = {buf, len};
+
+  return take(r, &place, 1);
 }
 
 static void deliver(sluice__poll_reader_t *r, ptrdiff_t got) {
@@ -82,11 +94,18 @@ static void deliver(sluice__poll_reader_t *r, ptrdiff_t got) {
 static void on_readable(uv_poll_t *poll, int status, int events) {
   sluice__poll_reader_t *r = poll->data;
   uint64_t began = uv_hrtime();
-  ptrdiff_t got = take(r, r->buf, r->len);
+  ptrdiff_t got;
 
   (void)events;
-  r->busy_ns += uv_hrtime() - began;
   r->has_writer = true;
+  if (r->buf == NULL) {
+    r->status = status;
+    (void)uv_poll_stop(poll);
+    deliver(r, UV_EAGAIN);
+    return;
+  }
+  got = take_one(r, r->buf, r->len);
+  r->busy_ns += uv_hrtime() - began;
   if (got == UV_EAGAIN && status == 0) {
     return;
   }
@@ -105,16 +124,37 @@ static int wait_readable(sluice__poll_reader_t *r, void *buf, size_t len,
 
 /* A FIFO that no writer has opened yet reads as if it were at its end; polling
  * tells the two apart. So it is polled before the first read. */
+static bool is_to_be_polled(const sluice__poll_reader_t *r) {
+  return r->loan.is_fifo && !r->has_writer;
+}
+
 ptrdiff_t sluice__poll_reader_read(sluice__poll_reader_t *r, void *buf,
                                    size_t len, sluice_source_cb cb, void *ctx) {
-  ptrdiff_t got = UV_EAGAIN;
+  ptrdiff_t got;
 
   assert(r->cb == NULL);
-  if (!r->loan.is_fifo || r->has_writer) {
-    got = take(r, buf, len);
-  }
+  got = is_to_be_polled(r) ? UV_EAGAIN : take_one(r, buf, len);
   if (got == UV_EAGAIN && r->loan.wait == SLUICE__WAIT_POLL) {
     return wait_readable(r, buf, len, cb, ctx);
+  }
+  return got == 0 ? UV_EOF : got;
+}
+
+/* Once polling has failed reading tells why; if it does not, polling again
+ * would spin. */
+ptrdiff_t sluice__poll_reader_read_into(sluice__poll_reader_t *r,
+                                        const struct iovec *places, int count,
+                                        sluice_source_cb cb, void *ctx) {
+  ptrdiff_t got;
+
+  assert(r->cb == NULL);
+  got = is_to_be_polled(r) ? UV_EAGAIN : take(r, places, count);
+  if (got == UV_EAGAIN && r->status < 0) {
+    return r->status;
+  }
+  r->status = 0;
+  if (got == UV_EAGAIN && r->loan.wait == SLUICE__WAIT_POLL) {
+    return wait_readable(r, NULL, 0, cb, ctx);
   }
   return got == 0 ? UV_EOF : got;
 }

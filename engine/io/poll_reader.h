@@ -28,6 +28,9 @@ int sluice__poll_reader_new(sluice__poll_reader_t **out, uv_loop_t *loop,
 /* As in sluice_source_ops_t. */
 ptrdiff_t sluice__poll_reader_read(sluice__poll_reader_t *r, void *buf,
                                    size_t len, sluice_source_cb cb, void *ctx);
+ptrdiff_t sluice__poll_reader_read_into(sluice__poll_reader_t *r,
+                                        const struct iovec *places, int count,
+                                        sluice_source_cb cb, void *ctx);
 void sluice__poll_reader_cancel(sluice__poll_reader_t *r);
 
 /* As in sluice_source_ops_t; 0 of NULL. */

@@ -1,5 +1,6 @@
 /* poll_writer.c - see poll_writer.h.
  *
+ *   write_now() --what is taken at once, from wherever it is
  *   write() --all taken--> 1
  *      |
  *      +--> fifo --writable--> delivered
@@ -34,6 +35,7 @@ struct sluice__poll_writer_s {
   sluice__loan_t loan;
   const uv_stream_t *stream; /* borrowed; NULL: a bare descriptor */
   sluice__fifo_t fifo;
+  bool is_ahead;    /* better copied ahead than taken at once */
   int error;        /* latched */
   uint64_t busy_ns; /* spent in on_writable() */
   sluice_sink_cb abort_cb;
@@ -48,16 +50,21 @@ static void enlarge_pipe(int fd) {
   }
 }
 
+static bool is_local_socket(int fd) {
+  int domain = 0;
+  socklen_t len = sizeof(int);
+
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+         domain == AF_UNIX;
+}
+
 /* The kernel wakes a sender when three quarters of what it sent are read: with
  * little of it the reader runs dry meanwhile. TCP sees to that by itself. */
 static void enlarge_socket(int fd) {
-  int domain = 0;
   int bytes = 0;
   socklen_t len = sizeof(int);
 
-  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 ||
-      domain != AF_UNIX ||
-      getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &len) != 0 ||
+  if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &len) != 0 ||
       bytes >= SOCKET_BYTES) {
     return;
   }
@@ -102,7 +109,8 @@ int sluice__poll_writer_new(sluice__poll_writer_t **out, uv_loop_t *loop,
   if (loan->is_fifo) {
     enlarge_pipe(loan->fd);
   }
-  if (loan->is_socket) {
+  w->is_ahead = loan->is_fifo || (loan->is_socket && is_local_socket(loan->fd));
+  if (loan->is_socket && w->is_ahead) {
     enlarge_socket(loan->fd);
   }
   *out = w;
@@ -242,6 +250,25 @@ int sluice__poll_writer_write(sluice__poll_writer_t *w, const void *data,
   }
   w->error = r; /* also when nothing was sent of it: the stream has a hole */
   return r;
+}
+
+ptrdiff_t sluice__poll_writer_write_now(sluice__poll_writer_t *w,
+                                        const struct iovec *pieces, int count) {
+  ssize_t n = UV_EAGAIN;
+
+  if (w->error != 0 || w->is_ahead) {
+    return w->error != 0 ? w->error : UV_ENOTSUP;
+  }
+  if (w->fifo.queued.first == NULL && !host_goes_first(w)) {
+    n = put(w, pieces, count);
+  }
+  if (n == UV_EAGAIN) {
+    return 0;
+  }
+  if (n < 0) {
+    w->error = (int)n;
+  }
+  return n;
 }
 
 static void tell_aborted(void *owner) {

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 
+#include <sys/uio.h>
 #include <uv.h>
 
 #include <sluice/sink.h>
@@ -30,6 +31,12 @@ int sluice__poll_writer_new(sluice__poll_writer_t **out, uv_loop_t *loop,
 /* As in sluice_sink_ops_t. */
 int sluice__poll_writer_write(sluice__poll_writer_t *w, const void *data,
                               size_t len, sluice_sink_cb cb, void *ctx);
+/* UV_ENOTSUP of what gains nothing by it: pipes and unix sockets, whose reader
+ * is woken for each piece and sleeps while the next is hashed (measured: 5 to
+ * 10 % slower than copying ahead, and as much more processor time; TCP: 20 %
+ * faster, with a tenth less). */
+ptrdiff_t sluice__poll_writer_write_now(sluice__poll_writer_t *w,
+                                        const struct iovec *pieces, int count);
 int sluice__poll_writer_abort(sluice__poll_writer_t *w, sluice_sink_cb cb,
                               void *ctx);
 

@@ -54,14 +54,14 @@ static void on_read(uv_work_t *work, int status) {
 }
 
 /* Bytes, UV_EOF, or 0: this has to wait, or to fail, on the pool. */
-static ptrdiff_t read_at_once(sluice__pool_reader_t *r, void *buf, size_t len) {
-  struct iovec iov = {buf, len < AT_ONCE_BYTES ? len : AT_ONCE_BYTES};
+static ptrdiff_t read_at_once(sluice__pool_reader_t *r,
+                              const struct iovec *places, int count) {
   ssize_t n;
 
   if (r->at_once == SLUICE__AT_ONCE_NEVER) {
     return 0;
   }
-  n = preadv2(r->fd, &iov, 1, -1,
+  n = preadv2(r->fd, places, count, -1,
               r->at_once == SLUICE__AT_ONCE_CACHED ? RWF_NOWAIT : 0);
   if (n < 0 && errno != EAGAIN && errno != EINTR) {
     r->at_once = SLUICE__AT_ONCE_NEVER; /* not with this kind of file */
@@ -74,7 +74,8 @@ static ptrdiff_t read_at_once(sluice__pool_reader_t *r, void *buf, size_t len) {
 
 ptrdiff_t sluice__pool_reader_read(sluice__pool_reader_t *r, void *buf,
                                    size_t len, sluice_source_cb cb, void *ctx) {
-  ptrdiff_t got = read_at_once(r, buf, len);
+  struct iovec iov = {buf, len < AT_ONCE_BYTES ? len : AT_ONCE_BYTES};
+  ptrdiff_t got = read_at_once(r, &iov, 1);
 
   assert(r->cb == NULL);
   if (got != 0) {
@@ -86,6 +87,13 @@ ptrdiff_t sluice__pool_reader_read(sluice__pool_reader_t *r, void *buf,
   r->ctx = ctx;
   r->work.data = r;
   return uv_queue_work(r->loop, &r->work, work_read, on_read);
+}
+
+ptrdiff_t sluice__pool_reader_read_into(sluice__pool_reader_t *r,
+                                        const struct iovec *places, int count) {
+  ptrdiff_t got = read_at_once(r, places, count);
+
+  return got == 0 ? UV_EAGAIN : got;
 }
 
 void sluice__pool_reader_cancel(sluice__pool_reader_t *r) {

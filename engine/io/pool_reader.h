@@ -8,6 +8,7 @@
 #define SLUICE_IO_POOL_READER_H
 
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include <uv.h>
 
@@ -38,6 +39,9 @@ void sluice__pool_reader_init(sluice__pool_reader_t *r, uv_loop_t *loop,
 /* As in sluice_source_ops_t. */
 ptrdiff_t sluice__pool_reader_read(sluice__pool_reader_t *r, void *buf,
                                    size_t len, sluice_source_cb cb, void *ctx);
+/* The same, but only what is in memory: never 0. */
+ptrdiff_t sluice__pool_reader_read_into(sluice__pool_reader_t *r,
+                                        const struct iovec *places, int count);
 void sluice__pool_reader_cancel(sluice__pool_reader_t *r);
 
 #endif

@@ -2,9 +2,25 @@
 #include "io/pool_writer.h"
 
 #include <assert.h>
+#include <linux/magic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 
+#include "io/quiet_write.h"
 #include "io/write_job.h"
+
+enum { NOW_PIECES = 64 }; /* in one system call: mostly it is one or two */
+
+/* A device in /dev has the number of tmpfs, too. */
+bool sluice__file_is_in_memory(int fd) {
+  struct stat file;
+  struct statfs st;
+
+  return fstat(fd, &file) == 0 && S_ISREG(file.st_mode) &&
+         fstatfs(fd, &st) == 0 && st.f_type == TMPFS_MAGIC;
+}
 
 int sluice__pool_writer_init(sluice__pool_writer_t *w, uv_loop_t *loop,
                              const sluice__pool_target_t *target) {
@@ -13,6 +29,7 @@ int sluice__pool_writer_init(sluice__pool_writer_t *w, uv_loop_t *loop,
                                .fd = target->fd,
                                .direct_fd = target->direct_fd,
                                .use_offset = target->use_offset,
+                               .is_in_memory = target->is_in_memory,
                                .jobs_max = target->jobs_max};
   w->jobs = calloc(target->jobs_max, sizeof(*w->jobs));
   return w->jobs == NULL ? UV_ENOMEM : 0;
@@ -106,6 +123,61 @@ int sluice__pool_writer_write(sluice__pool_writer_t *w, const void *data,
     start_jobs(w);
   }
   return r;
+}
+
+static ptrdiff_t put_now(sluice__pool_writer_t *w, const struct iovec *pieces,
+                         int count, uint64_t offset) {
+  ssize_t n = w->use_offset ? sluice__quiet_pwrite(w->fd, pieces, count, offset)
+                            : sluice__quiet_write(w->fd, pieces, count);
+
+  if (n < 0) {
+    w->error = (int)n;
+  }
+  return n;
+}
+
+/* A file that is full takes less than it is given, and nothing next time, with
+ * the reason. */
+static ptrdiff_t put_all(sluice__pool_writer_t *w, struct iovec *pieces,
+                         int count, uint64_t offset) {
+  ptrdiff_t done = 0;
+
+  while (count > 0) {
+    ptrdiff_t n = put_now(w, pieces, count, offset + (uint64_t)done);
+
+    if (n < 0) {
+      return n;
+    }
+    done += n;
+    sluice__iov_advance(&pieces, &count, (size_t)n);
+  }
+  return done;
+}
+
+ptrdiff_t sluice__pool_writer_write_now(sluice__pool_writer_t *w,
+                                        const struct iovec *pieces, int count,
+                                        uint64_t offset) {
+  struct iovec rest[NOW_PIECES];
+  ptrdiff_t done = 0;
+
+  if (w->error != 0 || !w->is_in_memory) {
+    return w->error != 0 ? w->error : UV_ENOTSUP;
+  }
+  assert(w->fifo.undelivered == 0);
+  while (count > 0) {
+    int some = count < NOW_PIECES ? count : NOW_PIECES;
+    ptrdiff_t n;
+
+    memcpy(rest, pieces, (size_t)some * sizeof(*rest));
+    n = put_all(w, rest, some, offset + (uint64_t)done);
+    if (n < 0) {
+      return n;
+    }
+    done += n;
+    pieces += some;
+    count -= some;
+  }
+  return done;
 }
 
 static void tell_aborted(void *owner) {

@@ -9,6 +9,9 @@
  * offset and length goes through that one, and odd heads and tails through the
  * first: they never share a page.
  *
+ * A file in memory (tmpfs) waits for no disk: it can be written on the loop's
+ * thread as well, straight from the host's pages.
+ *
  * Invariant: queued chunks imply a job under way, so their callbacks come from
  * the loop without further ado. After an error nothing new is started. The
  * thread pool is the host's too: keep `jobs_max` small. Loop thread. */
@@ -19,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sys/uio.h>
 #include <uv.h>
 
 #include <sluice/sink.h>
@@ -35,6 +39,7 @@ typedef struct sluice__pool_writer_s {
   int fd;
   int direct_fd; /* -1: none, or the file system refused after all */
   bool use_offset;
+  bool is_in_memory;
   uint32_t jobs_max;
   sluice__write_job_t *jobs;
   sluice__fifo_t fifo;
@@ -47,8 +52,12 @@ typedef struct sluice__pool_target_s {
   int fd;
   int direct_fd; /* -1: none */
   bool use_offset;
+  bool is_in_memory; /* as below */
   uint32_t jobs_max; /* 1.. ; 1 without use_offset */
 } sluice__pool_target_t;
+
+/* A regular file on tmpfs? Quick, but for file systems on a network. */
+bool sluice__file_is_in_memory(int fd);
 
 /* 0 or UV_ENOMEM; after a failure nothing needs sluice__pool_writer_done(). */
 int sluice__pool_writer_init(sluice__pool_writer_t *w, uv_loop_t *loop,
@@ -58,6 +67,11 @@ int sluice__pool_writer_init(sluice__pool_writer_t *w, uv_loop_t *loop,
 int sluice__pool_writer_write(sluice__pool_writer_t *w, const void *data,
                               size_t len, uint64_t offset, sluice_sink_cb cb,
                               void *ctx);
+
+/* As in sluice_sink_ops_t; UV_ENOTSUP: it is no file in memory. */
+ptrdiff_t sluice__pool_writer_write_now(sluice__pool_writer_t *w,
+                                        const struct iovec *pieces, int count,
+                                        uint64_t offset);
 
 /* As in sluice_sink_ops_t: stops as soon as the running jobs are over. */
 int sluice__pool_writer_abort(sluice__pool_writer_t *w, sluice_sink_cb cb,

@@ -1,15 +1,19 @@
 /* sink.c - see the private sink.h. */
 #include "io/sink.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
+#include <sys/uio.h>
 #include <uv.h>
 
 int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
                        void *self) {
   sluice_sink_t *sink;
 
-  if (out == NULL || ops == NULL || ops->size < sizeof(*ops) ||
+  /* `write_now` came later: a host may have been compiled before it did. */
+  if (out == NULL || ops == NULL ||
+      ops->size < offsetof(sluice_sink_ops_t, write_now) ||
       ops->write == NULL) {
     return UV_EINVAL;
   }
@@ -39,6 +43,36 @@ int sluice__sink_open(sluice_sink_t *sink, uv_loop_t *loop, sluice_sink_cb cb,
 int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
                        uint64_t offset, sluice_sink_cb cb, void *ctx) {
   return answer_of(sink->ops->write(sink->self, data, len, offset, cb, ctx));
+}
+
+static bool can_write_now(const sluice_sink_ops_t *ops) {
+  return ops->size >=
+             offsetof(sluice_sink_ops_t, write_now) + sizeof(ops->write_now) &&
+         ops->write_now != NULL;
+}
+
+/* More than it was given is what only a host's function can answer; bytes of
+ * the stream are not to be lost by it. */
+ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
+                                 const struct iovec *pieces, int count,
+                                 uint64_t offset) {
+  size_t len = 0;
+  ptrdiff_t n;
+
+  if (!can_write_now(sink->ops)) {
+    return UV_ENOTSUP;
+  }
+  for (int i = 0; i < count; i++) {
+    len += pieces[i].iov_len;
+  }
+  n = sink->ops->write_now(sink->self, pieces, count, offset);
+  return n > 0 && (size_t)n > len ? UV_EINVAL : n;
+}
+
+bool sluice__sink_is_random(const sluice_sink_t *sink) {
+  return sink->ops->size >= offsetof(sluice_sink_ops_t, is_random) +
+                                sizeof(sink->ops->is_random) &&
+         sink->ops->is_random != NULL && sink->ops->is_random(sink->self) != 0;
 }
 
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {

@@ -19,6 +19,11 @@ int sluice__sink_open(sluice_sink_t *sink, uv_loop_t *loop, sluice_sink_cb cb,
                       void *ctx, sluice_error_t *err);
 int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
                        uint64_t offset, sluice_sink_cb cb, void *ctx);
+/* See sluice_sink_ops_t; UV_ENOTSUP where it is left out. */
+ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
+                                 const struct iovec *pieces, int count,
+                                 uint64_t offset);
+bool sluice__sink_is_random(const sluice_sink_t *sink);
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 

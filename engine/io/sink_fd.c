@@ -3,10 +3,12 @@
  * Pipes, sockets and terminals are polled; files and block devices are written
  * at their current position on the pool (so that `program > file` and
  * `program >> file` do what the shell says), and synced at the end: only then
- * is it known that the disk took it. */
+ * is it known that the disk took it. A file in memory that is not appended to
+ * is written by offsets from that position, which moves on at the end. */
 #include "io/sink.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,6 +23,9 @@ struct fd_sink {
   sluice__poll_writer_t *poll; /* NULL: `pool` is used, on `loan` */
   sluice__pool_writer_t pool;
   sluice__loan_t loan; /* with `pool` */
+  bool is_random;      /* by offsets, from `base` on */
+  uint64_t base;
+  uint64_t end; /* of what was written so, less the base */
   uv_loop_t *loop;
   uv_work_t sync;
   int sync_status;
@@ -28,10 +33,24 @@ struct fd_sink {
   void *finish_ctx;
 };
 
+/* Who appends does so whatever the offset says. */
+static void find_base(struct fd_sink *s) {
+  int flags = fcntl(s->loan.fd, F_GETFL);
+  off_t at = lseek(s->loan.fd, 0, SEEK_CUR);
+
+  s->is_random = flags >= 0 && (flags & O_APPEND) == 0 && at >= 0;
+  s->base = s->is_random ? (uint64_t)at : 0;
+}
+
 static int start_pool(struct fd_sink *s, uv_loop_t *loop) {
-  const sluice__pool_target_t target = {
+  sluice__pool_target_t target = {
       .fd = s->loan.fd, .direct_fd = -1, .jobs_max = 1};
 
+  target.is_in_memory = sluice__file_is_in_memory(s->loan.fd);
+  if (target.is_in_memory) {
+    find_base(s);
+  }
+  target.use_offset = s->is_random;
   return sluice__pool_writer_init(&s->pool, loop, &target);
 }
 
@@ -68,6 +87,10 @@ static int open_fd(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
   return 1;
 }
 
+static void note_end(struct fd_sink *s, uint64_t end) {
+  s->end = end > s->end ? end : s->end;
+}
+
 static int write_fd(void *self, const void *data, size_t len, uint64_t offset,
                     sluice_sink_cb cb, void *ctx) {
   struct fd_sink *s = self;
@@ -75,7 +98,30 @@ static int write_fd(void *self, const void *data, size_t len, uint64_t offset,
   if (s->poll != NULL) {
     return sluice__poll_writer_write(s->poll, data, len, cb, ctx);
   }
-  return sluice__pool_writer_write(&s->pool, data, len, offset, cb, ctx);
+  note_end(s, offset + len);
+  return sluice__pool_writer_write(&s->pool, data, len, s->base + offset, cb,
+                                   ctx);
+}
+
+static ptrdiff_t write_fd_now(void *self, const struct iovec *pieces, int count,
+                              uint64_t offset) {
+  struct fd_sink *s = self;
+  ptrdiff_t n;
+
+  if (s->poll != NULL) {
+    return sluice__poll_writer_write_now(s->poll, pieces, count);
+  }
+  n = sluice__pool_writer_write_now(&s->pool, pieces, count, s->base + offset);
+  if (n > 0) {
+    note_end(s, offset + (uint64_t)n);
+  }
+  return n;
+}
+
+static int is_random_fd(const void *self) {
+  const struct fd_sink *s = self;
+
+  return s->poll == NULL && s->is_random;
 }
 
 static void work_sync(uv_work_t *work) {
@@ -95,6 +141,10 @@ static int finish_fd(void *self, sluice_sink_cb cb, void *ctx) {
 
   if (s->poll != NULL || !s->loan.is_file) {
     return 1;
+  }
+  if (s->is_random &&
+      lseek(s->loan.fd, (off_t)(s->base + s->end), SEEK_SET) < 0) {
+    return uv_translate_sys_error(errno);
   }
   s->finish_cb = cb;
   s->finish_ctx = ctx;
@@ -135,7 +185,9 @@ static const sluice_sink_ops_t fd_ops = {.size = sizeof(fd_ops),
                                          .finish = finish_fd,
                                          .abort = abort_fd,
                                          .close = close_fd,
-                                         .busy_ns = get_busy_ns};
+                                         .busy_ns = get_busy_ns,
+                                         .write_now = write_fd_now,
+                                         .is_random = is_random_fd};
 
 int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned) {
   struct fd_sink *s;

@@ -33,6 +33,7 @@ struct file_sink {
   sluice_sink_t *device; /* used instead of the two above; or NULL */
   uv_work_t step;        /* of open, finish or abort */
   int step_status;
+  bool is_in_memory;
   sluice_sink_cb cb; /* whom the step answers */
   void *ctx;
   sluice_error_t *err; /* of open; valid until its answer */
@@ -48,6 +49,8 @@ static void work_create(uv_work_t *work) {
   struct file_sink *f = work->data;
 
   f->step_status = sluice__temp_file_create(&f->temp, f->path, &f->options);
+  f->is_in_memory =
+      f->step_status == 0 && sluice__file_is_in_memory(f->temp.fd);
 }
 
 static int start_device(struct file_sink *f) {
@@ -64,6 +67,7 @@ static int start_writing(struct file_sink *f) {
   const sluice__pool_target_t target = {.fd = f->temp.fd,
                                         .direct_fd = f->temp.direct_fd,
                                         .use_offset = true,
+                                        .is_in_memory = f->is_in_memory,
                                         .jobs_max = f->in_flight};
 
   return f->temp.is_device
@@ -131,6 +135,22 @@ static int write_file(void *self, const void *data, size_t len, uint64_t offset,
   return sluice__pool_writer_write(&f->writer, data, len, offset, cb, ctx);
 }
 
+static ptrdiff_t write_file_now(void *self, const struct iovec *pieces,
+                                int count, uint64_t offset) {
+  struct file_sink *f = self;
+
+  if (f->device != NULL) {
+    return sluice__sink_write_now(f->device, pieces, count, offset);
+  }
+  return sluice__pool_writer_write_now(&f->writer, pieces, count, offset);
+}
+
+static int is_random_file(const void *self) {
+  const struct file_sink *f = self;
+
+  return f->device == NULL && f->is_in_memory;
+}
+
 static void work_commit(uv_work_t *work) {
   struct file_sink *f = work->data;
 
@@ -195,7 +215,9 @@ static const sluice_sink_ops_t file_ops = {.size = sizeof(file_ops),
                                            .write = write_file,
                                            .finish = finish_file,
                                            .abort = abort_file,
-                                           .close = close_file};
+                                           .close = close_file,
+                                           .write_now = write_file_now,
+                                           .is_random = is_random_file};
 
 static void take_options(struct file_sink *f,
                          const sluice_file_options_t *options) {

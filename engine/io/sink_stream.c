@@ -57,6 +57,14 @@ static int write_stream(void *self, const void *data, size_t len,
   return sluice__poll_writer_write(s->writer, data, len, cb, ctx);
 }
 
+static ptrdiff_t write_stream_now(void *self, const struct iovec *pieces,
+                                  int count, uint64_t offset) {
+  struct stream_sink *s = self;
+
+  (void)offset;
+  return sluice__poll_writer_write_now(s->writer, pieces, count);
+}
+
 static int abort_stream(void *self, sluice_sink_cb cb, void *ctx) {
   struct stream_sink *s = self;
 
@@ -81,7 +89,8 @@ static const sluice_sink_ops_t stream_ops = {.size = sizeof(stream_ops),
                                              .write = write_stream,
                                              .abort = abort_stream,
                                              .close = close_stream,
-                                             .busy_ns = get_busy_ns};
+                                             .busy_ns = get_busy_ns,
+                                             .write_now = write_stream_now};
 
 int sluice_sink_stream(sluice_sink_t **out, uv_stream_t *stream) {
   struct stream_sink *s;

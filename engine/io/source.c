@@ -5,11 +5,14 @@
 
 #include <uv.h>
 
+/* Of the first version of the struct. */
+#define OPS_BYTES offsetof(sluice_source_ops_t, read_into)
+
 int sluice_source_custom(sluice_source_t **out, const sluice_source_ops_t *ops,
                          void *self) {
   sluice_source_t *source;
 
-  if (out == NULL || ops == NULL || ops->size < sizeof(*ops) ||
+  if (out == NULL || ops == NULL || ops->size < OPS_BYTES ||
       ops->read == NULL) {
     return UV_EINVAL;
   }
@@ -36,6 +39,20 @@ int sluice__source_open(sluice_source_t *source, uv_loop_t *loop,
 ptrdiff_t sluice__source_read(sluice_source_t *source, void *buf, size_t len,
                               sluice_source_cb cb, void *ctx) {
   return source->ops->read(source->self, buf, len, cb, ctx);
+}
+
+bool sluice__source_reads_into(const sluice_source_t *source) {
+  return source->ops->size >= OPS_BYTES + sizeof(source->ops->read_into) &&
+         source->ops->read_into != NULL;
+}
+
+ptrdiff_t sluice__source_read_into(sluice_source_t *source,
+                                   const struct iovec *places, int count,
+                                   sluice_source_cb cb, void *ctx) {
+  if (!sluice__source_reads_into(source)) {
+    return UV_EAGAIN;
+  }
+  return source->ops->read_into(source->self, places, count, cb, ctx);
 }
 
 void sluice__source_cancel(sluice_source_t *source) {

@@ -20,6 +20,11 @@ int sluice__source_open(sluice_source_t *source, uv_loop_t *loop,
                         sluice_source_cb cb, void *ctx, sluice_error_t *err);
 ptrdiff_t sluice__source_read(sluice_source_t *source, void *buf, size_t len,
                               sluice_source_cb cb, void *ctx);
+/* See sluice_source_ops_t; UV_EAGAIN where it is left out. */
+ptrdiff_t sluice__source_read_into(sluice_source_t *source,
+                                   const struct iovec *places, int count,
+                                   sluice_source_cb cb, void *ctx);
+bool sluice__source_reads_into(const sluice_source_t *source);
 void sluice__source_cancel(sluice_source_t *source);
 
 /* A file to be read by position; negative: none. */

@@ -60,6 +60,16 @@ static ptrdiff_t read_fd(void *self, void *buf, size_t len, sluice_source_cb cb,
   return sluice__pool_reader_read(&s->pool, buf, len, cb, ctx);
 }
 
+static ptrdiff_t read_fd_into(void *self, const struct iovec *places, int count,
+                              sluice_source_cb cb, void *ctx) {
+  struct fd_source *s = self;
+
+  if (s->poll != NULL) {
+    return sluice__poll_reader_read_into(s->poll, places, count, cb, ctx);
+  }
+  return sluice__pool_reader_read_into(&s->pool, places, count);
+}
+
 static void cancel_fd(void *self) {
   struct fd_source *s = self;
 
@@ -103,7 +113,8 @@ static const sluice_source_ops_t fd_ops = {.size = sizeof(fd_ops),
                                            .cancel = cancel_fd,
                                            .close = close_fd,
                                            .file = file_of,
-                                           .busy_ns = get_busy_ns};
+                                           .busy_ns = get_busy_ns,
+                                           .read_into = read_fd_into};
 
 int sluice__source_descriptor(sluice_source_t **out, int fd, bool is_owned) {
   struct fd_source *s;

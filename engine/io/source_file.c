@@ -88,6 +88,13 @@ static ptrdiff_t read_file(void *self, void *buf, size_t len,
   return sluice__source_read(f->opened, buf, len, cb, ctx);
 }
 
+static ptrdiff_t read_file_into(void *self, const struct iovec *places,
+                                int count, sluice_source_cb cb, void *ctx) {
+  struct file_source *f = self;
+
+  return sluice__source_read_into(f->opened, places, count, cb, ctx);
+}
+
 static void cancel_file(void *self) {
   struct file_source *f = self;
 
@@ -117,7 +124,8 @@ static const sluice_source_ops_t file_ops = {.size = sizeof(file_ops),
                                              .read = read_file,
                                              .cancel = cancel_file,
                                              .close = close_file,
-                                             .file = file_of};
+                                             .file = file_of,
+                                             .read_into = read_file_into};
 
 int sluice_source_file(sluice_source_t **out, const char *path) {
   struct file_source *f;

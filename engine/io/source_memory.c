@@ -27,8 +27,21 @@ static ptrdiff_t read_memory(void *self, void *buf, size_t len,
   return (ptrdiff_t)n;
 }
 
-static const sluice_source_ops_t memory_ops = {
-    .size = sizeof(memory_ops), .read = read_memory, .close = free};
+static ptrdiff_t read_memory_into(void *self, const struct iovec *places,
+                                  int count, sluice_source_cb cb, void *ctx) {
+  const struct memory_source *m = self;
+  ptrdiff_t got = 0;
+
+  for (int i = 0; i < count && m->len > 0; i++) {
+    got += read_memory(self, places[i].iov_base, places[i].iov_len, cb, ctx);
+  }
+  return got == 0 ? UV_EOF : got;
+}
+
+static const sluice_source_ops_t memory_ops = {.size = sizeof(memory_ops),
+                                               .read = read_memory,
+                                               .close = free,
+                                               .read_into = read_memory_into};
 
 int sluice_source_memory(sluice_source_t **out, const void *data, size_t len) {
   struct memory_source *m;

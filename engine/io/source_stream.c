@@ -57,6 +57,13 @@ static ptrdiff_t read_stream(void *self, void *buf, size_t len,
   return sluice__poll_reader_read(s->reader, buf, len, cb, ctx);
 }
 
+static ptrdiff_t read_stream_into(void *self, const struct iovec *places,
+                                  int count, sluice_source_cb cb, void *ctx) {
+  struct stream_source *s = self;
+
+  return sluice__poll_reader_read_into(s->reader, places, count, cb, ctx);
+}
+
 static void cancel_stream(void *self) {
   struct stream_source *s = self;
 
@@ -82,7 +89,8 @@ static const sluice_source_ops_t stream_ops = {.size = sizeof(stream_ops),
                                                .read = read_stream,
                                                .cancel = cancel_stream,
                                                .close = close_stream,
-                                               .busy_ns = get_busy_ns};
+                                               .busy_ns = get_busy_ns,
+                                               .read_into = read_stream_into};
 
 int sluice_source_stream(sluice_source_t **out, uv_stream_t *stream) {
   struct stream_source *s;

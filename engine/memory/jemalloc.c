@@ -24,12 +24,21 @@ enum {
   GROW_LIMIT = 2 * 1024 * 1024
 };
 
+/* An extent that could not be unmapped, at its own beginning. */
+struct stuck {
+  struct stuck *next;
+  size_t size;
+};
+
 /* Lives in the common heap: the arena calls its hooks until it is destroyed. */
 struct arena {
   extent_hooks_t hooks; /* first: the hooks get a pointer to it */
   atomic_size_t mapped; /* bytes; atomic since jemalloc's own background */
   size_t limit;         /* thread, where the host runs one, purges as well */
+  bool is_full;         /* the limit was in the way, since the last alloc */
   unsigned index;
+  bool is_ending;
+  struct stuck *stuck; /* what could not be unmapped then */
 };
 
 static struct arena *arena_of(extent_hooks_t *hooks) {
@@ -86,7 +95,11 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t size,
   void *p;
 
   (void)index;
-  if (wanted != NULL || !take_room(a, size)) {
+  if (wanted != NULL) {
+    return NULL;
+  }
+  if (!take_room(a, size)) {
+    a->is_full = true;
     return NULL;
   }
   p = map_aligned(size, align);
@@ -99,21 +112,64 @@ static void *extent_alloc(extent_hooks_t *hooks, void *wanted, size_t size,
   return p;
 }
 
+/* At the arena's end nobody asks again: what stays is noted, at its own
+ * beginning. */
+static void note_stuck(struct arena *a, void *addr, size_t size) {
+  struct stuck *stuck = addr;
+
+  stuck->next = a->stuck;
+  stuck->size = size;
+  a->stuck = stuck;
+}
+
+static void forget_stuck(struct arena *a, const char *addr, size_t size) {
+  struct stuck **at = &a->stuck;
+
+  while (*at != NULL) {
+    if ((char *)*at >= addr && (char *)*at < addr + size) {
+      *at = (*at)->next;
+    } else {
+      at = &(*at)->next;
+    }
+  }
+}
+
+/* What was in the way may have gone with the others; if not, the pages are
+ * given back at least. */
+static void unmap_stuck(struct arena *a) {
+  while (a->stuck != NULL) {
+    struct stuck *stuck = a->stuck;
+    size_t size = stuck->size;
+
+    a->stuck = stuck->next;
+    if (munmap(stuck, size) != 0) {
+      (void)madvise(stuck, size, MADV_DONTNEED);
+    }
+  }
+}
+
 /* Returns true when the extent stays mapped; jemalloc keeps it then, for the
  * arena. munmap() may fail: a hole can need one mapping more than allowed. */
 static bool extent_dalloc(extent_hooks_t *hooks, void *addr, size_t size,
                           bool committed, unsigned index) {
+  struct arena *a = arena_of(hooks);
+
   (void)committed;
   (void)index;
   if (munmap(addr, size) != 0) {
+    if (a->is_ending) {
+      note_stuck(a, addr, size);
+    }
     return true;
   }
-  give_room(arena_of(hooks), size);
+  give_room(a, size);
   return false;
 }
 
+/* Comes for what was kept, in pieces or joined. */
 static void extent_destroy(extent_hooks_t *hooks, void *addr, size_t size,
                            bool committed, unsigned index) {
+  forget_stuck(arena_of(hooks), addr, size);
   (void)extent_dalloc(hooks, addr, size, committed, index);
 }
 
@@ -151,12 +207,20 @@ static int arena_flags(const struct arena *a, size_t align) {
  * that they have the wrong shape: give them back and ask once more. */
 static void *arena_alloc(void *ctx, size_t size, size_t align) {
   struct arena *a = ctx;
-  void *p = mallocx(size, arena_flags(a, align));
+  void *p;
 
+  a->is_full = false;
+  p = mallocx(size, arena_flags(a, align));
   if (p == NULL && arena_control(a, "purge", NULL, 0) == 0) {
     p = mallocx(size, arena_flags(a, align));
   }
   return p;
+}
+
+static int arena_is_full(void *ctx) {
+  const struct arena *a = ctx;
+
+  return a->is_full;
 }
 
 static void arena_release(void *ctx, void *p, size_t size, size_t align) {
@@ -168,7 +232,9 @@ static void arena_release(void *ctx, void *p, size_t size, size_t align) {
 static void arena_close(sluice_alloc_t *session) {
   struct arena *a = session->ctx;
 
+  a->is_ending = true;
   if (arena_control(a, "destroy", NULL, 0) == 0) {
+    unmap_stuck(a);
     free(a);
   }
 }
@@ -215,7 +281,8 @@ static int arena_open(void *ctx, size_t cap, sluice_alloc_t *out) {
   *out = (sluice_alloc_t){.ctx = a,
                           .alloc = arena_alloc,
                           .release = arena_release,
-                          .close = arena_close};
+                          .close = arena_close,
+                          .is_full = arena_is_full};
   return 0;
 }
 

@@ -64,6 +64,8 @@ void *sluice__mem_alloc_aligned(sluice__mem_t *mem, size_t size, size_t align) {
   p = mem->alloc.alloc(mem->alloc.ctx, bytes, align);
   if (p != NULL) {
     count_in(mem, bytes);
+  } else if (mem->alloc.is_full != NULL) {
+    mem->hit_cap = mem->alloc.is_full(mem->alloc.ctx) != 0;
   }
   return p;
 }

@@ -22,7 +22,8 @@ typedef struct sluice__mem_s {
   size_t peak;          /* the most that `used` has been */
   size_t blocks;        /* live ones */
   bool is_own;          /* `alloc` came from the provider's open() */
-  bool hit_cap;         /* the last refusal was ours, not the provider's */
+  bool hit_cap;         /* the last refusal was for the cap: ours, or that of
+                           the provider's arena */
 } sluice__mem_t;
 
 /* Opens a session's memory of at most `cap` bytes from `alloc` (copied; NULL:

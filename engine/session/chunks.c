@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <uv.h>
 
 #include "io/sink.h"
 
@@ -104,6 +106,9 @@ static void write_chunk(sluice__chunks_t *c, sluice__chunk_t *chunk) {
                            c->offset, on_chunk_written, chunk);
     c->offset += chunk->len;
   }
+  if (r == 1 && chunk->len > 0) {
+    c->on_taken(c->ctx);
+  }
   if (r != 0) { /* taken at once, or refused */
     c->flying_bytes -= chunk->len;
     give_back(chunk);
@@ -124,6 +129,101 @@ static void write_ready(sluice__chunks_t *c) {
   }
 }
 
+/* What the sink takes at once; negative: it failed. */
+static ptrdiff_t offer(sluice__chunks_t *c, const sluice__fill_t *still,
+                       uint8_t *from, size_t len) {
+  struct iovec pieces[SLUICE__FILL_PIECES];
+  int count = sluice__fill_gather(still, from, from + len, pieces);
+  ptrdiff_t n = sluice__sink_write_now(c->sink, pieces, count, c->offset);
+
+  c->takes_nothing = n == UV_ENOTSUP;
+  return n == UV_ENOTSUP ? 0 : n;
+}
+
+/* All of it, for a sink that takes anything. */
+static void put_all(sluice__chunks_t *c, const struct iovec *pieces, int count,
+                    uint64_t len, uint64_t offset) {
+  ptrdiff_t n =
+      len == 0 ? 0 : sluice__sink_write_now(c->sink, pieces, count, offset);
+
+  if (n < 0 || (uint64_t)n != len) {
+    c->code = n < 0 ? (int)n : UV_EIO;
+  } else if (n > 0) {
+    c->on_taken(c->ctx);
+  }
+}
+
+static void put_pages(sluice__chunks_t *c, const sluice__fill_t *fill,
+                      uint64_t offset) {
+  struct iovec pieces[SLUICE__FILL_PIECES];
+  uint64_t out = (uint64_t)fill->out * fill->page_size;
+  uint64_t end = (uint64_t)fill->count * fill->page_size;
+  int count = sluice__fill_gather(fill, fill->data, fill->data + end, pieces);
+
+  put_all(c, pieces, count, end - out, offset + out);
+}
+
+/* The table and what precedes it, when the pages are out. */
+static ptrdiff_t put_rest(sluice__chunks_t *c, const sluice__fill_t *fill,
+                          uint8_t *from, size_t len) {
+  size_t head = (size_t)(fill->data - from);
+  struct iovec piece = {from, head};
+
+  put_pages(c, fill, c->offset + head);
+  if (c->code == 0) {
+    put_all(c, &piece, 1, head, c->offset);
+  }
+  return c->code < 0 ? c->code : (ptrdiff_t)len;
+}
+
+/* After this no page of the host's is needed any more. */
+static void put_still(sluice__chunks_t *c, sluice__chunk_t *chunk) {
+  const sluice__fill_t *still = c->still;
+  uint8_t *from = chunk->base + chunk->skip;
+  ptrdiff_t n = 0;
+
+  c->still = NULL;
+  if (c->code == 0 && !c->is_cut && chunk->len > 0) {
+    n = still->out > 0 ? put_rest(c, still, from, chunk->len)
+                       : offer(c, still, from, chunk->len);
+  }
+  if (n < 0 || c->code < 0) {
+    c->code = n < 0 ? (int)n : c->code;
+    return;
+  }
+  c->offset += (uint64_t)n;
+  chunk->skip += (size_t)n;
+  chunk->len -= (size_t)n;
+  c->is_draining = chunk->len > 0;
+  if (n > 0) {
+    c->on_taken(c->ctx);
+  }
+  sluice__fill_copy(still, from + n);
+}
+
+bool sluice__chunks_can_take_now(const sluice__chunks_t *c) {
+  return !c->takes_nothing && c->flying_bytes == 0 && c->code == 0 &&
+         !c->is_cut;
+}
+
+bool sluice__chunks_can_put(const sluice__chunks_t *c) {
+  return sluice__chunks_can_take_now(c) && sluice__sink_is_random(c->sink);
+}
+
+void sluice__chunks_put_still(sluice__chunks_t *c, sluice__fill_t *fill,
+                              uint64_t offset) {
+  if (sluice__chunks_can_put(c)) {
+    put_pages(c, fill, offset);
+    fill->out = fill->count;
+  }
+}
+
+void sluice__chunks_lend_still(sluice__chunks_t *c,
+                               const sluice__fill_t *fill) {
+  assert(c->still == NULL);
+  c->still = fill;
+}
+
 static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   sluice__chunks_t *c = ctx;
   sluice__chunk_t *chunk = chunk_of(base);
@@ -131,6 +231,10 @@ static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   chunk->skip = skip;
   chunk->len = len;
   chunk->next = NULL;
+  if (c->still != NULL) {
+    put_still(c, chunk);
+    len = chunk->len;
+  }
   c->flying_bytes += len;
   if (c->last == NULL) {
     c->first = chunk;

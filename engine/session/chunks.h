@@ -5,6 +5,12 @@
  * wait too: the sink gets them in order. Their bytes on the way are what
  * back-pressure is measured by: above the high mark no handler is called.
  *
+ * When none is on the way, a chunk may have still pages (stream/fill.h): of it
+ * the sink takes what it can at once, from where the pages are; what it does
+ * not take is copied and goes the usual way, and then nothing more is made
+ * until that is out: the next pages can be taken at once again. A sink that
+ * takes them in any order gets pages before their record is whole.
+ *
  * Knows no section and no state machine: it reports by two callbacks. */
 #ifndef SLUICE_SESSION_CHUNKS_H
 #define SLUICE_SESSION_CHUNKS_H
@@ -17,6 +23,7 @@
 #include <sluice/sink.h>
 
 #include "memory/mem.h"
+#include "stream/fill.h"
 
 typedef struct sluice__chunk_s sluice__chunk_t;
 
@@ -29,11 +36,16 @@ typedef struct sluice__chunks_s {
   sluice__chunk_t *last;
   size_t flying_bytes; /* emitted, and not yet taken by the sink */
   size_t high_bytes;   /* no more is made above this */
-  uint64_t offset;     /* of the next byte for the sink */
-  int code;            /* first error of the sink */
-  bool is_cut;         /* drop what comes: the sink is not to be used */
+  bool is_draining;    /* no more is made while any are flying */
+  bool takes_nothing;  /* the sink has said that it takes nothing at once */
+  const sluice__fill_t *still; /* of the chunk emitted next */
+  uint64_t offset;             /* of the next byte for the sink */
+  int code;                    /* first error of the sink */
+  bool is_cut;                 /* drop what comes: the sink is not to be used */
   /* A write was completed, or failed. Called from the loop. */
   void (*on_written)(void *ctx, int status);
+  /* The sink has taken something at once. */
+  void (*on_taken)(void *ctx);
   void *ctx;
 } sluice__chunks_t;
 
@@ -50,8 +62,17 @@ sluice_output_t sluice__chunks_output(sluice__chunks_t *c);
 sluice__chunk_t *sluice__chunks_hold(uint8_t *base);
 void sluice__chunks_release(sluice__chunks_t *c, sluice__chunk_t *chunk);
 
+/* May the chunk emitted next have still pages? Those of `fill`, then. */
+bool sluice__chunks_can_take_now(const sluice__chunks_t *c);
+void sluice__chunks_lend_still(sluice__chunks_t *c, const sluice__fill_t *fill);
+/* The sink takes pages before their record is whole. See sluice__filler_t. */
+bool sluice__chunks_can_put(const sluice__chunks_t *c);
+void sluice__chunks_put_still(sluice__chunks_t *c, sluice__fill_t *fill,
+                              uint64_t offset);
+
 static inline bool sluice__chunks_are_full(const sluice__chunks_t *c) {
-  return c->flying_bytes >= c->high_bytes;
+  return c->flying_bytes >= c->high_bytes ||
+         (c->is_draining && c->flying_bytes > 0);
 }
 
 #endif

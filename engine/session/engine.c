@@ -1,7 +1,8 @@
 /* engine.c - life of an engine; the work is in pump.c and the sessions.
  *
- * Closing: cancel what runs, wait until the last session has told its host,
- * then close the handles. Sessions call sluice__engine_left() as they go. */
+ * Closing: cancel what runs, wait until the last session has told its host and
+ * the last guest has left, then close the handles. Sessions call
+ * sluice__engine_left() as they go. */
 #include "session/engine.h"
 
 #include <string.h>
@@ -96,13 +97,44 @@ static void on_pump_closed(sluice__pump_t *pump) {
 
 void sluice__engine_left(sluice_engine_t *engine) {
   if (!engine->is_closing || engine->sessions != NULL ||
-      engine->pump.is_closing) {
+      engine->guests != NULL || engine->pump.is_closing) {
     return;
   }
   if (engine->crew.jobs_out == 0) {
     sluice__pump_close(&engine->pump, on_pump_closed);
   } else {
     sluice__crew_dismiss(&engine->crew);
+  }
+}
+
+void sluice__engine_join(sluice_engine_t *engine, sluice__guest_t *guest) {
+  guest->prev = NULL;
+  guest->next = engine->guests;
+  if (guest->next != NULL) {
+    guest->next->prev = guest;
+  }
+  engine->guests = guest;
+}
+
+void sluice__engine_part(sluice_engine_t *engine, sluice__guest_t *guest) {
+  if (guest->prev != NULL) {
+    guest->prev->next = guest->next;
+  } else {
+    engine->guests = guest->next;
+  }
+  if (guest->next != NULL) {
+    guest->next->prev = guest->prev;
+  }
+  sluice__engine_left(engine);
+}
+
+/* Each may go at once. */
+static void ask_guests_to_leave(sluice_engine_t *engine) {
+  sluice__guest_t *next;
+
+  for (sluice__guest_t *g = engine->guests; g != NULL; g = next) {
+    next = g->next;
+    g->leave(g);
   }
 }
 
@@ -118,6 +150,7 @@ int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
   for (sluice__session_t *s = engine->sessions; s != NULL; s = s->next) {
     sluice__session_cancel(s);
   }
+  ask_guests_to_leave(engine);
   sluice__engine_left(engine);
   return 0;
 }

@@ -62,13 +62,26 @@ static void append(sluice__fills_t *f, sluice__save_fill_t *fill) {
   f->last = fill;
 }
 
-static sluice__fill_t *take(void *ctx, uint8_t *base) {
+static void put(void *ctx, sluice__fill_t *fill, uint64_t offset) {
   sluice__fills_t *f = ctx;
-  sluice__save_fill_t *fill = new_fill(f);
 
+  sluice__chunks_put_still(f->chunks, fill, offset);
+}
+
+static sluice__fill_t *take(void *ctx, uint8_t *base, bool is_still) {
+  sluice__fills_t *f = ctx;
+  sluice__save_fill_t *fill;
+
+  if (is_still && f->crew == NULL && sluice__chunks_can_take_now(f->chunks)) {
+    f->still.is_still = true;
+    f->still.out = 0;
+    return &f->still;
+  }
+  fill = f->crew == NULL ? NULL : new_fill(f);
   if (fill == NULL) {
     return NULL; /* no memory for a second thread, but one will do */
   }
+  fill->fill.is_still = false;
   fill->state = BUILT;
   fill->section = f->section;
   fill->lent_before = f->section->lent;
@@ -79,8 +92,13 @@ static sluice__fill_t *take(void *ctx, uint8_t *base) {
 
 static void go(void *ctx, sluice__fill_t *fill) {
   sluice__fills_t *f = ctx;
-  sluice__save_fill_t *given = of_fill(fill);
+  sluice__save_fill_t *given;
 
+  if (fill->is_still) {
+    sluice__chunks_lend_still(f->chunks, fill);
+    return;
+  }
+  given = of_fill(fill);
   if ((uint64_t)fill->count * fill->page_size < f->crew->executor.min_bytes) {
     sluice__fill_run(fill);
     given->state = OVER;
@@ -113,8 +131,12 @@ static void retire(sluice__fills_t *f, sluice__save_fill_t *fill) {
 
 static void drop(void *ctx, sluice__fill_t *fill) {
   sluice__fills_t *f = ctx;
-  sluice__save_fill_t *dropped = of_fill(fill);
+  sluice__save_fill_t *dropped;
 
+  if (fill->is_still) {
+    return;
+  }
+  dropped = of_fill(fill);
   assert(dropped == f->last && dropped->state == BUILT);
   unlink_last(f);
   sluice__chunks_release(f->chunks, dropped->chunk);
@@ -127,8 +149,8 @@ void sluice__fills_init(sluice__fills_t *f, sluice__crew_t *crew,
   f->crew = sluice__crew_is_staffed(crew) ? crew : NULL;
   f->mem = mem;
   f->chunks = chunks;
-  f->filler =
-      (sluice__filler_t){.ctx = f, .take = take, .go = go, .drop = drop};
+  f->filler = (sluice__filler_t){
+      .ctx = f, .take = take, .go = go, .put = put, .drop = drop};
 }
 
 void sluice__fills_done(sluice__fills_t *f) {

@@ -8,7 +8,11 @@
  *               \--> (drop)
  *
  * Invariant: while a fill is GIVEN, the pages it reads are lent and its chunk
- * stays. Loop thread, but for the filling. */
+ * stays. Loop thread, but for the filling.
+ *
+ * Where there is no crew there may be a *still* fill, one at a time and within
+ * one call of the encoder's: the chunks have the sink take its pages from where
+ * they are (session/chunks_now.c). It is in no list. */
 #ifndef SLUICE_SESSION_FILLS_H
 #define SLUICE_SESSION_FILLS_H
 
@@ -32,6 +36,7 @@ typedef struct sluice__fills_s {
   sluice__save_fill_t *first; /* in order of layout */
   sluice__save_fill_t *last;
   sluice__save_fill_t *idle;
+  sluice__fill_t still;
   /* Some are over, and to be collected. */
   void (*on_over)(void *ctx);
   void *ctx;

@@ -18,6 +18,7 @@ void sluice__reader_lend(sluice_reader_t *r, sluice_section_t *section,
                          sluice__budget_t *budget) {
   r->section = section;
   r->budget = budget;
+  r->asked_at = budget->bytes_used;
   r->is_starved = false;
 }
 
@@ -34,8 +35,15 @@ void sluice__stash_free(sluice__mem_t *mem, sluice__stash_t *stash) {
   memset(stash, 0, sizeof(*stash));
 }
 
+/* Work that read nothing may have taken any time: only the clock knows. */
 int sluice_reader_should_yield(sluice_reader_t *r) {
-  return r->status < 0 || sluice__budget_should_yield(r->budget);
+  sluice__budget_t *b = r->budget;
+
+  if (b->bytes_used == r->asked_at && b->deadline_ns != UINT64_MAX) {
+    (void)sluice__budget_read_clock(b);
+  }
+  r->asked_at = b->bytes_used;
+  return r->status < 0 || sluice__budget_should_yield(b);
 }
 
 static int fail(sluice_reader_t *r, int code, const char *what) {

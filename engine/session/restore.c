@@ -102,7 +102,8 @@ static int check_begin(const sluice_registry_t *registry,
   case SLUICE_RESTORE_EAGER:
   case SLUICE_RESTORE_MAPPED:
   case SLUICE_RESTORE_VERIFY_MAPPED: return 0;
-  case SLUICE_RESTORE_MAPPED_VERIFY: return o->verified != NULL ? 0 : UV_EINVAL;
+  case SLUICE_RESTORE_MAPPED_VERIFY:
+    return o->verified != NULL && o->filled == NULL ? 0 : UV_EINVAL;
   }
   return UV_EINVAL;
 }
@@ -135,6 +136,7 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
     free_struct(restore);
     return r;
   }
+  sluice__restore_open_place(restore);
   restore->session.phase = SLUICE_PHASE_BEGIN;
   sluice__restore_prime_load(restore);
   sluice__session_start(&restore->session);
@@ -189,6 +191,14 @@ void sluice_restore_progress(const sluice_restore_t *restore,
 void sluice_restore_stats(const sluice_restore_t *restore,
                           sluice_restore_stats_t *out) {
   *out = restore->file.stats;
+  if (restore->file.late != NULL) {
+    sluice__late_stats_t late;
+
+    sluice__late_stats(restore->file.late, &late);
+    out->late_left = late.left;
+    out->late_faults = late.faults;
+    out->late_lost = late.lost;
+  }
 }
 
 const sluice_error_t *sluice_restore_error(const sluice_restore_t *restore) {

@@ -3,6 +3,7 @@
  *   restore.c        life: begin, cancel, free, accessors
  *   restore_run.c    the states, from opening the source to the commit
  *   restore_load.c   the stream's frame, and the sections' load steps
+ *   restore_place.c  how much is read, and where to
  *   restore_end.c    undoing, settling, telling
  *   restore_file.h   what a restore by mapping has beside that */
 #ifndef SLUICE_SESSION_RESTORE_H
@@ -42,14 +43,17 @@ struct sluice_restore_s {
   sluice_reader_t reader;
   sluice__restore_state_t state;
   bool is_source_busy; /* open or read is under way */
+  bool is_placing;     /* it is to say when pages can be read into place */
   bool is_cancelled;   /* the source was asked to end its read */
   bool is_at_end;      /* the source has no more */
   bool is_loaded;      /* the stream was whole */
   bool may_commit;     /* the host said so */
+  bool has_skipped;    /* a section that is optional and nobody's */
 
   sluice__cont_t pull;       /* reads the stream's frame */
   sluice__cont_t *starved;   /* who waits for input: pull or a section */
   sluice_section_t *reading; /* whose payload is current; NULL: pull's turn */
+  size_t ahead;              /* bytes to read into the window at most */
   sluice__restore_file_t file;
 };
 
@@ -87,9 +91,24 @@ int sluice__restore_put_piece(sluice_restore_t *restore,
 int sluice__restore_rest_turn(sluice_restore_t *restore, sluice__budget_t *b);
 void sluice__restore_rest_close(sluice_restore_t *restore);
 
+/* restore_late.c */
+/* True: the piece may come after the commit. */
+bool sluice__restore_may_be_late(sluice_restore_t *restore,
+                                 const sluice__piece_t *piece);
+/* What may be late is, from here on; else it stays with the rest. */
+void sluice__restore_start_late(sluice_restore_t *restore);
+bool sluice__restore_is_owed_filled(const sluice_restore_t *restore);
+void sluice__restore_go_late(sluice_restore_t *restore);
+
 /* restore_behind.c */
 bool sluice__restore_goes_on(const sluice_restore_t *restore);
 void sluice__restore_go_behind(sluice_restore_t *restore);
+
+/* restore_place.c */
+void sluice__restore_open_place(sluice_restore_t *restore);
+/* Input for the decoder, of the source. > 0: it has been given so much; 0: the
+ * source will call back; or UV_EOF, or an error. */
+ptrdiff_t sluice__restore_pull(sluice_restore_t *restore);
 
 /* restore_load.c */
 void sluice__restore_prime_load(sluice_restore_t *restore);

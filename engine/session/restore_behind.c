@@ -161,6 +161,18 @@ static int open_behind(sluice_restore_t *restore) {
   return 0;
 }
 
+/* There is no session of its own to say it. */
+static void note_unverified(sluice_restore_t *restore, int code) {
+  sluice_error_t *err = &restore->session.error;
+
+  if (code < 0) {
+    (void)sluice_fail(err, code, "cannot verify the image: %s",
+                      sluice_strerror(code));
+    err->phase = SLUICE_PHASE_VERIFY;
+    err->offset = 0;
+  }
+}
+
 bool sluice__restore_goes_on(const sluice_restore_t *restore) {
   return restore->options.way == SLUICE_RESTORE_MAPPED_VERIFY &&
          restore->session.error.code == 0;
@@ -182,5 +194,6 @@ void sluice__restore_go_behind(sluice_restore_t *restore) {
   sluice__source_close(restore->source);
   restore->source = NULL;
   restore->cb(restore, 0);
+  note_unverified(restore, r);
   tell_verified(restore, r);
 }

@@ -20,6 +20,8 @@ void sluice__restore_end_sections(sluice_restore_t *restore, int status) {
 void sluice__restore_fail(sluice__session_t *s) {
   sluice_restore_t *restore = (sluice_restore_t *)s;
 
+  sluice__late_drop(restore->file.late); /* before its memory goes */
+  restore->file.late = NULL;
   sluice__restore_end_sections(restore, s->error.code);
   if (restore->file.job.is_busy) {
     sluice__file_job_cancel(&restore->file.job);
@@ -38,7 +40,7 @@ bool sluice__restore_settle(sluice__session_t *s) {
   sluice_decoder_free(restore->decoder);
   restore->decoder = NULL;
   sluice__restore_file_close(restore);
-  if (!sluice__restore_goes_on(restore)) {
+  if (!sluice__restore_goes_on(restore) && restore->file.late == NULL) {
     sluice__source_close(restore->source);
     restore->source = NULL;
   }
@@ -50,6 +52,10 @@ void sluice__restore_deliver(sluice__session_t *s) {
 
   if (sluice__restore_goes_on(restore)) {
     sluice__restore_go_behind(restore);
+    return;
+  }
+  if (sluice__restore_is_owed_filled(restore)) {
+    sluice__restore_go_late(restore);
     return;
   }
   restore->cb(restore, s->error.code); /* last touch: it may be freed here */

@@ -3,6 +3,7 @@
  *   restore_file.c    may it be mapped? verifying first; input by position
  *   restore_map.c     the index into pieces, pieces into mappings
  *   restore_rest.c    pieces that could not be mapped
+ *   restore_late.c    ... that come after the commit
  *   restore_behind.c  verifying behind
  *
  *   SURVEY -> [VERIFY] -> LOAD (the records without their pages) -> MAP */
@@ -12,6 +13,7 @@
 #include <sluice/restore.h>
 
 #include "io/file_job.h"
+#include "session/late.h"
 #include "session/session.h"
 #include "session/survey.h"
 #include "session/verify.h"
@@ -30,6 +32,7 @@ typedef struct sluice__piece_s {
   uint64_t offset;
   uint64_t bytes;
   uint64_t at;
+  bool is_late; /* may come after the commit */
 } sluice__piece_t;
 
 typedef struct sluice__pieces_s {
@@ -65,12 +68,15 @@ typedef struct sluice__restore_file_s {
   sluice__verify_t verify;
   sluice__pieces_t pieces;
   sluice__rest_t rest;
+  sluice__late_t *late; /* NULL: none */
+  uint64_t gap;         /* between mappings, the one at hand */
+  uint32_t gap_region;
   sluice_section_t *last; /* found for the run of the index before */
   sluice_restore_stats_t stats;
 
   /* Behind. */
   sluice__session_t behind;
-  bool is_owed;        /* `verified` was not called yet */
+  bool is_owed;        /* `verified` or `filled` was not called yet */
   bool is_behind_open; /* `behind` has to be done with */
 } sluice__restore_file_t;
 

@@ -212,6 +212,7 @@ static int open_payload(sluice_restore_t *restore, const sluice_item_t *item) {
 
   if (section == NULL) {
     restore->decoder->hooks.skips_pages = restore->file.is_walking;
+    restore->has_skipped = true;
     return (decl->flags & SLUICE_SECTION_OPTIONAL) != 0
                ? SLUICE__MORE /* its items are passed over */
                : refuse(restore, SLUICE_EUNKNOWN, decl,

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <uv.h>
 
+/* Where pages may come later, what is smaller is not worth a mapping. */
+enum { LATE_LEAST = 64 * SLUICE__PIECE_PAGE };
+
 static size_t size_class(uint64_t bytes) {
   uint64_t n = bytes / SLUICE__PIECE_PAGE;
 
@@ -121,6 +124,11 @@ void sluice__restore_begin_map(sluice_restore_t *restore) {
     most = p->count + p->gaps <= most ? p->count : most / 2;
   }
   choose(p, most);
+  if (restore->options.filled != NULL && p->count > most &&
+      p->least < LATE_LEAST) {
+    p->least = LATE_LEAST; /* each gap between mappings is one more */
+    p->equal = 0;
+  }
 }
 
 static bool is_wanted(sluice__pieces_t *p, const sluice__piece_t *piece) {
@@ -165,7 +173,7 @@ int sluice__restore_put_piece(sluice_restore_t *restore,
 static int map_next(sluice_restore_t *restore) {
   sluice__restore_file_t *f = &restore->file;
   sluice__pieces_t *p = &f->pieces;
-  const sluice__piece_t piece = p->list[p->next++];
+  sluice__piece_t piece = p->list[p->next++];
   int r = SLUICE_MORE;
 
   if (is_wanted(p, &piece)) {
@@ -174,7 +182,9 @@ static int map_next(sluice_restore_t *restore) {
   if (r == SLUICE_DONE) {
     f->stats.mapped_bytes += piece.bytes;
     f->stats.mappings++;
+    f->gap++;
   } else if (r == SLUICE_MORE) {
+    piece.is_late = sluice__restore_may_be_late(restore, &piece);
     p->list[p->rest++] = piece;
   }
   return r;
@@ -192,5 +202,6 @@ int sluice__restore_map_turn(sluice_restore_t *restore, sluice__budget_t *b) {
       return SLUICE__MORE;
     }
   }
+  sluice__restore_start_late(restore);
   return sluice__restore_rest_turn(restore, b);
 }

@@ -48,7 +48,6 @@ static void take_input(sluice_restore_t *restore, ptrdiff_t got) {
     restore->is_at_end = true;
     sluice_decoder_eof(restore->decoder);
   } else {
-    sluice_decoder_fill(restore->decoder, (size_t)got);
     sluice__session_moved(s);
   }
   wake_starved(restore);
@@ -64,7 +63,12 @@ void sluice__restore_on_source(void *ctx, ptrdiff_t got) {
   } else if (restore->state == SLUICE__RESTORE_OPENING) {
     sluice__session_fail(&restore->session, (int)got, NULL, 0,
                          &restore->source_error);
+  } else if (got == UV_EAGAIN && restore->is_placing) {
+    sluice__session_wake(&restore->session); /* it may be asked again */
   } else {
+    if (got > 0) {
+      sluice_decoder_fill(restore->decoder, (size_t)got);
+    }
     take_input(restore, got);
   }
 }
@@ -85,30 +89,15 @@ static int open_source(sluice_restore_t *restore) {
   return r == 1 ? SLUICE__MORE : SLUICE__WAIT;
 }
 
-static ptrdiff_t read_source(sluice_restore_t *restore, void *buf, size_t len) {
-  ptrdiff_t got;
-
-  if (restore->file.is_walking) {
-    return sluice__restore_walk_read(restore, buf, len);
-  }
-  got = sluice__source_read(restore->source, buf, len,
-                            sluice__restore_on_source, restore);
-  restore->is_source_busy = got == 0;
-  return got;
-}
-
 /* MORE: input came at once. */
 static int read_more(sluice_restore_t *restore) {
-  void *buf;
-  size_t len;
   ptrdiff_t got;
 
   if (restore->is_source_busy || restore->is_at_end ||
       sluice__session_is_paced(&restore->session)) {
     return SLUICE__WAIT;
   }
-  sluice_decoder_space(restore->decoder, &buf, &len);
-  got = read_source(restore, buf, len);
+  got = sluice__restore_pull(restore);
   if (got == 0) {
     return SLUICE__WAIT;
   }
@@ -217,6 +206,7 @@ static void commit(sluice_restore_t *restore) {
 
 /* All may commit; does the host want to say when? */
 static int ask_host(sluice_restore_t *restore) {
+  restore->session.stall_ns = 0; /* no byte is owed any more */
   restore->state = SLUICE__RESTORE_CHECKED;
   restore->may_commit = restore->options.checked == NULL;
   if (!restore->may_commit) {

@@ -32,6 +32,12 @@ static void on_written(void *ctx, int status) {
   sluice__session_wake(&save->session);
 }
 
+static void on_taken(void *ctx) {
+  sluice_save_t *save = ctx;
+
+  sluice__session_moved(&save->session);
+}
+
 /* Some of what was lent is back. Also after a failure, which waits for it. */
 static void on_filled(void *ctx) {
   sluice_save_t *save = ctx;
@@ -158,6 +164,7 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
   sluice__chunks_init(&save->chunks, &save->session.mem, save->sink,
                       save->options.staging);
   save->chunks.on_written = on_written;
+  save->chunks.on_taken = on_taken;
   save->chunks.ctx = save;
   sluice__fills_init(&save->fills, &engine->crew, &save->session.mem,
                      &save->chunks);
@@ -165,7 +172,7 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
   save->fills.ctx = save;
   save->late.cont = &save->session.turn;
   r = open_encoder(save);
-  if (r == 0 && save->fills.crew != NULL) {
+  if (r == 0) {
     save->encoder->filler = &save->fills.filler;
   }
   if (r < 0) {

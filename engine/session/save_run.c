@@ -96,6 +96,7 @@ static int pause_host(sluice_save_t *save) {
   enter(save, SLUICE__SAVE_PAUSING, SLUICE_PHASE_PAUSED);
   save->paused_ns = sluice__pump_now(&save->session.engine->pump);
   save->is_finishing_live = true;
+  save->chunks.is_draining = false; /* the pause does not wait for that */
   save->finishing = save->session.registry->first;
   if (save->options.pause == NULL) {
     save->state = SLUICE__SAVE_PAUSED;

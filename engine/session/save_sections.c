@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "stream/encoder.h"
+
 #define FROM(member, type, field)                                              \
   ((type *)(void *)((char *)(member)-offsetof(type, field)))
 
@@ -44,8 +46,12 @@ static int check_step(sluice_save_t *save, const sluice_section_t *section,
   return s->error.code != 0 ? s->error.code : r;
 }
 
+/* What goes on in the next step may do so in the same record: who maps the
+ * image needs a mapping a record. */
 static int close_payload(sluice_save_t *save, sluice_writer_t *w, int r) {
-  if (r >= 0 && w->is_open && sluice_encoder_close(save->encoder) < 0) {
+  if (r >= 0 && w->is_open &&
+      (r == SLUICE_MORE ? sluice__encoder_linger(save->encoder)
+                        : sluice_encoder_close(save->encoder)) < 0) {
     sluice__save_fail_encoder(save, w->section);
     r = save->session.error.code;
   }
@@ -130,6 +136,15 @@ static int end_cut(sluice_save_t *save, const sluice_section_t *section) {
   return end_live(save, section);
 }
 
+/* Then no record is open any more when the hook's call is over. Not while the
+ * host is paused: what is copied ahead need not be waited for. */
+static bool may_be_still(const sluice_save_t *save,
+                         const sluice_section_t *section) {
+  return save->fills.crew == NULL &&
+         section->handler->payload == SLUICE_PAYLOAD_PAGES &&
+         sluice__section_is_live(section);
+}
+
 static int step_section(sluice_save_t *save, sluice_section_t *section,
                         sluice__budget_t *b) {
   sluice_error_t err = {0};
@@ -138,6 +153,7 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
 
   lend_writer(save, &w, section, b, SLUICE_ITEM_PART, false);
   w.can_lend = save->fills.crew != NULL;
+  w.can_be_still = may_be_still(save, section);
   save->fills.section = section;
   r = section->handler->save_step(section->self, &w, &err);
   r = close_payload(save, &w, check_step(save, section, &w, r, &err));

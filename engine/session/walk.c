@@ -2,6 +2,7 @@
 #include "session/walk.h"
 
 #include <string.h>
+#include <uv.h>
 
 #include "stream/native_stretch.h"
 
@@ -88,6 +89,9 @@ static void run(void *self) {
     run_hops(walk);
   } else {
     run_plain(walk);
+  }
+  if (walk->count == 0 && walk->code == 0) {
+    walk->code = UV_EOF; /* the file has become shorter meanwhile */
   }
 }
 

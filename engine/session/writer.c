@@ -28,6 +28,7 @@ void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
   w->is_big_endian = is_big_endian;
   w->fills = NULL;
   w->can_lend = false;
+  w->can_be_still = false;
   w->kept = NULL;
   w->mem = NULL;
   w->status = 0;
@@ -66,7 +67,13 @@ static int ensure_open(sluice_writer_t *w) {
 }
 
 size_t sluice_writer_left(const sluice_writer_t *w) {
-  return (size_t)sluice__budget_left(w->budget);
+  uint64_t left = sluice__budget_left(w->budget);
+
+  /* A sink that takes it at once takes its time: the clock is to be read. */
+  return (size_t)(left > SLUICE__STILL_BYTES && w->can_be_still &&
+                          sluice__chunks_can_put(w->fills->chunks)
+                      ? SLUICE__STILL_BYTES
+                      : left);
 }
 
 /* Work that wrote nothing may have taken any time: only the clock knows. */
@@ -77,7 +84,8 @@ int sluice_writer_should_yield(sluice_writer_t *w) {
     (void)sluice__budget_read_clock(b);
   }
   w->asked_at = b->bytes_used;
-  return w->status < 0 || sluice__budget_should_yield(b);
+  return w->status < 0 || sluice__budget_should_yield(b) ||
+         (w->can_be_still && sluice__chunks_are_full(w->fills->chunks));
 }
 
 int sluice_writer_status(const sluice_writer_t *w) {
@@ -221,22 +229,33 @@ int sluice_writer_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
   return w->status;
 }
 
-int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
-                             uint64_t offset, const void *data,
-                             uint64_t count) {
+static int lend_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
+                      const void *data, uint64_t count, bool is_still) {
   sluice_totals_t before;
 
-  if (!w->can_lend) {
+  if (!w->can_lend && !is_still) {
     (void)sluice_writer_pages(w, region, offset, data, count);
   } else if (ensure_open(w) == 0) {
     sluice_encoder_totals(w->encoder, &before);
-    w->status =
-        sluice__encoder_lend_pages(w->encoder, region, offset, data, count);
+    w->status = sluice__encoder_lend_pages(w->encoder, region, offset, data,
+                                           count, is_still);
     charge_pages(w, &before,
                  count * sluice__encoder_page_size(w->encoder, region));
   }
   w->section->lent += w->status == 0 ? count : 0;
   return w->status;
+}
+
+int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
+                             uint64_t offset, const void *data,
+                             uint64_t count) {
+  return lend_pages(w, region, offset, data, count, false);
+}
+
+int sluice_writer_still_pages(sluice_writer_t *w, uint32_t region,
+                              uint64_t offset, const void *data,
+                              uint64_t count) {
+  return lend_pages(w, region, offset, data, count, w->can_be_still);
 }
 
 uint64_t sluice_writer_returned(const sluice_writer_t *w) {

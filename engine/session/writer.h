@@ -24,6 +24,7 @@ struct sluice_writer_s {
   bool is_big_endian;
   const sluice__fills_t *fills; /* what is lent of the section's pages */
   bool can_lend;
+  bool can_be_still;     /* the payload is closed when the call is over */
   sluice__stash_t *kept; /* bytes go here instead; NULL: to the encoder */
   sluice__mem_t *mem;    /* of `kept` */
   int status;

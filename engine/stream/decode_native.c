@@ -458,4 +458,6 @@ const sluice__decode_ops_t sluice__decode_native = {
     .consume = native_consume,
     .cut = native_cut,
     .is_between = native_is_between,
+    .places = sluice__native_places,
+    .placed = sluice__native_placed,
 };

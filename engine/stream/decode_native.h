@@ -206,6 +206,18 @@ int sluice__native_step_zeros(sluice_decoder_t *d, sluice_item_t *item);
 int sluice__native_check_run(sluice_decoder_t *d, uint32_t index,
                              uint64_t offset, uint64_t count);
 
+/* decode_native_place.c: pages that are not put into the window. */
+int sluice__native_places(sluice_decoder_t *d, struct iovec *out, int max,
+                          size_t most);
+void sluice__native_placed(sluice_decoder_t *d, size_t len);
+/* The run that number `index` of the current PAGES record is. */
+sluice__native_run_t sluice__native_run_at(const sluice__decode_pages_t *p,
+                                           uint32_t index);
+/* The next page and what follows it of its run: `*data`, and how many bytes of
+ * them are there. SLUICE__WHOLE, or why there is not even one page. */
+int sluice__native_at_hand(sluice_decoder_t *d, const sluice__native_run_t *run,
+                           const uint8_t **data, size_t *bytes);
+
 /* decode_native_index.c: all do nothing without option check_index. */
 void sluice__native_seen_begin(sluice_decoder_t *d);
 void sluice__native_seen_done(sluice_decoder_t *d);

@@ -1,7 +1,8 @@
 /* decode_native_pages.c - regions, and the records that fill them.
  *
  * The table of a PAGES record is kept aside, its data is lent straight from the
- * window: as many pages as are there, each verified just before. */
+ * window, or from where it was put: as many pages as are there, each verified
+ * just before. */
 #include "stream/decode_native.h"
 
 #include <assert.h>
@@ -153,6 +154,11 @@ static sluice__native_run_t get_run(const uint8_t *at) {
   run.count = sluice__get_le32(at + 4);
   run.offset = sluice__get_le64(at + 8);
   return run;
+}
+
+sluice__native_run_t sluice__native_run_at(const sluice__decode_pages_t *p,
+                                           uint32_t index) {
+  return get_run(p->table + (size_t)index * SLUICE__PAGES_RUN_BYTES);
 }
 
 /* All runs are checked before the first page is lent. */
@@ -349,8 +355,8 @@ int sluice__native_step_pages(sluice_decoder_t *d, sluice_item_t *item) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
   sluice__decode_pages_t *p = &n->pages;
   sluice__native_run_t run;
-  const uint8_t *data;
-  size_t at_hand;
+  const uint8_t *data = NULL;
+  size_t at_hand = 0;
   uint32_t count;
   int r;
 
@@ -358,12 +364,12 @@ int sluice__native_step_pages(sluice_decoder_t *d, sluice_item_t *item) {
     n->step = SLUICE__DECODE_RECORDS;
     return SLUICE__AGAIN;
   }
-  run = get_run(p->table + (size_t)p->run * SLUICE__PAGES_RUN_BYTES);
-  data = sluice__window_peek(&d->window, p->page_size);
-  if (data == NULL) {
-    return sluice__decoder_starve(d, sluice__native_section_name(n), "page");
+  run = sluice__native_run_at(p, p->run);
+  r = sluice__native_at_hand(d, &run, &data, &at_hand);
+  if (r != SLUICE__WHOLE) {
+    return r;
   }
-  at_hand = sluice__window_have(&d->window) / p->page_size;
+  at_hand /= p->page_size;
   count = run.count - p->in_run;
   count = verify(p, &run, data, at_hand < count ? (uint32_t)at_hand : count);
   if (count == 0) {

@@ -113,7 +113,27 @@ sluice_format_t sluice_decoder_format(const sluice_decoder_t *d) {
 }
 
 uint64_t sluice__decoder_position(const sluice_decoder_t *d) {
-  return d->window.offset + sluice__window_have(&d->window);
+  return d->window.offset + d->window.placed + sluice__window_have(&d->window);
+}
+
+int sluice__decoder_places(sluice_decoder_t *d, struct iovec *out, int max,
+                           size_t most) {
+  if (d->hooks.place == NULL || d->ops == NULL || d->ops->places == NULL ||
+      d->error.code != 0) {
+    return 0;
+  }
+  return d->ops->places(d, out, max, most);
+}
+
+void sluice__decoder_placed(sluice_decoder_t *d, size_t len) {
+  d->ops->placed(d, len);
+}
+
+size_t sluice__decoder_missing(const sluice_decoder_t *d) {
+  const sluice__window_t *w = &d->window;
+  size_t have = sluice__window_have(w);
+
+  return w->want > have ? w->want - have : 1;
 }
 
 bool sluice__decoder_is_between(const sluice_decoder_t *d) {
@@ -154,10 +174,12 @@ int sluice__decoder_starve(sluice_decoder_t *d, const char *section,
                                 "no memory for %s of %zu bytes", what, w->want);
   }
   if (w->eof) {
+    size_t have = sluice__window_have(w) + (size_t)w->placed;
+
     return sluice__decoder_fail(
-        d, SLUICE_ETRUNCATED, w->offset + sluice__window_have(w), section,
+        d, SLUICE_ETRUNCATED, w->offset + have, section,
         "expected %zu bytes of %s, found the end after %zu", w->want, what,
-        sluice__window_have(w));
+        have);
   }
   return SLUICE__STARVED;
 }

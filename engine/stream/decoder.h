@@ -6,6 +6,7 @@
 #define SLUICE_STREAM_DECODER_H
 
 #include <stdbool.h>
+#include <sys/uio.h>
 
 #include <sluice/decoder.h>
 #include <sluice/restore.h>
@@ -27,6 +28,9 @@ typedef struct sluice__decode_ops_s {
   void (*cut)(sluice_decoder_t *d);
   /* Optional: with an empty window a record, or the like, would begin. */
   bool (*is_between)(const sluice_decoder_t *d);
+  /* Optional, both: see sluice__decoder_places(). */
+  int (*places)(sluice_decoder_t *d, struct iovec *out, int max, size_t most);
+  void (*placed)(sluice_decoder_t *d, size_t len);
 } sluice__decode_ops_t;
 
 /* Pages one behind the other in the stream and in a region, as the index has
@@ -51,6 +55,12 @@ typedef struct sluice__decode_hooks_s {
   int (*on_index_run)(void *ctx, const sluice__index_run_t *run);
   /* A page's hash is wrong. With this hook it is lent all the same. */
   void (*on_damage)(void *ctx, const sluice_damage_t *page);
+  /* Pages that come next (`data` and `len` are not set): where are they to go?
+   * NULL: into the window. Asked again for pages that were put there; then the
+   * same must be said as before. */
+  uint8_t *(*place)(void *ctx, const sluice_run_t *run);
+  /* It is not asked about records of fewer bytes of pages. */
+  uint32_t place_least;
 } sluice__decode_hooks_t;
 
 struct sluice_decoder_s {
@@ -70,6 +80,20 @@ extern const sluice__decode_ops_t sluice__decode_qemu2;
 
 /* Where in the stream the next input must come from. */
 uint64_t sluice__decoder_position(const sluice_decoder_t *d);
+
+/* Where hook `place` wants the next input, in order, if it is the data of
+ * pages: at most `most` bytes; then, behind the last page of a record, room for
+ * what follows it. How many places, of `max` at most; 0: input goes to
+ * sluice_decoder_space(), which it may at any time. Only when the decoder waits
+ * for input: what it lent before has been used. */
+int sluice__decoder_places(sluice_decoder_t *d, struct iovec *out, int max,
+                           size_t most);
+/* `len` bytes were put there. Pages come as PAGES items as ever, when they were
+ * verified, with `data` where they stand. */
+void sluice__decoder_placed(sluice_decoder_t *d, size_t len);
+
+/* So many more bytes are needed, at least. */
+size_t sluice__decoder_missing(const sluice_decoder_t *d);
 
 /* The next input is the start of a record. */
 bool sluice__decoder_is_between(const sluice_decoder_t *d);

@@ -332,6 +332,7 @@ const sluice__encode_ops_t sluice__encode_native = {
     .zeros = sluice__native_zeros,
     .bytes = native_bytes,
     .close = native_close,
+    .linger = sluice__native_settle,
     .finish = sluice__native_finish,
     .flush = sluice__native_complete,
     .abort = native_abort,

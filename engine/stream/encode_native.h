@@ -70,7 +70,8 @@ typedef struct sluice__encode_native_s {
   uint32_t section;
   uint64_t start;       /* its stream offset */
   uint8_t *at;          /* its first byte in the chunk */
-  bool is_lent;         /* the pages given may be read later */
+  bool is_lent;         /* the pages given may be read later, */
+  bool is_still;        /* and do not change until this call is over */
   bool opens;           /* the next record of the payload opens a PART */
   bool has_payload;     /* the open payload has more than regions */
   bool is_over;         /* TRAILER or ABORT is written */
@@ -116,13 +117,17 @@ uint8_t *sluice__native_unit(sluice_encoder_t *e, uint16_t type,
 /* encode_native_pages.c */
 int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          const uint8_t *data, uint64_t count);
+/* Puts the still pages of the record being built where they belong, all of
+ * them; false: that cannot be done now. */
+bool sluice__native_settle(sluice_encoder_t *e);
 int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
                               uint64_t offset, const uint8_t *data,
-                              uint64_t count);
+                              uint64_t count, bool is_still);
 /* The PAGES record being built will not be. */
 void sluice__native_drop_pages(sluice_encoder_t *e);
 /* Fills in the table of the PAGES record being built; `*out_covered` is how
- * many bytes of its payload the record's checksum covers. */
+ * many bytes of its payload the record's checksum covers. 1: it has still
+ * pages, and is to be emitted at once. */
 int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered);
 
 /* encode_native_zeros.c */

@@ -11,7 +11,8 @@
  * needs a mapping a record.
  *
  * Pages that are lent are only looked at; a fill copies and hashes them later,
- * behind the back of the record. */
+ * behind the back of the record. Still ones are hashed where they are and the
+ * record is emitted as soon as it ends: the sink may take them from there. */
 #include "stream/encode_native.h"
 
 #include <string.h>
@@ -105,18 +106,52 @@ static uint8_t *put_hashes(const sluice__encode_pages_t *p, uint8_t *to) {
   return to;
 }
 
-static void give_fill(sluice_encoder_t *e, uint8_t *data, uint8_t *hashes) {
-  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
-  sluice__fill_t *fill = p->fill;
+/* What the record has so far. */
+static void lay_out_fill(const sluice__encode_native_t *n) {
+  const sluice__encode_pages_t *p = &n->pages;
+
+  p->fill->page_size = p->page_size;
+  p->fill->count = p->count;
+  p->fill->data = n->at + (p->data - n->start);
+}
+
+/* Returns whether it is a still one. */
+static bool give_fill(sluice_encoder_t *e, uint8_t *hashes) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  sluice__fill_t *fill = n->pages.fill;
+  bool is_still = fill != NULL && fill->is_still;
 
   if (fill != NULL) {
-    fill->page_size = p->page_size;
-    fill->count = p->count;
-    fill->data = data;
+    lay_out_fill(n);
     fill->hashes = hashes;
-    p->fill = NULL;
+    n->pages.fill = NULL;
     e->filler->go(e->filler->ctx, fill);
   }
+  return is_still;
+}
+
+/* Before what was hashed leaves the cache. */
+static void put_still(sluice_encoder_t *e) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  const sluice__encode_pages_t *p = &n->pages;
+
+  if (p->fill != NULL && p->fill->is_still &&
+      (p->count - p->fill->out) * p->page_size >= SLUICE__STILL_BYTES) {
+    lay_out_fill(n);
+    e->filler->put(e->filler->ctx, p->fill, p->data);
+  }
+}
+
+bool sluice__native_settle(sluice_encoder_t *e) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  sluice__fill_t *fill = n->type == SLUICE__NATIVE_PAGES ? n->pages.fill : NULL;
+
+  if (fill == NULL || !fill->is_still) {
+    return true;
+  }
+  lay_out_fill(n);
+  e->filler->put(e->filler->ctx, fill, n->pages.data);
+  return fill->out == fill->count;
 }
 
 void sluice__native_drop_pages(sluice_encoder_t *e) {
@@ -148,8 +183,7 @@ int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered) {
     return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
   }
   *out_covered = (size_t)(hashes - n->at) - SLUICE__RECORD_BYTES;
-  give_fill(e, data, hashes);
-  return 0;
+  return give_fill(e, hashes);
 }
 
 static void note_run(sluice__encode_pages_t *p, uint32_t region,
@@ -192,13 +226,25 @@ static sluice__fill_t *find_fill(sluice_encoder_t *e) {
   sluice__encode_pages_t *p = &n->pages;
 
   if (p->fill == NULL && n->is_lent && !p->has_no_fill) {
-    p->fill = e->filler->take(e->filler->ctx, e->stage.base);
+    p->fill = e->filler->take(e->filler->ctx, e->stage.base, n->is_still);
     p->has_no_fill = p->fill == NULL;
     for (uint32_t i = 0; i < p->count && p->fill != NULL; i++) {
       p->fill->pages[i].from = NULL;
     }
   }
   return p->fill;
+}
+
+/* May the page at hand be read later? */
+static bool is_left_out(const sluice__encode_native_t *n,
+                        const sluice__fill_t *fill) {
+  return fill->is_still ? n->is_still : n->is_lent;
+}
+
+static uint64_t hash_still(const uint8_t *page, uint32_t page_size,
+                           uint32_t region, uint64_t offset) {
+  prefetch_page(page + page_size);
+  return sluice__page_hash(page, page_size, region, offset);
 }
 
 /* Puts the page into its slot, or lets it be put there. Returns its hash. */
@@ -208,12 +254,13 @@ static uint64_t put_content(sluice_encoder_t *e, uint32_t region,
   uint32_t page_size = e->regions[region].page_size;
   sluice__fill_t *fill = find_fill(e);
 
-  if (fill != NULL) {
-    fill->pages[n->pages.count].from = n->is_lent ? page : NULL;
+  if (fill != NULL && is_left_out(n, fill)) {
+    fill->pages[n->pages.count].from = page;
     fill->pages[n->pages.count].place = sluice__page_place(region, offset);
+    return fill->is_still ? hash_still(page, page_size, region, offset) : 0;
   }
-  if (fill != NULL && n->is_lent) {
-    return 0;
+  if (fill != NULL) {
+    fill->pages[n->pages.count].from = NULL;
   }
   sluice__copy_changing(to, page, page_size);
   prefetch_page(page + page_size);
@@ -247,7 +294,11 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   p->count++;
   note_run(p, region, offset);
   e->totals.pages_data++;
-  return is_full(p) ? sluice__native_end(e) : 0;
+  if (is_full(p)) {
+    return sluice__native_end(e);
+  }
+  put_still(e);
+  return 0;
 }
 
 /* The page has been in the stream before: with keep_last it goes there. */
@@ -339,12 +390,14 @@ int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
 
 int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
                               uint64_t offset, const uint8_t *data,
-                              uint64_t count) {
+                              uint64_t count, bool is_still) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   int r;
 
   n->is_lent = true;
+  n->is_still = is_still;
   r = sluice__native_pages(e, region, offset, data, count);
   n->is_lent = false;
+  n->is_still = false;
   return r;
 }

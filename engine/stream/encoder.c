@@ -42,6 +42,14 @@ static int order(sluice_encoder_t *e, bool is_right, const char *call) {
                                          "%s is out of order here", call);
 }
 
+/* Closes the payload that lingers, if one does. */
+static int end_lingering(sluice_encoder_t *e) {
+  bool lingers = e->lingers;
+
+  e->lingers = false;
+  return lingers ? e->ops->close(e) : 0;
+}
+
 static const char *copy_name(char *to, const char *from) {
   (void)snprintf(to, SLUICE_NAME_MAX + 1, "%s", from == NULL ? "" : from);
   return to;
@@ -147,13 +155,27 @@ int sluice_encoder_note(sluice_encoder_t *e, const char *name, const void *data,
     return sluice__encoder_fail(e, SLUICE_ELIMIT,
                                 "note of %zu bytes is over the limit", len);
   }
-  return e->ops->note(e, name, data, len);
+  r = end_lingering(e);
+  return r < 0 ? r : e->ops->note(e, name, data, len);
+}
+
+static bool goes_on(const sluice_encoder_t *e, sluice_item_kind_t kind,
+                    const sluice_decl_t *decl) {
+  return e->lingers && kind == SLUICE_ITEM_PART && decl->id == e->section_id;
 }
 
 int sluice_encoder_open(sluice_encoder_t *e, sluice_item_kind_t kind,
                         const sluice_decl_t *decl) {
   int r = order(e, e->phase == SLUICE__ENCODE_IDLE, "open");
 
+  if (r == 0 && goes_on(e, kind, decl)) {
+    e->lingers = false;
+    e->phase = SLUICE__ENCODE_PAYLOAD;
+    return 0;
+  }
+  if (r == 0) {
+    r = end_lingering(e);
+  }
   if (r < 0) {
     return r;
   }
@@ -248,11 +270,11 @@ int sluice_encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
 
 int sluice__encoder_lend_pages(sluice_encoder_t *e, uint32_t region,
                                uint64_t offset, const void *data,
-                               uint64_t count) {
+                               uint64_t count, bool is_still) {
   int r = check_run(e, region, offset, count, "pages");
 
   if (r == 0 && e->filler != NULL && e->ops->lend_pages != NULL) {
-    return e->ops->lend_pages(e, region, offset, data, count);
+    return e->ops->lend_pages(e, region, offset, data, count, is_still);
   }
   return r < 0 ? r : e->ops->pages(e, region, offset, data, count);
 }
@@ -287,6 +309,22 @@ int sluice_encoder_close(sluice_encoder_t *e) {
   return e->ops->close(e);
 }
 
+/* Only a PART goes on as another PART. */
+int sluice__encoder_linger(sluice_encoder_t *e) {
+  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "linger");
+
+  if (r < 0) {
+    return r;
+  }
+  if (e->kind != SLUICE_ITEM_PART || e->ops->linger == NULL ||
+      !e->ops->linger(e)) {
+    return sluice_encoder_close(e);
+  }
+  e->phase = SLUICE__ENCODE_IDLE;
+  e->lingers = true;
+  return 0;
+}
+
 static int end_stream(sluice_encoder_t *e) {
   e->phase = SLUICE__ENCODE_OVER;
   (void)sluice__stage_flush(&e->stage);
@@ -303,6 +341,10 @@ int sluice_encoder_finish_some(sluice_encoder_t *e, uint64_t pages) {
     return r;
   }
   e->phase = SLUICE__ENCODE_ENDING;
+  r = end_lingering(e);
+  if (r < 0) {
+    return r;
+  }
   r = e->ops->finish(e, &looks);
   return r == 0 ? end_stream(e) : r;
 }
@@ -314,6 +356,9 @@ int sluice_encoder_finish(sluice_encoder_t *e) {
 int sluice_encoder_flush(sluice_encoder_t *e) {
   int r = e->error.code;
 
+  if (r == 0) {
+    r = end_lingering(e);
+  }
   if (r == 0 && e->ops->flush != NULL) {
     r = e->ops->flush(e);
   }
@@ -327,6 +372,7 @@ int sluice_encoder_flush(sluice_encoder_t *e) {
 int sluice_encoder_abort(sluice_encoder_t *e, const sluice_error_t *reason) {
   int r = e->stage.code;
 
+  e->lingers = false; /* what is half a record is forgotten */
   if (r == 0 && e->phase != SLUICE__ENCODE_NEW && e->ops->abort != NULL) {
     r = e->ops->abort(e, reason);
   }

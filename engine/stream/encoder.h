@@ -34,12 +34,15 @@ typedef struct sluice__encode_ops_s {
                const uint8_t *data, uint64_t count);
   /* As pages, but read later by e->filler; optional */
   int (*lend_pages)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                    const uint8_t *data, uint64_t count);
+                    const uint8_t *data, uint64_t count, bool is_still);
   int (*zeros)(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                uint64_t count);
   int (*bytes)(sluice_encoder_t *e, const void *data, size_t len);
   int (*describe)(sluice_encoder_t *e, const char *json, size_t len); /* opt. */
   int (*close)(sluice_encoder_t *e);
+  /* Optional. May the payload stay open as it is, when those who gave it pages
+   * take back what is still? */
+  bool (*linger)(sluice_encoder_t *e);
   /* 1: `*looks` at pages are used up; call again */
   int (*finish)(sluice_encoder_t *e, uint64_t *looks);
   int (*flush)(sluice_encoder_t *e); /* completes what is held back */
@@ -51,7 +54,7 @@ typedef struct sluice__encode_ops_s {
 
 typedef enum sluice__encode_state_e {
   SLUICE__ENCODE_NEW,
-  SLUICE__ENCODE_IDLE,    /* between payloads */
+  SLUICE__ENCODE_IDLE,    /* between payloads; or one lingers */
   SLUICE__ENCODE_PAYLOAD, /* `open` is the section's declaration */
   SLUICE__ENCODE_ENDING,  /* the index is being written */
   SLUICE__ENCODE_OVER
@@ -69,6 +72,7 @@ struct sluice_encoder_s {
   const sluice__filler_t *filler; /* borrowed; NULL: pages are never lent */
   void *state;                    /* the dialect's */
   sluice__encode_state_t phase;
+  bool lingers;            /* IDLE, but the last PART is not closed yet */
   sluice_item_kind_t kind; /* of the open payload */
   uint32_t section_id;     /* of the open payload, */
   uint32_t section_flags;  /* these too */
@@ -88,10 +92,15 @@ int sluice__encoder_fail(sluice_encoder_t *e, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* As sluice_encoder_pages(), but `data` may be read later, until the filler has
- * filled the record. */
+ * filled the record. `is_still`: it does not change until the payload is closed
+ * or what there is of it is flushed. */
 int sluice__encoder_lend_pages(sluice_encoder_t *e, uint32_t region,
                                uint64_t offset, const void *data,
-                               uint64_t count);
+                               uint64_t count, bool is_still);
+
+/* As sluice_encoder_close(), but if the next payload is a PART of the same
+ * section it goes on where this one was left, in the same record. */
+int sluice__encoder_linger(sluice_encoder_t *e);
 
 /* Of a region that exists, else 0. */
 static inline uint32_t sluice__encoder_page_size(const sluice_encoder_t *e,

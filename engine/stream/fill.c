@@ -1,7 +1,9 @@
 /* fill.c - see fill.h. */
 #include "stream/fill.h"
 
+#include <assert.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "stream/bytes.h"
 #include "stream/hash.h"
@@ -38,6 +40,7 @@ void sluice__fill_run(const sluice__fill_t *fill) {
   uint8_t *to = fill->data;
   uint8_t *hash = fill->hashes;
 
+  assert(!fill->is_still);
   for (uint32_t i = 0; i < fill->count; i++) {
     const sluice__fill_page_t *page = &fill->pages[i];
 
@@ -47,5 +50,49 @@ void sluice__fill_run(const sluice__fill_t *fill) {
     }
     to += fill->page_size;
     hash += sizeof(uint64_t);
+  }
+}
+
+/* Behind the last piece, or as part of it. */
+static int add_piece(struct iovec *out, int count, const uint8_t *at,
+                     size_t len) {
+  struct iovec *last = out + count - 1;
+
+  if (len == 0) {
+    return count;
+  }
+  if (count > 0 && (const uint8_t *)last->iov_base + last->iov_len == at) {
+    last->iov_len += len;
+    return count;
+  }
+  out[count].iov_base = (void *)(uintptr_t)at;
+  out[count].iov_len = len;
+  return count + 1;
+}
+
+int sluice__fill_gather(const sluice__fill_t *fill, uint8_t *from, uint8_t *to,
+                        struct iovec *out) {
+  uint8_t *slot = fill->data + (size_t)fill->out * fill->page_size;
+  int count = from < fill->data
+                  ? add_piece(out, 0, from, (size_t)(fill->data - from))
+                  : 0;
+
+  for (uint32_t i = fill->out; i < fill->count; i++) {
+    const uint8_t *page = fill->pages[i].from;
+
+    count = add_piece(out, count, page != NULL ? page : slot, fill->page_size);
+    slot += fill->page_size;
+  }
+  return add_piece(out, count, slot, (size_t)(to - slot));
+}
+
+void sluice__fill_copy(const sluice__fill_t *fill, const uint8_t *from) {
+  uint8_t *slot = fill->data;
+
+  for (uint32_t i = 0; i < fill->count; i++) {
+    if (fill->pages[i].from != NULL && slot + fill->page_size > from) {
+      memcpy(slot, fill->pages[i].from, fill->page_size);
+    }
+    slot += fill->page_size;
   }
 }

@@ -92,15 +92,30 @@ const uint8_t *sluice__window_peek(sluice__window_t *w, size_t len) {
   return NULL;
 }
 
-void sluice__window_take(sluice__window_t *w, size_t len) {
+static void move_head(sluice__window_t *w, size_t len) {
   assert(len <= w->tail - w->head);
   w->head += len;
-  w->offset += len;
-  w->want = 1;
   if (w->head == w->tail) {
     w->head = 0;
     w->tail = 0;
   }
+}
+
+void sluice__window_take(sluice__window_t *w, size_t len) {
+  if (w->placed > 0) {
+    assert(len <= w->placed);
+    w->placed -= len;
+  } else {
+    move_head(w, len);
+  }
+  w->offset += len;
+  w->want = 1;
+}
+
+void sluice__window_place(sluice__window_t *w, uint8_t *to, size_t len) {
+  memcpy(to, sluice__window_at(w), len);
+  move_head(w, len);
+  w->placed += len;
 }
 
 void sluice__window_skip(sluice__window_t *w, uint64_t len) {

@@ -4,7 +4,11 @@
  * for a contiguous stretch; what is missing makes them wait. Grows only when
  * one item is larger than the buffer, and never over its limits.
  *
- * Invariant: head <= tail <= cap; `offset` is the stream offset of `head`. */
+ * Bytes may also be put elsewhere, where they belong in the end: they stand
+ * before the head and are taken like any others, but only counted here.
+ *
+ * Invariant: head <= tail <= cap; `offset` is the stream offset of what was put
+ * elsewhere, or else of `head`. */
 #ifndef SLUICE_STREAM_WINDOW_H
 #define SLUICE_STREAM_WINDOW_H
 
@@ -25,6 +29,7 @@ typedef struct sluice__window_s {
   size_t both;  /* nor the old buffer and the new one, while it grows */
   uint64_t offset;
   uint64_t skipped; /* bytes of `offset` that never were at hand */
+  uint64_t placed;  /* bytes before the head that were put elsewhere */
   int code;         /* UV_ENOMEM or SLUICE_ELIMIT once growing has failed */
   bool eof;
 } sluice__window_t;
@@ -52,11 +57,14 @@ static inline const uint8_t *sluice__window_at(const sluice__window_t *w) {
 /* The longest stretch that there can be from now on. */
 size_t sluice__window_most(const sluice__window_t *w);
 
-/* Moves the head over `len` bytes that are at hand. */
+/* Moves the head over `len` bytes that are at hand, or those elsewhere. */
 void sluice__window_take(sluice__window_t *w, size_t len);
 
 /* The same over bytes that need not be at hand: input goes on behind them. */
 void sluice__window_skip(sluice__window_t *w, uint64_t len);
+
+/* Puts `len` bytes from the head elsewhere. */
+void sluice__window_place(sluice__window_t *w, uint8_t *to, size_t len);
 
 /* Where input goes; makes room by moving what is left to the front. */
 uint8_t *sluice__window_space(sluice__window_t *w, size_t *out_len);

@@ -126,7 +126,8 @@ static void restore(uv_loop_t *loop, sluice_engine_t *engine, const void *image,
 static void write_file(const char *path, const void *image, size_t len) {
   FILE *f = fopen(path, "wb");
 
-  failed |= f == NULL || fwrite(image, 1, len, f) != len || fclose(f) != 0;
+  failed |= f == NULL || fwrite(image, 1, len, f) != len;
+  failed |= f != NULL && fclose(f) != 0;
 }
 
 /* The new program's own image: one more reading, and a holiday. */

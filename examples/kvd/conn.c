@@ -389,10 +389,12 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
   size_t room;
 
   (void)hint;
+  *buf = uv_buf_init(NULL, 0);
   c->is_put_off = !may_read(c);
   if (c->is_put_off) {
-    *buf = uv_buf_init(NULL, 0);
-  } else if (c->in_big) {
+    return;
+  }
+  if (c->in_big) {
     *buf = big_buffer(c);
   } else if (c->own_len == 0) {
     *buf = uv_buf_init(c->server->read_buffer, SERVER_READ);
@@ -400,8 +402,6 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *buf) {
     room = c->own_cap - c->own_len;
     *buf = uv_buf_init(c->own + c->own_len,
                        (unsigned)(room < SERVER_READ ? room : SERVER_READ));
-  } else {
-    *buf = uv_buf_init(NULL, 0);
   }
 }
 

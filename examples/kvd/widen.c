@@ -11,7 +11,7 @@
 #include <uv.h>
 
 /* About 50 us, with the faults of fresh memory. */
-static const uint64_t slice_bytes = 128 * 1024;
+static const uint64_t slice_bytes = UINT64_C(128) * 1024;
 
 static ref_t take_room(db_t *db, uint64_t len) {
   ref_t to = blob_new(&db->blobs, 0, 2 * len);

@@ -35,16 +35,14 @@ static inline size_t sluice__in_left(const sluice__in_t *in) {
  * SLUICE_ECORRUPT without a message: the caller knows which field it is. */
 static inline int sluice__in_take(sluice__in_t *in, size_t n,
                                   const uint8_t **out) {
-  if (sluice__in_left(in) < n) {
-    int r = in->more == NULL ? SLUICE_ECORRUPT : in->more(in, n);
+  int r = 0;
 
-    if (r != 0) {
-      return r;
-    }
+  if (sluice__in_left(in) < n) {
+    r = in->more == NULL ? SLUICE_ECORRUPT : in->more(in, n);
   }
   *out = in->at;
-  in->at += n;
-  return 0;
+  in->at += r == 0 ? n : 0;
+  return r;
 }
 
 /* Gets the next `n` bytes, which will be taken one by one, in one go. */

@@ -234,16 +234,17 @@ static int check_unique(const pairing_t *p) {
   return 0;
 }
 
-static int take_steps(pairing_t *p, sluice__plan_table_t *pair) {
+static int take_steps(pairing_t *p, sluice__plan_table_t *pair,
+                      unsigned fields) {
   const sluice_field_t *guess = pair->to->fields;
 
-  pair->steps =
-      calloc((size_t)pair->from->field_count + 1, sizeof(*pair->steps));
+  pair->steps = calloc((size_t)fields + 1, sizeof(*pair->steps));
   pair->subs = calloc((size_t)pair->from->sub_count + 1, sizeof(*pair->subs));
   if (pair->steps == NULL || pair->subs == NULL) {
-    return sluice_fail(p->err, UV_ENOMEM, "no memory for a schema");
+    (void)sluice_fail(p->err, UV_ENOMEM, "no memory for a schema");
+    return UV_ENOMEM;
   }
-  for (unsigned i = 0; i < pair->from->field_count; i++) {
+  for (unsigned i = 0; i < fields; i++) {
     pair->steps[i].to = guess; /* where match_field() looks first */
     guess += guess->name != NULL ? 1 : 0;
   }
@@ -254,7 +255,7 @@ static int fill_pair(pairing_t *p, unsigned number) {
   sluice__plan_table_t *pair = &p->plan->tables[number];
   unsigned fields = pair->from->field_count;
   unsigned subs = pair->from->sub_count;
-  int r = take_steps(p, pair);
+  int r = take_steps(p, pair, fields);
 
   for (unsigned i = 0; i < fields && r == 0; i++) {
     p->pair = &p->plan->tables[number];

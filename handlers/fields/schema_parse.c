@@ -25,7 +25,8 @@ typedef struct parse_s {
 
 static int refuse(parse_t *p, int code, const char *why) {
   if (p->status == 0) {
-    p->status = sluice_fail(p->err, code, "schema: %s", why);
+    (void)sluice_fail(p->err, code, "schema: %s", why);
+    p->status = code;
   }
   return p->status;
 }

@@ -46,6 +46,11 @@ static int fail_open(sluice_error_t *err, const char *what, int error) {
                        "/dev/userfaultfd, or vm.unprivileged_userfaultfd=1)",
                        what, strerror(error));
   }
+  /* A lack of descriptors or memory passes: it says nothing about the kernel. */
+  if (error == EMFILE || error == ENFILE || error == ENOMEM) {
+    return sluice_fail(err, -error, "no write-protect: %s: %s", what,
+                       strerror(error));
+  }
   return sluice_fail(err, UV_ENOTSUP,
                      "no write-protect (needs Linux 6.4): %s: %s", what,
                      strerror(error));

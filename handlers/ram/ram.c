@@ -29,7 +29,9 @@ enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
   .restore_begin = sluice__ram_restore_begin,                                  \
   .restore_step = sluice__ram_restore_step,                                    \
   .restore_map = sluice__ram_restore_map,                                      \
+  .restore_place = sluice__ram_restore_place,                                  \
   .restore_unmappable = sluice__ram_restore_unmappable,                        \
+  .restore_late_place = sluice__ram_restore_late_place,                        \
   .restore_check = sluice__ram_restore_check,                                  \
   .restore_commit = sluice__ram_restore_commit,                                \
   .restore_end = sluice__ram_restore_end

@@ -161,12 +161,17 @@ static void note_loan(sluice__ram_cut_t *cut, const sluice__ram_span_t *run) {
   cut->loan_count++;
 }
 
+/* Without a guard only the loop's thread writes. */
 static int lend_run(sluice_ram_t *ram, sluice_writer_t *w,
                     const sluice__ram_span_t *run) {
   const sluice__ram_region_t *region = ram->regions[run->region];
   uint64_t offset = run->page << ram->page_shift;
-  int r = sluice_writer_lend_pages(w, region->wire, offset,
-                                   region->base + offset, run->count);
+  const uint8_t *data = region->base + offset;
+  int r =
+      ram->cut.guard != NULL
+          ? sluice_writer_lend_pages(w, region->wire, offset, data, run->count)
+          : sluice_writer_still_pages(w, region->wire, offset, data,
+                                      run->count);
 
   if (r == 0) {
     note_loan(&ram->cut, run);

@@ -5,6 +5,7 @@
  * A region's shadow is made when the stream declares it, so a stream that names
  * the wrong ones costs nothing. Nothing of the host changes before commit, but
  * for regions in place. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 #include <uv.h>
@@ -229,6 +230,7 @@ static int take_run(sluice_ram_t *ram, const sluice_item_t *item,
   if (r != 0) {
     return r;
   }
+  assert(region != NULL); /* check_run() refuses what is not declared */
   if (item->kind == SLUICE_ITEM_PAGES) {
     return take_pages(ram, region, run, err);
   }
@@ -359,6 +361,7 @@ int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
   if (r != 0) {
     return r;
   }
+  assert(region != NULL); /* check_run() refuses what is not declared */
   if (extent->data != NULL) {
     return take_pages(ram, region, &run, err);
   }
@@ -367,6 +370,35 @@ int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
   return r < 0 ? sluice_fail(err, r, "region \"%.64s\": no memory for it",
                              region->name)
                : r;
+}
+
+uint8_t *sluice__ram_restore_place(void *self, const sluice_run_t *run) {
+  sluice_ram_t *ram = self;
+  sluice__ram_region_t *region = find_wire(ram, run->region);
+
+  if (ram->restore.prepare != NULL || ram->restore.fill.count > 0 ||
+      check_run(ram, region, run, NULL) != 0) {
+    return NULL;
+  }
+  return sluice__shadow_place(&region->shadow, run->offset >> ram->page_shift);
+}
+
+/* A shadow that is moved at the commit would leave them behind. */
+void *sluice__ram_restore_late_place(void *self,
+                                     const sluice_extent_t *extent) {
+  sluice_ram_t *ram = self;
+  sluice__ram_region_t *region = find_wire(ram, extent->region);
+  const sluice_run_t run = {.region = extent->region,
+                            .page_size = extent->page_size,
+                            .offset = extent->offset,
+                            .count = extent->bytes >> ram->page_shift};
+  sluice_error_t err;
+
+  if (check_run(ram, region, &run, &err) != 0 || !is_in_place(region)) {
+    return NULL;
+  }
+  return sluice__shadow_late_place(&region->shadow,
+                                   run.offset >> ram->page_shift, run.count);
 }
 
 int sluice__ram_restore_check(void *self, sluice_error_t *err) {

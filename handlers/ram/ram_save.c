@@ -4,6 +4,7 @@
  * and becomes pending; and so on until a gathering finds nothing. The bits of a
  * run are cleared before it is lent: a write that comes later, even one into
  * the midst of its being copied, sets them again, and the page is sent again.
+ * Where only the loop's thread writes, pages are still while they are sent.
  * Every turn of the loop is bounded (a slice to look at, a run to send) and
  * asks whether to yield. Knows nothing of formats. */
 #include <string.h>
@@ -257,6 +258,18 @@ static void count_run(sluice_ram_t *ram, uint64_t count) {
   }
 }
 
+/* Memory that the kernel is asked about is anybody's to write, at any time. */
+static int send_pages(const sluice_ram_t *ram, sluice_writer_t *w,
+                      const sluice__ram_region_t *region, uint64_t page,
+                      uint64_t count) {
+  uint64_t offset = page << ram->page_shift;
+  const uint8_t *data = region->base + offset;
+
+  return is_asked(ram)
+             ? sluice_writer_lend_pages(w, region->wire, offset, data, count)
+             : sluice_writer_still_pages(w, region->wire, offset, data, count);
+}
+
 /* Sends the next run; the caller knows that there is one. */
 static int send_turn(sluice_ram_t *ram, sluice_writer_t *w) {
   sluice__ram_place_t *at = &ram->save.cursor;
@@ -270,8 +283,7 @@ static int send_turn(sluice_ram_t *ram, sluice_writer_t *w) {
   ram->save.known -= sluice__bitmap_clear(region->pending, page, n);
   ram->marked -= sluice__ram_region_gather(region, page, n);
   count_run(ram, n);
-  return sluice_writer_lend_pages(w, region->wire, page << ram->page_shift,
-                                  region->base + (page << ram->page_shift), n);
+  return send_pages(ram, w, region, page, n);
 }
 
 static void leave_what_is_over(sluice_ram_t *ram) {

@@ -160,6 +160,8 @@ int sluice__ram_restore_step(void *self, sluice_reader_t *r,
 int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
                             sluice_error_t *err);
 int sluice__ram_restore_unmappable(void *self);
+uint8_t *sluice__ram_restore_place(void *self, const sluice_run_t *run);
+void *sluice__ram_restore_late_place(void *self, const sluice_extent_t *extent);
 int sluice__ram_restore_check(void *self, sluice_error_t *err);
 void sluice__ram_restore_commit(void *self);
 void sluice__ram_restore_end(void *self, int status);

@@ -176,9 +176,15 @@ static int is_written(const sluice__shadow_t *shadow, uint64_t page) {
   return sluice__bitmap_test(shadow->written, page);
 }
 
+uint8_t *sluice__shadow_place(const sluice__shadow_t *shadow, uint64_t page) {
+  return page_at(shadow, page);
+}
+
 void sluice__shadow_put(sluice__shadow_t *shadow, uint64_t page,
                         const uint8_t *data, uint64_t count) {
-  memcpy(page_at(shadow, page), data, (size_t)(count << shadow->page_shift));
+  if (data != page_at(shadow, page)) {
+    memcpy(page_at(shadow, page), data, (size_t)(count << shadow->page_shift));
+  }
   (void)sluice__bitmap_set(shadow->written, page, count);
 }
 

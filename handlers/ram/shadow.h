@@ -39,6 +39,10 @@ void sluice__shadow_close(sluice__shadow_t *shadow);
  * Before the first page is put. */
 int sluice__shadow_prepare(sluice__shadow_t *shadow);
 
+/* Where it will stand. Pages may be put there before they are given; until then
+ * nothing is known of them. */
+uint8_t *sluice__shadow_place(const sluice__shadow_t *shadow, uint64_t page);
+/* `data` may be just that place. */
 void sluice__shadow_put(sluice__shadow_t *shadow, uint64_t page,
                         const uint8_t *data, uint64_t count);
 void sluice__shadow_fill(sluice__shadow_t *shadow, uint64_t page,
@@ -51,6 +55,10 @@ int sluice__shadow_delta(sluice__shadow_t *shadow, uint64_t page,
  * SLUICE_DONE; SLUICE_MORE: not possible, nothing has changed; UV_ENOMEM. */
 int sluice__shadow_map(sluice__shadow_t *shadow, uint64_t page, uint64_t count,
                        int fd, uint64_t at);
+/* Where these pages are, for somebody who puts them there later; NULL: not
+ * whole pages of the kernel's, or there is something already. */
+void *sluice__shadow_late_place(sluice__shadow_t *shadow, uint64_t page,
+                                uint64_t count);
 /* Whether a shadow of many mappings can be moved into place (Linux 6.17). */
 int sluice__shadow_can_move_mappings(void);
 /* In place, failed: no page stays a file's. */

@@ -43,6 +43,18 @@ int sluice__shadow_map(sluice__shadow_t *shadow, uint64_t page, uint64_t count,
   return SLUICE_DONE;
 }
 
+void *sluice__shadow_late_place(sluice__shadow_t *shadow, uint64_t page,
+                                uint64_t count) {
+  uint8_t *to = shadow->at + (page << shadow->page_shift);
+  uint64_t bytes = count << shadow->page_shift;
+
+  if (!shadow->is_fresh || (bytes | (uint64_t)(uintptr_t)to) % kernel_page()) {
+    return NULL;
+  }
+  (void)sluice__bitmap_set(shadow->written, page, count);
+  return to;
+}
+
 /* Two pages that cannot be one mapping, moved over two others. */
 static int try_move(uint8_t *four, size_t page) {
   return mprotect(four, page, PROT_READ) == 0 &&

@@ -45,13 +45,26 @@ int sluice__taken_open(sluice__taken_t *taken, int fd, uint8_t *base,
   return 0;
 }
 
+/* Where the kernel refuses one more mapping the region gets the bytes, and the
+ * descriptor is nobody's: a commit cannot fail. Older kernels may have left a
+ * hole. */
+static void copy(sluice__taken_t *taken, uint8_t *base) {
+  (void)mmap(base, (size_t)taken->bytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  memcpy(base, taken->at, (size_t)taken->bytes);
+  (void)close(taken->fd);
+  taken->fd = -1;
+}
+
 /* The pages need not be mapped by now: a fresh mapping costs the same faults,
  * and cannot fail half-way. */
 void sluice__taken_commit(sluice__taken_t *taken, uint8_t *base) {
   if (taken->is_in_place) {
     (void)mprotect(base, (size_t)taken->bytes, PROT_READ | PROT_WRITE);
   } else {
-    (void)map(taken, base, PROT_READ | PROT_WRITE);
+    if (map(taken, base, PROT_READ | PROT_WRITE) == MAP_FAILED) {
+      copy(taken, base);
+    }
     (void)munmap(taken->at, (size_t)taken->bytes);
   }
   taken->at = NULL;

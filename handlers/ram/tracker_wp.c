@@ -39,7 +39,12 @@ typedef struct wp_s {
   sluice__span_t spans[LOOK_SPANS_MAX];
 } wp_t;
 
+/* A lack of descriptors or memory passes: it says nothing about the kernel. */
 static int fail_open(sluice_error_t *err, const char *what) {
+  if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+    return sluice_fail(err, -errno, "no write-protect: %s: %s", what,
+                       strerror(errno));
+  }
   return sluice_fail(err, UV_ENOTSUP,
                      "no asynchronous write-protect (needs Linux 6.7): %s: %s",
                      what, strerror(errno));

@@ -76,6 +76,31 @@ void ends_write_file(const void *data, size_t len) {
   (void)close(fd);
 }
 
+static void resize_file(off_t (*to)(off_t size)) {
+  struct stat st;
+
+  fault_hold();
+  need(stat(ends_path(), &st) == 0 && truncate(path, to(st.st_size)) == 0,
+       "no file to change");
+  fault_release();
+}
+
+static off_t one_more(off_t size) {
+  return size + 1;
+}
+
+static off_t a_third(off_t size) {
+  return size / 3;
+}
+
+void ends_grow_file(void) {
+  resize_file(one_more);
+}
+
+void ends_cut_file(void) {
+  resize_file(a_third);
+}
+
 static void clear(end_t *e, end_kind_t kind, uv_loop_t *loop) {
   memset(e, 0, sizeof(*e));
   e->kind = kind;

@@ -45,6 +45,9 @@ const char *ends_path(void); /* of END_FILE */
 const char *ends_folder_complaint(void);
 void ends_folder_remove(void);
 void ends_write_file(const void *data, size_t len);
+/* By a byte; to a third. */
+void ends_grow_file(void);
+void ends_cut_file(void);
 
 /* 0, or the code that making the sink failed with; end_close() in any case. */
 int end_sink(end_t *e, end_kind_t kind, uv_loop_t *loop, sluice_sink_t **out);

@@ -4,8 +4,8 @@
  * library fail, one operation at a time:
  *
  *   fault.{h,c}      the counters: which operation is it, does it fail?
- *   rig_*.c          what fails: memory, system calls, time, sinks, sources,
- *                    handlers
+ *   rig_*.c          what fails: memory, system calls, the kernel's tracking,
+ *                    time, threads, sinks, sources, handlers
  *   world.{h,c}      a host with state of every kind, and a second one to
  *                    restore into
  *   ends.{h,c}       where streams go and come from, and the other end of them
@@ -28,11 +28,16 @@ typedef enum fault_kind_e {
   FAULT_NONE,
   FAULT_MEMORY,      /* the allocator that the engine was given */
   FAULT_HEAP,        /* malloc() and its like, called by the library */
-  FAULT_MAP,         /* mmap, mremap */
+  FAULT_MAP,         /* mmap, mremap, mprotect, madvise */
+  FAULT_UNMAP,       /* munmap */
+  FAULT_TRACK,       /* what write-protect needs: userfaultfd, its ioctls, those
+                        of the pagemap, eventfd, a thread */
+  FAULT_LETGO,       /* ... but for ioctls that let memory go */
   FAULT_SINK,        /* operations of a sink of the host's own */
   FAULT_SOURCE,      /* ... of a source */
   FAULT_HANDLER,     /* hooks of a handler of the host's own */
   FAULT_CLOCK,       /* readings of the engine's clock */
+  FAULT_EXECUTOR,    /* jobs that an executor of the host's is asked for */
   FAULT_OPEN,        /* open, openat */
   FAULT_WRITE,       /* pwritev, writev, sendmsg */
   FAULT_READ,        /* read, pread, recv */
@@ -63,6 +68,8 @@ typedef enum fault_style_e {
   STYLE_CLOSE,    /* the host: closes the engine */
   STYLE_BEGIN,    /* the host: begins another operation */
   STYLE_SWITCH,   /* the host: has no patience */
+  STYLE_TRUNCATE, /* the host: cuts the image's file short, as it must not */
+  STYLE_GROW,     /* the host: adds a byte to it */
   STYLE_FILL      /* the host: keeps all threads of libuv's pool busy */
 } fault_style_t;
 

@@ -85,14 +85,16 @@ static int add_ram(place_t *p) {
                                   .tracker = (p->parts & WORLD_WP) != 0
                                                  ? SLUICE_RAM_WRITE_PROTECT
                                                  : SLUICE_RAM_COOPERATIVE};
-  bool maps = (p->parts & WORLD_MAPS) != 0;
+  bool is_old = (p->parts & WORLD_QEMU2) != 0;
+  unsigned flags = ((p->parts & WORLD_MAPS) != 0 ? SLUICE_RAM_REMAP : 0) |
+                   ((p->parts & WORLD_IN_PLACE) != 0 ? SLUICE_RAM_IN_PLACE : 0);
   int r = sluice_ram_new(&p->ram, p->registry, "ram", NULL, &o, NULL);
 
   if (r == 0) {
-    r = sluice_ram_add_region(p->ram, "low", p->low, LOW_PAGES * PAGE,
-                              maps ? SLUICE_RAM_REMAP : 0, NULL);
+    r = sluice_ram_add_region(p->ram, is_old ? "ram" : "low", p->low,
+                              LOW_PAGES * PAGE, flags, NULL);
   }
-  if (r == 0) {
+  if (r == 0 && !is_old) {
     r = sluice_ram_add_region(p->ram, "high", p->high, HIGH_PAGES * PAGE,
                               SLUICE_RAM_REMAP, NULL);
   }
@@ -249,7 +251,10 @@ uint64_t place_digest(place_t *p) {
 
   fault_hold();
   if ((p->parts & WORLD_RAM) != 0) {
-    sum = mix(mix(sum, p->low, LOW_PAGES * PAGE), p->high, HIGH_PAGES * PAGE);
+    sum = mix(sum, p->low, LOW_PAGES * PAGE);
+  }
+  if ((p->parts & (WORLD_RAM | WORLD_QEMU2)) == WORLD_RAM) {
+    sum = mix(sum, p->high, HIGH_PAGES * PAGE);
   }
   if ((p->parts & WORLD_BLOBS) != 0) {
     sum = mix(mix(sum, p->doc, DOC_BYTES), p->tape, TAPE_BYTES);

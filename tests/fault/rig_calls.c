@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -189,17 +188,4 @@ WRAP(int, statx,
      (int fd, const char *path, int flags, unsigned mask, struct statx *out)) {
   return fault_breaks(FAULT_CONTROL) ? -1
                                      : __real_statx(fd, path, flags, mask, out);
-}
-
-WRAP(void *, mmap,
-     (void *at, size_t len, int prot, int flags, int fd, off_t offset)) {
-  return fault_breaks(FAULT_MAP)
-             ? MAP_FAILED
-             : __real_mmap(at, len, prot, flags, fd, offset);
-}
-
-WRAP(void *, mremap,
-     (void *at, size_t old_len, size_t len, int flags, void *to)) {
-  return fault_breaks(FAULT_MAP) ? MAP_FAILED
-                                 : __real_mremap(at, old_len, len, flags, to);
 }

@@ -39,7 +39,7 @@ static int judge(rigged_t *r, sluice_error_t *err) {
   switch (f->style) {
   case STYLE_FAIL: return sluice_fail(err, f->code, "told to");
   case STYLE_NONSENSE: return NONSENSE;
-  case STYLE_ASLEEP: return SLUICE_WAIT;
+  case STYLE_ASLEEP: r->is_asleep = 1; return SLUICE_WAIT;
   case STYLE_TWICE:
     sluice_section_wake(r->section);
     sluice_section_wake(r->section);
@@ -60,6 +60,8 @@ static int judge(rigged_t *r, sluice_error_t *err) {
   case STYLE_CLOSE:
   case STYLE_BEGIN:
   case STYLE_SWITCH:
+  case STYLE_TRUNCATE:
+  case STYLE_GROW:
   case STYLE_FILL: break;
   }
   return 0;
@@ -89,6 +91,7 @@ static int save_begin(void *self, sluice_section_t *section,
   r->sent = 0;
   r->arms = 0;
   r->is_over = 0;
+  r->is_asleep = 0;
   if (f != NULL && f->style == STYLE_FAIL) {
     return sluice_fail(err, f->code, "told to");
   }
@@ -169,7 +172,7 @@ static int act(rigged_t *r, sluice_writer_t *w, sluice_error_t *err) {
   switch (f->style) {
   case STYLE_FAIL: return sluice_fail(err, f->code, "told to");
   case STYLE_NONSENSE: return NONSENSE;
-  case STYLE_ASLEEP: return SLUICE_WAIT;
+  case STYLE_ASLEEP: r->is_asleep = 1; return SLUICE_WAIT;
   case STYLE_FLOOD: return flood(r, w);
   case STYLE_TWICE:
     sluice_section_wake(r->section);
@@ -187,6 +190,8 @@ static int act(rigged_t *r, sluice_writer_t *w, sluice_error_t *err) {
   case STYLE_CLOSE:
   case STYLE_BEGIN:
   case STYLE_SWITCH:
+  case STYLE_TRUNCATE:
+  case STYLE_GROW:
   case STYLE_FILL: break;
   }
   return 0;
@@ -251,6 +256,7 @@ static int restore_begin(void *self, sluice_section_t *section,
   r->section = section;
   r->has_head = 0;
   r->is_over = 0;
+  r->is_asleep = 0;
   if (f != NULL && f->style == STYLE_FAIL) {
     return sluice_fail(err, f->code, "told to");
   }
@@ -362,6 +368,8 @@ void rigged_touch(rigged_t *r, size_t at) {
   r->bytes[at % RIGGED_BYTES]++;
   if (r->is_saving && r->from == r->bytes) {
     r->sent = 0;
-    sluice_section_wake(r->section);
+    if (!r->is_asleep) {
+      sluice_section_wake(r->section);
+    }
   }
 }

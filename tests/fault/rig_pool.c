@@ -40,7 +40,9 @@ void rig_pool_fill(uv_loop_t *loop) {
 }
 
 void rig_pool_empty(void) {
-  rig_on_quiet = NULL;
+  if (rig_on_quiet == rig_pool_empty) {
+    rig_on_quiet = NULL;
+  }
   for (int i = 0; i < THREADS && is_full; i++) {
     (void)sem_post(&gate);
   }

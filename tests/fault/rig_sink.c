@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "fault.h"
 
@@ -26,6 +27,7 @@ typedef struct custom_s {
   answer_t answers[ANSWERS_MAX];
   unsigned waiting;
   unsigned calls;
+  unsigned takes;
   bool is_open; /* neither has open failed, nor have finish or abort come */
 } custom_t;
 
@@ -121,6 +123,33 @@ static int write_custom(void *self, const void *data, size_t len,
   return done(c, cb, ctx);
 }
 
+/* All, nothing or a part, in turn; a fault is told at once. */
+static ptrdiff_t write_custom_now(void *self, const struct iovec *pieces,
+                                  int count, uint64_t offset) {
+  custom_t *c = self;
+  const fault_t *f = fault_hits(FAULT_SINK);
+  size_t before = c->result->len;
+  size_t left = SIZE_MAX;
+
+  claim(c->is_open && c->waiting == 0, "write_now at the wrong time");
+  if (f != NULL) {
+    return f->code;
+  }
+  claim(offset == c->result->len, "a gap in the stream");
+  if (c->takes++ % 3 != 0) {
+    left = c->takes % 3 == 1 ? 0 : 777;
+  }
+  for (int i = 0; i < count && left > 0; i++) {
+    size_t n = pieces[i].iov_len < left ? pieces[i].iov_len : left;
+
+    claim(n <= SINK_ROOM - c->result->len, "a stream without end");
+    memcpy(c->result->data + c->result->len, pieces[i].iov_base, n);
+    c->result->len += n;
+    left -= n;
+  }
+  return (ptrdiff_t)(c->result->len - before);
+}
+
 static int finish_custom(void *self, sluice_sink_cb cb, void *ctx) {
   custom_t *c = self;
   int r = befall(c, cb, ctx, false);
@@ -175,7 +204,8 @@ static const sluice_sink_ops_t custom_ops = {.size = sizeof(custom_ops),
                                              .write = write_custom,
                                              .finish = finish_custom,
                                              .abort = abort_custom,
-                                             .close = close_custom};
+                                             .close = close_custom,
+                                             .write_now = write_custom_now};
 
 int rig_sink_new(sluice_sink_t **out, rig_sink_t *result) {
   custom_t *c;

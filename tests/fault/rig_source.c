@@ -1,6 +1,8 @@
 /* rig_source.c - a source of the host's own that fails in every way one may.
  *
- * It gives a kilobyte at a time, every other one late, from an idle handle. */
+ * It gives a kilobyte at a time, every other one late, from an idle handle. Of
+ * what it is to put in place it gives a part, says that there is something, or
+ * that it will not, in turn. */
 #include "rigs.h"
 
 #include <stdlib.h>
@@ -95,6 +97,41 @@ static ptrdiff_t read_custom(void *self, void *buf, size_t len,
   return got > 0 ? got : UV_EOF;
 }
 
+static ptrdiff_t give_into(custom_t *c, const struct iovec *places, int count,
+                           size_t most) {
+  ptrdiff_t got = 0;
+
+  for (int i = 0; i < count && (size_t)got < most; i++) {
+    got += give(c, places[i].iov_base, places[i].iov_len, most - (size_t)got);
+  }
+  return got > 0 ? got : UV_EOF;
+}
+
+static ptrdiff_t read_custom_into(void *self, const struct iovec *places,
+                                  int count, sluice_source_cb cb, void *ctx) {
+  const fault_t *f = fault_hits(FAULT_SOURCE);
+  custom_t *c = self;
+  unsigned turn = c->calls++ % 3;
+
+  if (f != NULL && f->style == STYLE_FAIL) {
+    return f->code;
+  }
+  if (f != NULL && f->style == STYLE_END) {
+    c->left = 0;
+  }
+  if (f != NULL && (f->style == STYLE_LATE || f->style == STYLE_HANG)) {
+    return later(c, cb, ctx, f->code, f->style == STYLE_HANG);
+  }
+  if (f != NULL && f->style == STYLE_SHORT) {
+    return give_into(c, places, count, 1);
+  }
+  if (turn == 0) {
+    return UV_EAGAIN;
+  }
+  return turn == 1 ? later(c, cb, ctx, UV_EAGAIN, false)
+                   : give_into(c, places, count, 5 * PIECE_BYTES);
+}
+
 static void cancel_custom(void *self) {
   custom_t *c = self;
 
@@ -124,7 +161,8 @@ static const sluice_source_ops_t custom_ops = {.size = sizeof(custom_ops),
                                                .open = open_custom,
                                                .read = read_custom,
                                                .cancel = cancel_custom,
-                                               .close = close_custom};
+                                               .close = close_custom,
+                                               .read_into = read_custom_into};
 
 int rig_source_new(sluice_source_t **out, const void *data, size_t len) {
   custom_t *c;

@@ -135,6 +135,7 @@ int epoll_pwait(int fd, struct epoll_event *events, int max, int timeout,
     }
     if (n == 0) {
       be_quiet();
+      n = real_wait()(fd, events, max, 0, mask);
     }
   }
   return n;

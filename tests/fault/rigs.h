@@ -43,6 +43,14 @@ typedef struct rig_file_call_s {
 } rig_file_call_t;
 extern size_t (*rig_on_file_call)(const rig_file_call_t *call);
 
+/* rig_kernel.c: mappings of no file, and the tracking of writes. */
+long rig_mapped_bytes(void);
+
+/* rig_executor.c: who copies pages for a save; of one engine at a time. */
+const sluice_executor_t *rig_executor(void);
+/* Each turn of the loop; `is_over`: no operation is under way. */
+void rig_executor_turn(int is_over);
+
 /* rig_time.c: time passes when the loop would sleep, and a microsecond with
  * each look at the clock; so nothing ever waits, and what hangs is found at
  * once. The clock is also the engine's, with the faults of its kind. */
@@ -92,6 +100,7 @@ typedef struct rigged_s {
   unsigned begins, ends, commits;
   int ended_with;
   int is_broken; /* the contract was, by the engine */
+  int is_asleep; /* nobody wakes it */
 } rigged_t;
 enum { RIGGED_LIVE = 1, RIGGED_ARMS = 2, RIGGED_RELEASES = 4 };
 void rigged_init(rigged_t *r, const char *name, unsigned kind, unsigned seed);

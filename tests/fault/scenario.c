@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "fault.h"
+#include "image.h"
 
-enum { STALL_MS = 3000, FORMER_BYTES = 6, IMAGES_MAX = 64 };
+enum { STALL_MS = 3000, FORMER_BYTES = 6 };
 
 static const char former[FORMER_BYTES + 1] = "former";
 
@@ -23,6 +24,7 @@ static void reset(world_t *w) {
   w->pauses = 0;
   w->resumes = 0;
   w->cuts = 0;
+  w->verifies = 0;
   memset(&w->error, 0, sizeof(w->error));
 }
 
@@ -65,7 +67,7 @@ static const char *check_image(world_t *w, const void *data, size_t len,
 
 /* ---- saving ---- */
 
-static int begin_save(const scenario_t *s, world_t *w, sluice_sink_t *sink) {
+int scenario_begin_save(const scenario_t *s, world_t *w, sluice_sink_t *sink) {
   sluice_save_options_t o = {.mode = s->mode,
                              .format = s->format,
                              .host = "test",
@@ -83,6 +85,8 @@ static int begin_save(const scenario_t *s, world_t *w, sluice_sink_t *sink) {
   w->save = r == 0 ? save : NULL;
   return r;
 }
+
+/* ---- what came of it ---- */
 
 static void check_called(const world_t *w, outcome_t *out, unsigned wanted) {
   if (w->done != wanted) {
@@ -130,9 +134,42 @@ static void judge_save(const scenario_t *s, world_t *w, end_t *e,
   }
 }
 
-static void run_save(const scenario_t *s, world_t *w, outcome_t *out) {
+/* ---- a restore beside the save ---- */
+
+static void begin_mate(const scenario_t *s, world_t *w, end_t *e,
+                       outcome_t *out) {
+  const image_t *image = image_find(s);
+  const sluice_restore_options_t o = {.data = w, .stall_ms = STALL_MS};
+  sluice_source_t *source = NULL;
+  int r = end_source(e, END_CUSTOM, &w->loop, image->data, image->len, &source);
+
+  if (r == 0) {
+    r = sluice_restore_begin(&w->mate, w->engine, w->target.registry, source,
+                             &o, world_on_mate);
+    if (r < 0) {
+      w->mate = NULL;
+      sluice_source_free(source);
+    }
+  }
+  out->mate_begun = r;
+}
+
+static void judge_mate(const scenario_t *s, world_t *w, uint64_t before,
+                       outcome_t *out) {
+  uint64_t expect;
+
+  out->mate_status = out->mate_begun == 0 ? w->mate_status : out->mate_begun;
+  expect = out->mate_status == 0 ? image_find(s)->digest : before;
+  if (w->mate_done != (out->mate_begun == 0)) {
+    complain(out, "the restore beside was not called back once");
+  }
+  if (place_digest(&w->target) != expect) {
+    complain(out, "the restore beside is not right");
+  }
+}
+
+static int start_save(const scenario_t *s, world_t *w, end_t *e) {
   sluice_sink_t *sink = NULL;
-  end_t e;
   int r;
 
   if (s->end == END_FILE) {
@@ -140,19 +177,35 @@ static void run_save(const scenario_t *s, world_t *w, outcome_t *out) {
     ends_write_file(former, FORMER_BYTES);
     fault_release();
   }
-  r = end_sink(&e, s->end, &w->loop, &sink);
+  r = end_sink(e, s->end, &w->loop, &sink);
   if (r == 0) {
-    r = begin_save(s, w, sink);
+    r = scenario_begin_save(s, w, sink);
     if (r < 0) {
       sluice_sink_free(sink);
     }
   }
-  out->begun = r;
+  return r;
+}
+
+static void run_save(const scenario_t *s, world_t *w, outcome_t *out) {
+  bool has_mate = (s->parts & WORLD_BESIDE) != 0;
+  uint64_t before = place_digest(&w->target);
+  end_t mate = {0};
+  end_t e;
+
+  out->begun = start_save(s, w, &e);
+  if (has_mate) {
+    begin_mate(s, w, &mate, out);
+  }
   world_run(w);
-  check_called(w, out, r == 0 ? 1 : 0);
-  out->status = r == 0 ? w->status : r;
+  check_called(w, out, out->begun == 0 ? 1 : 0);
+  out->status = out->begun == 0 ? w->status : out->begun;
   out->error = w->error;
   fault_hold();
+  if (has_mate) {
+    judge_mate(s, w, before, out);
+    end_close(&mate);
+  }
   judge_save(s, w, &e, out);
   fault_release();
   end_close(&e);
@@ -160,79 +213,20 @@ static void run_save(const scenario_t *s, world_t *w, outcome_t *out) {
 
 /* ---- restoring ---- */
 
-typedef struct image_s {
-  const scenario_t *of;
-  uint8_t *data;
-  size_t len;
-  uint64_t digest;
-} image_t;
-
-static image_t images[IMAGES_MAX];
-
-static void make_image(const scenario_t *s, image_t *image) {
-  scenario_t save = *s;
-  sluice_sink_t *sink = NULL;
-  const void *data;
-  world_t *w = malloc(sizeof(*w));
-  end_t e;
-
-  save.mode = SLUICE_CONVERGE;
-  if (world_open(w, s->parts & ~(unsigned)WORLD_DESTROYS) != 0 ||
-      end_sink(&e, END_MEMORY, &w->loop, &sink) != 0 ||
-      begin_save(&save, w, sink) != 0) {
-    fault_die("no image to restore");
-  }
-  world_run(w);
-  if (w->done != 1 || w->status != 0) {
-    fault_die(w->error.message);
-  }
-  end_collect(&e, &data, &image->len);
-  image->data = malloc(image->len);
-  memcpy(image->data, data, image->len);
-  image->digest = w->instant;
-  image->of = s;
-  end_close(&e);
-  (void)world_close(w);
-  free(w);
-}
-
-static const image_t *find_image(const scenario_t *s) {
-  int i = 0;
-
-  while (i < IMAGES_MAX - 1 && images[i].of != NULL && images[i].of != s) {
-    i++;
-  }
-  if (images[i].of == NULL) {
-    fault_hold();
-    make_image(s, &images[i]);
-    fault_release();
-  }
-  return &images[i];
-}
-
-void scenario_image(const scenario_t *s, const uint8_t **out, size_t *out_len) {
-  const image_t *image = find_image(s);
-
-  *out = image->data;
-  *out_len = image->len;
-}
-
-void scenario_forget_images(void) {
-  for (int i = 0; i < IMAGES_MAX; i++) {
-    free(images[i].data);
-    images[i] = (image_t){0};
-  }
-}
-
 static int begin_restore(const scenario_t *s, world_t *w,
                          sluice_source_t *source) {
-  const sluice_restore_options_t o = {.data = w,
-                                      .way = s->way,
-                                      .max_memory = fault_cap(),
-                                      .stall_ms = STALL_MS};
+  sluice_restore_options_t o = {.data = w,
+                                .way = s->way,
+                                .max_memory = fault_cap(),
+                                .stall_ms = STALL_MS};
   sluice_restore_t *restore = NULL;
   int r;
 
+  if (s->way == SLUICE_RESTORE_MAPPED_VERIFY) {
+    w->verifies = 1;
+    o.verified = world_on_verified;
+    o.damaged = world_on_damage;
+  }
   fault_begin();
   w->in_begin = 1;
   r = sluice_restore_begin(&restore, w->engine, w->target.registry, source, &o,
@@ -242,8 +236,31 @@ static int begin_restore(const scenario_t *s, world_t *w,
   return r;
 }
 
+static void judge_behind(world_t *w, outcome_t *out) {
+  if (w->verified != (w->verifies && out->status == 0)) {
+    complain(out, "it was not told once that the verification is over");
+  }
+}
+
+/* What is restored in place is undefined after a failure. */
+static void judge_restore(const scenario_t *s, world_t *w, outcome_t *out) {
+  uint64_t found = w->done > 0 ? w->restored : place_digest(&w->target);
+
+  judge_behind(w, out);
+  if (out->status != 0 && (s->parts & WORLD_IN_PLACE) != 0) {
+    return;
+  }
+  if (w->is_lost != 0 && (!w->is_cut || s->way == SLUICE_RESTORE_EAGER)) {
+    complain(out, "memory was lost");
+  }
+  if (found != out->expect && w->is_lost == 0) {
+    complain(out, out->status == 0 ? "what was restored is not right"
+                                   : "a failed restore left something");
+  }
+}
+
 static void run_restore(const scenario_t *s, world_t *w, outcome_t *out) {
-  const image_t *image = find_image(s);
+  const image_t *image = image_find(s);
   uint64_t before = place_digest(&w->target);
   sluice_source_t *source = NULL;
   end_t e;
@@ -261,10 +278,7 @@ static void run_restore(const scenario_t *s, world_t *w, outcome_t *out) {
   out->status = r == 0 ? w->status : r;
   out->error = w->error;
   out->expect = out->status == 0 ? image->digest : before;
-  if (!w->is_destroyed && place_digest(&w->target) != out->expect) {
-    complain(out, out->status == 0 ? "what was restored is not right"
-                                   : "a failed restore left something");
-  }
+  judge_restore(s, w, out);
   end_close(&e);
 }
 
@@ -292,8 +306,11 @@ void scenario_run(const scenario_t *s, world_t *w, outcome_t *out) {
   }
 }
 
+/* Nobody writes version 2. */
 const char *scenario_check_next(world_t *w, sluice_format_t format) {
-  const scenario_t plain = {.format = format, .mode = SLUICE_CONVERGE};
+  const scenario_t plain = {
+      .format = format == SLUICE_FORMAT_QEMU2 ? SLUICE_FORMAT_NATIVE : format,
+      .mode = SLUICE_CONVERGE};
   const char *bad = NULL;
   sluice_sink_t *sink = NULL;
   const void *data;
@@ -309,7 +326,7 @@ const char *scenario_check_next(world_t *w, sluice_format_t format) {
   world_change_all(w);
   reset(w);
   if (end_sink(&e, END_MEMORY, &w->loop, &sink) != 0 ||
-      begin_save(&plain, w, sink) != 0) {
+      scenario_begin_save(&plain, w, sink) != 0) {
     return "the next save does not begin";
   }
   world_run(w);

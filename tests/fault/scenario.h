@@ -25,7 +25,9 @@ typedef struct outcome_s {
   int begun;  /* what begin returned; < 0: nothing was started */
   int status; /* of the callback, or `begun` */
   sluice_error_t error;
-  uint64_t expect;     /* digest of what is to be in the image, or restored */
+  uint64_t expect; /* digest of what is to be in the image, or restored */
+  int mate_begun;  /* of the restore beside: as above */
+  int mate_status;
   char complaint[160]; /* what is wrong already; "" for nothing */
   int is_new_there;    /* it failed, but the whole new image has the name */
 } outcome_t;
@@ -38,8 +40,7 @@ void scenario_run(const scenario_t *s, world_t *w, outcome_t *out);
  * compares. NULL, or what is wrong. */
 const char *scenario_check_next(world_t *w, sluice_format_t format);
 
-/* A sound image for the restores of `s`; made once, kept. */
-void scenario_image(const scenario_t *s, const uint8_t **out, size_t *out_len);
-void scenario_forget_images(void);
+/* Begins the save of a scenario; what sluice_save_begin() says. */
+int scenario_begin_save(const scenario_t *s, world_t *w, sluice_sink_t *sink);
 
 #endif

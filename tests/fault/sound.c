@@ -28,10 +28,7 @@ static void feed(sluice_decoder_t *d, input_t *in) {
   in->left -= room;
 }
 
-static int decode_all(sluice_decoder_t *d, input_t *in, size_t *at,
-                      size_t *count, sluice_error_t *err) {
-  size_t most = count == NULL ? 0 : *count;
-  size_t n = 0;
+static int decode_all(sluice_decoder_t *d, input_t *in, sluice_error_t *err) {
   sluice_item_t item;
   int r;
 
@@ -40,47 +37,22 @@ static int decode_all(sluice_decoder_t *d, input_t *in, size_t *at,
     if (r == SLUICE_WAIT) {
       feed(d, in);
     }
-    if (r == SLUICE_MORE && n < most &&
-        (item.kind == SLUICE_ITEM_SECTION || item.kind == SLUICE_ITEM_PART ||
-         item.kind == SLUICE_ITEM_END)) {
-      at[n++] = (size_t)item.offset;
-    }
   } while (r == SLUICE_MORE || r == SLUICE_WAIT);
-  if (count != NULL) {
-    *count = n;
-  }
-  return r;
-}
-
-static int decode(const sluice_decoder_options_t *o, const void *data,
-                  size_t len, const sluice_alloc_t *alloc, size_t *at,
-                  size_t *count, sluice_error_t *err) {
-  input_t in = {data, len};
-  sluice_decoder_t *d;
-  int r = sluice_decoder_new(&d, o, alloc);
-
-  if (r == 0) {
-    r = decode_all(d, &in, at, count, err);
-    sluice_decoder_free(d);
-  }
   return r;
 }
 
 int image_decode(const void *data, size_t len, sluice_error_t *err) {
   const sluice_decoder_options_t o = {.cut = SLUICE_CUT_BY_DESCRIPTION,
                                       .check_index = 1};
+  input_t in = {data, len};
+  sluice_decoder_t *d;
+  int r = sluice_decoder_new(&d, &o, NULL);
 
-  return decode(&o, data, len, NULL, NULL, NULL, err);
-}
-
-int image_decode_units(const void *data, size_t len,
-                       const sluice_alloc_t *alloc, size_t *at, size_t *count,
-                       sluice_error_t *err) {
-  const sluice_decoder_options_t o = {.cut = SLUICE_CUT_BY_DESCRIPTION,
-                                      .check_index = 1,
-                                      .max_memory = 1024 * 1024};
-
-  return decode(&o, data, len, alloc, at, count, err);
+  if (r == 0) {
+    r = decode_all(d, &in, err);
+    sluice_decoder_free(d);
+  }
+  return r;
 }
 
 void *file_read(const char *path, size_t *out_len) {

@@ -10,13 +10,6 @@
  * where their description says. */
 int image_decode(const void *data, size_t len, sluice_error_t *err);
 
-/* Within 1 MiB of memory of `alloc`. Where sections, their parts and ends begin
- * goes to `at`, at most `*count` of them, whose number is set; NULL: nowhere.
- */
-int image_decode_units(const void *data, size_t len,
-                       const sluice_alloc_t *alloc, size_t *at, size_t *count,
-                       sluice_error_t *err);
-
 /* The whole file; NULL: there is none. To be freed. */
 void *file_read(const char *path, size_t *out_len);
 

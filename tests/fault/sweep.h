@@ -17,8 +17,7 @@
 #include "scenario.h"
 
 /* Both modes; ends the test when anything was wrong. To look at one: parts of
- * their names in $SLUICE_FAULT_SCENARIO and $SLUICE_FAULT, and in
- * $SLUICE_FAULT_VERBOSE anything. */
+ * their names in $SLUICE_FAULT_SCENARIO and $SLUICE_FAULT. */
 void sweep_run(const scenario_t *s, const fault_t *f);
 /* Two faults: every place of the first with every one of the second. */
 void sweep_pair(const scenario_t *s, const fault_t *f, const fault_t *g);

@@ -1,16 +1,11 @@
-/* tally.c - see tally.h. A line: what, scenarios, faults, bad outcomes. */
+/* tally.c - see tally.h. */
 #include "tally.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 void fault_tally(const char *what, unsigned scenarios, unsigned faults,
                  unsigned bad) {
-  const char *path = getenv("SLUICE_FAULT_TALLY");
-  FILE *file = path == NULL ? NULL : fopen(path, "a");
-
-  if (file != NULL) {
-    (void)fprintf(file, "%s\t%u\t%u\t%u\n", what, scenarios, faults, bad);
-    (void)fclose(file);
-  }
+  (void)scenarios; /* the table counts names */
+  (void)printf("FAULTS %s %u %u\n", what, faults, bad);
+  (void)fflush(stdout);
 }

@@ -39,7 +39,7 @@ static bool is_paired(const fault_t *f) {
   case FAULT_SOURCE:
   case FAULT_WRITE:
   case FAULT_READ:
-    return f->style == STYLE_FAIL ||
+    return f->style == STYLE_FAIL || f->style == STYLE_HANG ||
            (f->style == STYLE_LATE && getenv("SLUICE_FAULT_ALL") != NULL);
   case FAULT_HOST:
     return f->style == STYLE_CANCEL ||
@@ -51,6 +51,10 @@ static bool is_paired(const fault_t *f) {
   case FAULT_CLOSE:
   case FAULT_CONTROL: return getenv("SLUICE_FAULT_ALL") != NULL;
   case FAULT_NONE:
+  case FAULT_UNMAP:
+  case FAULT_TRACK:
+  case FAULT_LETGO:
+  case FAULT_EXECUTOR:
   case FAULT_MAP:
   case FAULT_CLOCK:
   case FAULT_DESCRIPTORS:

@@ -6,7 +6,10 @@
 #include "sweep.h"
 
 #define NATIVE SLUICE_FORMAT_NATIVE
+#define QEMU2  SLUICE_FORMAT_QEMU2
 #define QEMU3  SLUICE_FORMAT_QEMU3
+
+enum { OLD = WORLD_RAM | WORLD_BLOBS | WORLD_RIGGED | WORLD_QEMU2 };
 
 static const scenario_t scenarios[] = {
     {"restore, native, source of the host's", SCENARIO_RESTORE, NATIVE,
@@ -32,6 +35,33 @@ static const scenario_t scenarios[] = {
     {"restore, native, verified, then mapped", SCENARIO_RESTORE, NATIVE,
      SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_MAPS,
      SLUICE_RESTORE_VERIFY_MAPPED},
+    {"restore, native, mapped, then verified", SCENARIO_RESTORE, NATIVE,
+     SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_MAPS,
+     SLUICE_RESTORE_MAPPED_VERIFY},
+    {"restore, native, mapped in place, then verified", SCENARIO_RESTORE,
+     NATIVE, SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_MAPS | WORLD_IN_PLACE,
+     SLUICE_RESTORE_MAPPED_VERIFY},
+    {"restore, damaged, mapped, then verified", SCENARIO_RESTORE, NATIVE,
+     SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_MAPS | WORLD_SPOILT,
+     SLUICE_RESTORE_MAPPED_VERIFY},
+    {"restore, damaged, verified, then mapped", SCENARIO_RESTORE, NATIVE,
+     SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_MAPS | WORLD_SPOILT,
+     SLUICE_RESTORE_VERIFY_MAPPED},
+    {"restore, mapped, verified, all freed in the callback", SCENARIO_RESTORE,
+     NATIVE, SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_MAPS | WORLD_DESTROYS,
+     SLUICE_RESTORE_MAPPED_VERIFY},
+    {"restore, qemu3, mapped as far as it goes", SCENARIO_RESTORE, QEMU3,
+     SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_MAPS,
+     SLUICE_RESTORE_MAPPED_VERIFY},
+    {"restore, native, in place, source of the host's", SCENARIO_RESTORE,
+     NATIVE, SLUICE_CONVERGE, END_CUSTOM, WORLD_ALL | WORLD_IN_PLACE,
+     SLUICE_RESTORE_EAGER},
+    {"restore, qemu2, source of the host's", SCENARIO_RESTORE, QEMU2,
+     SLUICE_CONVERGE, END_CUSTOM, OLD, SLUICE_RESTORE_EAGER},
+    {"restore, qemu2, file", SCENARIO_RESTORE, QEMU2, SLUICE_CONVERGE, END_FILE,
+     OLD, SLUICE_RESTORE_EAGER},
+    {"restore, qemu2, stream", SCENARIO_RESTORE, QEMU2, SLUICE_CONVERGE,
+     END_STREAM, OLD, SLUICE_RESTORE_EAGER},
     {"restore, native, all freed in the callback", SCENARIO_RESTORE, NATIVE,
      SLUICE_CONVERGE, END_FILE, WORLD_ALL | WORLD_DESTROYS,
      SLUICE_RESTORE_EAGER},

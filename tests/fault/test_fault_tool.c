@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "sound.h"
 #include "suite.h"
 #include "tally.h"
+#include "tool/fake_qmp.h"
 #include "tool/made.h"
 #include "tool/rig.h"
 
@@ -23,23 +26,43 @@ static const struct {
   sluice_format_t from;
   const char *arguments[6];
   const char *in; /* standard input; NULL: none */
+  int has_qemu;   /* one that answers at "qmp" and sends "in" */
 } scenarios[] = {
     {"convert, qemu3 to native",
      SLUICE_FORMAT_QEMU3,
      {"convert", "--to", "native", "in", "out", NULL},
-     NULL},
+     NULL,
+     0},
     {"convert, native to qemu3",
      SLUICE_FORMAT_NATIVE,
      {"convert", "--to", "qemu3", "in", "out", NULL},
-     NULL},
+     NULL,
+     0},
     {"convert, qemu3 to qemu3",
      SLUICE_FORMAT_QEMU3,
      {"convert", "--to", "qemu3", "in", "out", NULL},
-     NULL},
+     NULL,
+     0},
+    {"convert, native to native",
+     SLUICE_FORMAT_NATIVE,
+     {"convert", "--to", "native", "in", "out", NULL},
+     NULL,
+     0},
     {"receive, qemu3",
      SLUICE_FORMAT_QEMU3,
      {"receive", "-", "-o", "out", NULL, NULL},
-     "in"},
+     "in",
+     0},
+    {"receive, native",
+     SLUICE_FORMAT_NATIVE,
+     {"receive", "-", "-o", "out", NULL, NULL},
+     "in",
+     0},
+    {"checkpoint",
+     SLUICE_FORMAT_QEMU3,
+     {"checkpoint", "--qmp", "qmp", "-o", "out", NULL},
+     NULL,
+     1},
 };
 
 static const struct {
@@ -99,22 +122,55 @@ static const char *judge(const ran_t *r, int fired) {
   return bad;
 }
 
+/* The tool may have ended before it had spoken to anybody. */
+static void let_go(void) {
+  struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "qmp"};
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  (void)connect(fd, (const struct sockaddr *)&to, sizeof(to));
+  (void)close(fd);
+}
+
+static ran_t run_tool(int scenario) {
+  const char *const *a = scenarios[scenario].arguments;
+  const rig_io_t io = {.in = scenarios[scenario].in};
+
+  return rig_run_io(&io, a[0], a[1], a[2], a[3], a[4], NULL);
+}
+
+/* What a tool that cannot act any more leaves as it is, is not asked for. */
+static const char *judge_machine(const fake_end_t *end, int for_ever) {
+  if (for_ever || (end->is_running && end->is_as_it_was)) {
+    return NULL;
+  }
+  return end->is_running ? "the machine's settings are left changed"
+                         : "the machine is left stopped";
+}
+
 /* Returns whether the fault was met. */
 static int run_once(int scenario, int fault, int nth, int for_ever,
                     unsigned *bad) {
-  const char *const *a = scenarios[scenario].arguments;
-  const rig_io_t io = {.in = scenarios[scenario].in};
+  fake_qmp_t qemu = {.stream = "in"};
+  fake_end_t end;
   const char *what;
   int fired;
   ran_t r;
 
   (void)unlink("out");
   (void)unlink("mark");
+  if (scenarios[scenario].has_qemu) {
+    fake_qmp_start(&qemu);
+  }
   arm(faults[fault].call, faults[fault].error, nth, for_ever);
-  r = rig_run_io(&io, a[0], a[1], a[2], a[3], a[4], NULL);
+  r = run_tool(scenario);
   disarm();
   fired = access("mark", F_OK) == 0;
   what = judge(&r, fired);
+  if (scenarios[scenario].has_qemu) {
+    let_go();
+    end = fake_qmp_end(&qemu);
+    what = what != NULL ? what : judge_machine(&end, for_ever);
+  }
   if (what != NULL) {
     (*bad)++;
     (void)printf("%s; %s, %s after %d: %s (%d: %s)\n", scenarios[scenario].name,

@@ -61,13 +61,24 @@ void world_change(world_t *w) {
   world_wake(w);
 }
 
+/* Memory that is a file's, while the file is verified. */
+static void change_restored(world_t *w) {
+  place_t *p = &w->target;
+  uint64_t at = roll(w, LOW_PAGES * PAGE);
+
+  if ((p->parts & WORLD_RAM) != 0 && !w->is_destroyed && !w->is_cut) {
+    sluice_ram_dirty(p->ram, 0, at, 1);
+    p->low[at]++;
+  }
+}
+
 /* Sections may be woken at any time, for nothing. */
 void world_wake(world_t *w) {
   rigged_t *rigged[] = {&w->source.live, &w->source.still, &w->target.live,
                         &w->target.still};
 
   for (int i = 0; i < 4; i++) {
-    if (rigged[i]->section != NULL) {
+    if (rigged[i]->section != NULL && !rigged[i]->is_asleep) {
       sluice_section_wake(rigged[i]->section);
       sluice_section_urgent(rigged[i]->section);
     }
@@ -105,7 +116,11 @@ static void on_turn(uv_prepare_t *prepare) {
       (w->save != NULL || w->restore != NULL)) {
     world_change(w);
   }
+  if (w->is_behind) {
+    change_restored(w);
+  }
   world_chance(w);
+  rig_executor_turn(w->save == NULL);
 }
 
 static void on_engine_gone(void *data) {
@@ -115,10 +130,16 @@ static void on_engine_gone(void *data) {
   w->engine = NULL;
 }
 
-int world_open_engine(world_t *w) {
-  const sluice_engine_options_t o = {.alloc = rig_allocator(),
-                                     .clock = rig_clock};
+const sluice_alloc_t *world_provider;
 
+int world_open_engine(world_t *w) {
+  sluice_engine_options_t o = {
+      .alloc = world_provider != NULL ? world_provider : rig_allocator(),
+      .clock = rig_clock};
+
+  if ((w->parts & WORLD_CREW) != 0) {
+    o.executor = rig_executor();
+  }
   w->engine_gone = 0;
   return sluice_engine_new(&w->engine, &w->loop, &o);
 }
@@ -128,6 +149,7 @@ int world_open(world_t *w, unsigned parts) {
 
   memset(w, 0, sizeof(*w));
   w->dice = 1;
+  w->parts = parts;
   fault_hold();
   rig_time_watch(&w->loop);
   if (uv_loop_init(&w->loop) != 0) {

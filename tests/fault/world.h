@@ -36,11 +36,17 @@ enum {
   WORLD_FIELDS = 1 << 2,
   WORLD_TABLE = 1 << 3,
   WORLD_RIGGED = 1 << 4,
-  WORLD_ARMS = 1 << 5,     /* ... and one of these is armed, and released */
-  WORLD_WP = 1 << 6,       /* ram is tracked by the kernel */
-  WORLD_DESTROYS = 1 << 8, /* the host frees all of it in the callback */
-  WORLD_MAPS = 1 << 9,     /* all of ram may be replaced by mappings */
-  WORLD_STILL = 1 << 7,    /* the host does not write by itself */
+  WORLD_ARMS = 1 << 5,      /* ... and one of these is armed, and released */
+  WORLD_WP = 1 << 6,        /* ram is tracked by the kernel */
+  WORLD_DESTROYS = 1 << 8,  /* the host frees all of it in the callback */
+  WORLD_MAPS = 1 << 9,      /* all of ram may be replaced by mappings */
+  WORLD_STILL = 1 << 7,     /* the host does not write by itself */
+  WORLD_IN_PLACE = 1 << 10, /* some of ram is restored where it stands */
+  WORLD_CREW = 1 << 11,     /* an executor of the host's copies pages */
+  WORLD_BESIDE = 1 << 12,   /* a restore runs beside the save */
+  WORLD_SPOILT = 1 << 13,   /* a page of the image is damaged */
+  WORLD_QEMU2 = 1 << 14,    /* as a host of 2008 had it */
+  WORLD_JEMALLOC = 1 << 15, /* sessions have arenas: see world_provider */
   WORLD_ALL =
       WORLD_RAM | WORLD_BLOBS | WORLD_FIELDS | WORLD_TABLE | WORLD_RIGGED
 };
@@ -64,11 +70,13 @@ typedef struct world_s {
   uv_prepare_t prepare; /* each turn */
   sluice_engine_t *engine;
   int engine_gone;
+  unsigned parts;
   place_t source, target;
   uint32_t dice;
   unsigned turns;
   unsigned changes;
   int is_frozen; /* the host may not write now */
+  int is_cut;    /* the file of the image is, so what it is may not be read */
 
   /* Of the operation under way. */
   sluice_save_t *save;
@@ -79,7 +87,27 @@ typedef struct world_s {
   sluice_error_t error;
   sluice_progress_t progress;
   unsigned pauses, resumes, cuts;
-  uint64_t instant; /* digest of the source at the pause, or the cut */
+  uint64_t instant;         /* digest of the source at the pause, or the cut */
+  int is_lost;              /* memory that was restored is gone with its file */
+  uint64_t restored;        /* ... of the target in the callback */
+  uint8_t first_page[PAGE]; /* of ram, at the pause */
+  uint64_t instant_spoilt;  /* as `instant`, with a bit of it flipped */
+
+  /* Of a verification behind, which follows the callback. */
+  int verifies;  /* it will, if all goes well */
+  int is_behind; /* it does */
+  unsigned verified;
+  int verified_with;
+  sluice_error_t verified_error;
+  sluice_restore_stats_t stats;
+  unsigned damages;
+  sluice_damage_t damage; /* the first */
+
+  /* Of a restore beside the save. */
+  sluice_restore_t *mate;
+  unsigned mate_done;
+  int mate_status;
+  sluice_error_t mate_error;
 
   /* A save beside it, begun at one of the host's chances. */
   sluice_save_t *side;
@@ -90,6 +118,9 @@ typedef struct world_s {
   const char *complaint; /* of what the host met; NULL: none */
   int is_destroyed;      /* what the operation was about is no more */
 } world_t;
+
+/* Where engines have their memory from; NULL: rig_allocator(). */
+extern const sluice_alloc_t *world_provider;
 
 /* Returns 0, or the code of what failed; then it is closed again. */
 int world_open(world_t *w, unsigned parts);
@@ -125,6 +156,9 @@ void world_chance(world_t *w);
 /* The callbacks of operations; `data` is the world. */
 void world_on_saved(sluice_save_t *save, int status);
 void world_on_restored(sluice_restore_t *restore, int status);
+void world_on_mate(sluice_restore_t *restore, int status);
+void world_on_verified(sluice_restore_t *restore, int status);
+void world_on_damage(sluice_restore_t *restore, const sluice_damage_t *damage);
 void world_set_hooks(world_t *w, sluice_save_options_t *o);
 
 #endif

@@ -2,9 +2,12 @@
  * world.h. */
 #include "world.h"
 
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ends.h"
 #include "fault.h"
 
 static void cancel(world_t *w) {
@@ -13,6 +16,9 @@ static void cancel(world_t *w) {
   }
   if (w->restore != NULL) {
     sluice_restore_cancel(w->restore);
+  }
+  if (w->mate != NULL) {
+    sluice_restore_cancel(w->mate);
   }
 }
 
@@ -82,6 +88,11 @@ void world_chance(world_t *w) {
     begin_another(w);
   } else if (f->style == STYLE_FILL) {
     rig_pool_fill(&w->loop);
+  } else if (f->style == STYLE_TRUNCATE) {
+    w->is_cut = 1;
+    ends_cut_file();
+  } else if (f->style == STYLE_GROW) {
+    ends_grow_file();
   } else if (f->style == STYLE_TWICE) {
     cancel(w);
     cancel(w);
@@ -130,16 +141,96 @@ void world_on_saved(sluice_save_t *save, int status) {
   destroy(w, &w->source);
 }
 
-void world_on_restored(sluice_restore_t *restore, int status) {
-  world_t *w = sluice_restore_data(restore);
+static sigjmp_buf lost;
 
-  sluice_restore_progress(restore, &w->progress);
-  note_over(w, status, sluice_restore_error(restore));
+static void on_lost(int number) {
+  siglongjmp(lost, number);
+}
+
+/* Where the file was cut short its pages are no more: restore.h says so. */
+static void look_at_restored(world_t *w) {
+  const struct sigaction watch = {.sa_handler = on_lost};
+  struct sigaction before;
+
+  (void)sigaction(SIGBUS, &watch, &before);
+  if (sigsetjmp(lost, 1) == 0) {
+    w->restored = place_digest(&w->target);
+  } else {
+    w->is_lost = 1;
+    fault_release(); /* place_digest() did not come to it */
+  }
+  (void)sigaction(SIGBUS, &before, NULL);
+}
+
+static void drop_restore(world_t *w, sluice_restore_t *restore) {
   w->restore = NULL;
   if (sluice_restore_free(restore) != 0) {
     fault_die("a restore that is over cannot be freed");
   }
+}
+
+/* Where it goes on behind, the restore is freed there; all else is free now. */
+void world_on_restored(sluice_restore_t *restore, int status) {
+  world_t *w = sluice_restore_data(restore);
+  bool goes_on = w->verifies && status == 0;
+
+  sluice_restore_progress(restore, &w->progress);
+  sluice_restore_stats(restore, &w->stats);
+  look_at_restored(w);
+  w->is_behind = goes_on;
+  note_over(w, status, sluice_restore_error(restore));
+  if (!goes_on) {
+    drop_restore(w, restore);
+  } else if (sluice_restore_free(restore) != UV_EBUSY) {
+    fault_die("a restore that is still used can be freed");
+  }
   destroy(w, &w->target);
+}
+
+void world_on_damage(sluice_restore_t *restore, const sluice_damage_t *damage) {
+  world_t *w = sluice_restore_data(restore);
+
+  if (w->done == 0 || w->verified > 0) {
+    fault_die("damage is told at the wrong time");
+  }
+  w->damage = w->damages++ == 0 ? *damage : w->damage;
+  world_chance(w);
+}
+
+void world_on_verified(sluice_restore_t *restore, int status) {
+  world_t *w = sluice_restore_data(restore);
+
+  if (w->done != 1 || !w->is_behind) {
+    fault_die("verified at the wrong time");
+  }
+  w->verified++;
+  w->verified_with = status;
+  w->verified_error = *sluice_restore_error(restore);
+  sluice_restore_stats(restore, &w->stats);
+  world_chance(w);
+  w->is_behind = 0;
+  drop_restore(w, restore);
+}
+
+void world_on_mate(sluice_restore_t *restore, int status) {
+  world_t *w = sluice_restore_data(restore);
+
+  w->mate_done++;
+  w->mate_status = status;
+  w->mate_error = *sluice_restore_error(restore);
+  w->restored = place_digest(&w->target);
+  world_chance(w);
+  w->mate = NULL;
+  if (sluice_restore_free(restore) != 0) {
+    fault_die("a restore that is over cannot be freed");
+  }
+}
+
+static void note_spoilt(world_t *w) {
+  memcpy(w->first_page, w->source.low, PAGE);
+  w->source.low[0] ^= 1;
+  w->instant_spoilt = place_digest(&w->source);
+  w->source.low[0] ^= 1;
 }
 
 static void on_pause(sluice_save_t *save) {
@@ -148,6 +239,9 @@ static void on_pause(sluice_save_t *save) {
   w->pauses++;
   w->is_frozen = 1;
   w->instant = place_digest(&w->source);
+  if ((w->parts & WORLD_SPOILT) != 0) {
+    note_spoilt(w);
+  }
   sluice_save_paused(save);
   world_chance(w);
 }

@@ -1,6 +1,7 @@
 /* decode_twice.c - see decode_twice.h. */
 #include "decode_twice.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,12 +10,15 @@
 
 #include "counting_alloc.h"
 #include "require.h"
+#include "stream/decoder.h"
 
 enum {
   SIGNATURE_BYTES = 8,
   MEMORY_MAX = 512 * 1024, /* so the window is small, and quickly made */
   SLACK = 8192,            /* what a decoder needs before it counts */
-  ITEMS_MAX = 200000       /* many zero pages cost the input few bytes */
+  ITEMS_MAX = 200000,      /* many zero pages cost the input few bytes */
+  PLACED_REGIONS = 4,      /* of the first bytes of so many regions, */
+  PLACED_BYTES = 64 * 1024 /* pages are put elsewhere */
 };
 
 typedef struct run_s {
@@ -28,7 +32,10 @@ typedef struct run_s {
   uint64_t pages; /* each by its region; how runs were joined must not show */
   unsigned items;
   int result;
+  bool places; /* pages are put where they belong, if the format can */
 } run_t;
+
+static uint8_t memory[PLACED_REGIONS][PLACED_BYTES];
 
 static void add(run_t *r, uint64_t v) {
   r->sum = (r->sum ^ v) * UINT64_C(0x100000001b3);
@@ -125,12 +132,44 @@ static void take(run_t *r, const sluice_item_t *item) {
   }
 }
 
+static uint8_t *find_place(void *ctx, const sluice_run_t *run) {
+  bool is_there = run->region < PLACED_REGIONS && run->offset < PLACED_BYTES &&
+                  run->count <= (PLACED_BYTES - run->offset) / run->page_size;
+
+  (void)ctx;
+  return is_there ? memory[run->region] + run->offset : NULL;
+}
+
+/* The way of a reader that puts pages where they belong. */
+static bool feed_places(run_t *r) {
+  struct iovec places[8];
+  int count = sluice__decoder_places(r->decoder, places, 8, r->step * 16);
+  size_t got = 0;
+
+  for (int i = 0; i < count && got < r->step; i++) {
+    size_t n = places[i].iov_len < r->left ? places[i].iov_len : r->left;
+
+    n = n < r->step - got ? n : r->step - got;
+    memcpy(places[i].iov_base, r->data, n);
+    r->data += n;
+    r->left -= n;
+    got += n;
+  }
+  if (count > 0) {
+    sluice__decoder_placed(r->decoder, got);
+  }
+  return count > 0;
+}
+
 static void feed(run_t *r) {
   void *space;
   size_t n;
 
   if (r->left == 0) {
     sluice_decoder_eof(r->decoder);
+    return;
+  }
+  if (r->places && feed_places(r)) {
     return;
   }
   sluice_decoder_space(r->decoder, &space, &n);
@@ -181,6 +220,7 @@ static void run(run_t *r, const decode_twice_t *in) {
   counting_alloc_init(&count);
   alloc = counting_alloc_of(&count);
   REQUIRE(sluice_decoder_new(&r->decoder, &o, &alloc) == 0);
+  r->decoder->hooks.place = find_place;
   decode(r);
   sluice_decoder_free(r->decoder);
   REQUIRE(count.live == 0 && count.peak <= MEMORY_MAX + SLACK);
@@ -191,6 +231,7 @@ void decode_twice(const decode_twice_t *in) {
   run_t pieces = whole;
 
   pieces.step = in->step;
+  pieces.places = true;
   run(&whole, in);
   run(&pieces, in);
   if (whole.items < ITEMS_MAX && pieces.items < ITEMS_MAX &&

@@ -13,6 +13,7 @@
 
 #include "fields_sample.h"
 #include "golden/native_tiny.h"
+#include "handover_host.h"
 #include "memory_output.h"
 #include "native_forge.h"
 #include "native_sample.h"
@@ -221,6 +222,88 @@ static void write_queue(void) {
   }
 }
 
+/* ---- hand-over ---- */
+
+static void add_message(build_t *b, const sluice__frame_t *frame,
+                        const uint8_t *payload) {
+  build_u8(b, (uint8_t)((unsigned)frame->type | frame->fds << 4));
+  build_u8(b, (uint8_t)frame->len);
+  build_u8(b, (uint8_t)(frame->len >> 8));
+  build_raw(b, payload, frame->len);
+}
+
+/* What an old host says, for a new one. */
+static void record(build_t *b, const uint8_t *bytes, size_t len,
+                   uint32_t *number) {
+  while (len >= SLUICE__FRAME_HEADER) {
+    sluice__frame_t frame;
+
+    REQUIRE(sluice__frame_get(&frame, bytes, (*number)++, NULL) == 0);
+    if (frame.type != SLUICE__FRAME_FAIL) {
+      add_message(b, &frame, bytes + SLUICE__FRAME_HEADER);
+    }
+    bytes += SLUICE__FRAME_HEADER + frame.len;
+    len -= SLUICE__FRAME_HEADER + frame.len;
+  }
+}
+
+static void write_old(const char *name, uint8_t options) {
+  static uint8_t heard[1 << 17];
+  static const uint8_t hello[SLUICE__FRAME_GREETING] = {1};
+  sluice__frame_t frame = {.type = SLUICE__FRAME_HELLO, .len = sizeof(hello)};
+  uint8_t message[SLUICE__FRAME_HEADER + sizeof(hello)];
+  host_t *host = host_open(1, options >> 1);
+  uint32_t number = 0;
+  build_t b = {0};
+
+  build_u8(&b, options);
+  sluice__frame_put(message, &frame, 0);
+  memcpy(message + SLUICE__FRAME_HEADER, hello, sizeof(hello));
+  host_tell(host, message, sizeof(message), 0);
+  for (int i = 0; i < 20; i++) {
+    host_turn(host);
+    record(&b, heard, host_hear(host, heard, sizeof(heard)), &number);
+  }
+  frame = (sluice__frame_t){.type = SLUICE__FRAME_READY};
+  sluice__frame_put(message, &frame, 1);
+  host_tell(host, message, SLUICE__FRAME_HEADER, 0);
+  host_turn(host);
+  record(&b, heard, host_hear(host, heard, sizeof(heard)), &number);
+  REQUIRE(host_close(host) < 0);
+  write_input("handover", name, NULL, 0, &b);
+  build_done(&b);
+}
+
+static void write_new(const char *name, uint8_t options, uint32_t fail) {
+  static const uint8_t hello[SLUICE__FRAME_GREETING] = {1};
+  const sluice__frame_t words[] = {
+      {.type = SLUICE__FRAME_HELLO, .len = sizeof(hello)},
+      {.type = SLUICE__FRAME_READY},
+      {.type = SLUICE__FRAME_RUNNING}};
+  uint8_t no[6] = {0xff, 0xff, 0xff, 0xff, 'n', 'o'};
+  build_t b = {0};
+
+  build_u8(&b, options);
+  for (uint32_t i = 0; i < 3 && i != fail; i++) {
+    add_message(&b, &words[i], hello);
+  }
+  if (fail < 3) {
+    add_message(
+        &b, &(sluice__frame_t){.type = SLUICE__FRAME_FAIL, .len = sizeof(no)},
+        no);
+  }
+  write_input("handover", name, NULL, 0, &b);
+  build_done(&b);
+}
+
+static void write_handover(void) {
+  write_old("old", 0);
+  write_old("old-copied", 2);
+  write_new("new", 1, 3);
+  write_new("new-fails", 1, 2);
+  write_new("new-copied", 3, 3);
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) {
     (void)fprintf(stderr, "usage: write_seeds FOLDER\n");
@@ -232,5 +315,6 @@ int main(int argc, char **argv) {
   write_qemu3();
   write_qemu2();
   write_queue();
+  write_handover();
   return 0;
 }

@@ -280,6 +280,12 @@ int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
   return r;
 }
 
+int sluice_writer_still_pages(sluice_writer_t *w, uint32_t region,
+                              uint64_t offset, const void *data,
+                              uint64_t count) {
+  return sluice_writer_lend_pages(w, region, offset, data, count);
+}
+
 uint64_t sluice_writer_returned(const sluice_writer_t *w) {
   return w->out->late_count == 0 ? w->lent : w->out->late[0].end - 1;
 }

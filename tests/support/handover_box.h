@@ -37,6 +37,7 @@ typedef struct box_board_s {
 
 typedef struct box_plan_s {
   int is_memfd;
+  int is_watched;    /* the kernel tracks what is written */
   int piecemeal;     /* every read gets one byte at most */
   unsigned kill_old; /* at this call of the socket; 0: never */
   unsigned kill_new;

@@ -209,7 +209,8 @@ static void decode(struct tracer *r, sluice_decoder_t *d) {
 }
 
 void trace_run(trace_t *t, const void *data, size_t len) {
-  sluice_alloc_t alloc = {t, counted_alloc, counted_release, NULL, NULL};
+  sluice_alloc_t alloc = {
+      .ctx = t, .alloc = counted_alloc, .release = counted_release};
   struct tracer r = {.t = t, .data = data, .left = len};
   sluice_decoder_t *d = NULL;
 

@@ -21,13 +21,16 @@ extern "C" {
  *
  * `open` and `close` are optional: with them every session gets an allocator of
  * its own, at most `cap` bytes large, and gives it back whole at its end.
- * `open` fills `*out` and returns 0 or a negative code. */
+ * `open` fills `*out` and returns 0 or a negative code. `is_full` is optional,
+ * too: whether `alloc` has just returned NULL because of that cap (which counts
+ * what the allocator needs for itself), and not for lack of memory. */
 typedef struct sluice_alloc_s {
   void *ctx;
   void *(*alloc)(void *ctx, size_t size, size_t align);
   void (*release)(void *ctx, void *p, size_t size, size_t align);
   int (*open)(void *ctx, size_t cap, struct sluice_alloc_s *out);
   void (*close)(struct sluice_alloc_s *session);
+  int (*is_full)(void *ctx);
 } sluice_alloc_t;
 
 /* The C library's. Any thread. */

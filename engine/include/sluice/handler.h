@@ -135,12 +135,26 @@ typedef struct sluice_handler_s {
   /* Optional, asked after restore_begin: not 0 if this time pages should come
    * through restore_step as always. */
   int (*restore_unmappable)(void *self);
+  /* Optional. Where will the pages of this run go (`data` and `len` are not
+   * set)? They may be read straight to there: from now on the place may hold
+   * anything, whole pages or parts, verified or not. When they were verified
+   * they come as PAGES items as ever, with `data` where they stand; if they are
+   * not what was written they never come, and the restore fails. Called when
+   * all items before have been taken. The answer holds until those pages have
+   * come, and the memory until restore_end. NULL: nowhere, they are to come
+   * from elsewhere. The run is untrusted. */
+  uint8_t *(*restore_place)(void *self, const sluice_run_t *run);
   /* Optional. The last chance to fail; the whole stream has been read. DONE or
    * MORE. */
   int (*restore_check)(void *self, sluice_error_t *err);
   /* Makes the shadow the state. Quick: all sections commit in one go. */
   void (*restore_commit)(void *self);
   void (*restore_end)(void *self, int status);
+  /* Optional, asked before restore_map for what will not be mapped: where the
+   * extent's pages are, now and after the commit, if they may come later than
+   * that; they are fresh anonymous memory, whole pages of the kernel's. NULL:
+   * they may not. From then on nobody but the engine puts them there. */
+  void *(*restore_late_place)(void *self, const sluice_extent_t *extent);
 } sluice_handler_t;
 
 /* There is work again: the step will be called. Loop thread, from anywhere but

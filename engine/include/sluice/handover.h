@@ -126,6 +126,8 @@ typedef struct sluice_takeover_options_s {
   void *data;
   uint32_t timeout_ms; /* for the old host's answers; 0: 1000. How long its
                           state takes to converge is the old host's affair. */
+  uint32_t stall_ms;   /* but if it sends no byte of it for so long it hangs:
+                          UV_ETIMEDOUT; 0: 30 000, UINT32_MAX: never */
   int copy_memory;     /* do not take a memfd, let its pages be copied */
   /* Optional. The old host's offer: the time to fill the registry. An error
    * ends it. */

@@ -98,6 +98,21 @@ typedef struct sluice_restore_options_s {
    * are damaged; UV_ECANCELED, or another error: it is not known. The restore
    * may be freed from here on, not before. */
   void (*verified)(sluice_restore_t *restore, int status);
+  /* MAPPED, VERIFY_MAPPED. Optional: where there are more runs than mappings,
+   * small ones come after the commit, by userfaultfd, so that the host serves
+   * at once: a page that is touched is read first, what follows it next. For
+   * regions that are restored in place; others, and kernels or hosts without
+   * (late_reason), have theirs read before the commit, as without `filled`.
+   *
+   * Called once, from the loop, after `cb` with status 0: all is there, or
+   * could not be read (SLUICE_ETRUNCATED, another error): such pages raise
+   * SIGBUS, as mapped ones do. The restore may be freed from here on, not
+   * before. It cannot be cancelled any more: an engine that closes waits for
+   * it. Until then the host must not unmap or move such regions, or give
+   * their pages back (madvise()); a child that is forked does not get them;
+   * and the kernel does not track what is written there (ram.h,
+   * WRITE_PROTECT): a save that asks for that fails. */
+  void (*filled)(sluice_restore_t *restore, int status);
 } sluice_restore_options_t;
 
 typedef struct sluice_restore_stats_s {
@@ -111,10 +126,15 @@ typedef struct sluice_restore_stats_s {
   uint64_t file_bytes;        /* of these; 0: not mapped */
   uint64_t damaged_bytes;     /* found behind */
   uint32_t sections_unmapped; /* of pages, whose handlers took no mappings */
+  uint64_t late_bytes;        /* pages that come after the commit */
+  uint64_t late_left;         /* of these, not there yet */
+  uint64_t late_faults;       /* times that somebody waited for one */
+  uint64_t late_lost;         /* bytes that could not be read */
+  const char *late_reason;    /* why they were read before; or NULL */
 } sluice_restore_stats_t;
 
 /* As sluice_save_begin(). `source` is taken on success. UV_EINVAL also:
- * MAPPED_VERIFY without `verified`. */
+ * MAPPED_VERIFY without `verified`, or with `filled`. */
 SLUICE_EXTERN int sluice_restore_begin(sluice_restore_t **out,
                                        sluice_engine_t *engine,
                                        sluice_registry_t *registry,
@@ -130,7 +150,7 @@ SLUICE_EXTERN void sluice_restore_commit(sluice_restore_t *restore);
 SLUICE_EXTERN void sluice_restore_cancel(sluice_restore_t *restore);
 
 /* Frees a restore that is over; allowed inside its callback, or inside
- * `verified` where that follows. UV_EBUSY before. */
+ * `verified` or `filled` where that follows. UV_EBUSY before. */
 SLUICE_EXTERN int sluice_restore_free(sluice_restore_t *restore);
 
 SLUICE_EXTERN void *sluice_restore_data(const sluice_restore_t *restore);

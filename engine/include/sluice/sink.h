@@ -20,6 +20,8 @@ extern "C" {
 /* Of <uv.h>. */
 typedef struct uv_loop_s uv_loop_t;
 typedef struct uv_stream_s uv_stream_t;
+/* Of <sys/uio.h>. */
+struct iovec;
 
 typedef struct sluice_sink_s sluice_sink_t;
 
@@ -61,6 +63,19 @@ typedef struct sluice_sink_ops_s {
   /* Optional. Nanoseconds that callbacks of its own (of poll handles, say) have
    * taken on the loop so far: they are not taken for the host's. */
   uint64_t (*busy_ns)(const void *self);
+  /* Optional; only with no write under way. Of `count` pieces in a row, for
+   * stream offset `offset` on, takes as many bytes as it can without waiting,
+   * and answers how many: 0 to all. It copies them; after the call they are
+   * another's. The rest comes by `write`, which calls back when there is room.
+   * Pages are so written from where the host has them. A negative code is a
+   * write that failed, but UV_ENOTSUP: take it by `write`, do not ask again. */
+  ptrdiff_t (*write_now)(void *self, const struct iovec *pieces, int count,
+                         uint64_t offset);
+  /* Optional, goes with write_now. Not 0: it takes all that it is given, and
+   * for any offset, of bytes that come later too: as a file in memory does. So
+   * a record's pages are written before its table is known. Asked once it is
+   * open. */
+  int (*is_random)(const void *self);
 } sluice_sink_ops_t;
 
 /* `ops` is borrowed for the life of the sink. UV_EINVAL, UV_ENOMEM. */

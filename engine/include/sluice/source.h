@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <sluice/error.h>
 #include <sluice/export.h>
@@ -52,6 +53,16 @@ typedef struct sluice_source_ops_s {
   /* Optional. Nanoseconds that callbacks of its own (of poll handles, say) have
    * taken on the loop so far: they are not taken for the host's. */
   uint64_t (*busy_ns)(const void *self);
+  /* Optional; a struct without it is taken as well. Reads into several places,
+   * in order, as readv(): pages go straight to where they belong. What is not
+   * there at once is never put there later. Returns
+   *   > 0        bytes
+   *   0          nothing is here yet: `cb` will be called, with UV_EAGAIN once
+   *              it is worth asking again, or with an error
+   *   UV_EAGAIN  not in this way, this time: `read` is called instead
+   *   UV_EOF, or another negative code */
+  ptrdiff_t (*read_into)(void *self, const struct iovec *places, int count,
+                         sluice_source_cb cb, void *ctx);
 } sluice_source_ops_t;
 
 SLUICE_EXTERN int sluice_source_custom(sluice_source_t **out,

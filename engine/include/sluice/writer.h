@@ -67,6 +67,13 @@ SLUICE_EXTERN int sluice_writer_pages(sluice_writer_t *w, uint32_t region,
 SLUICE_EXTERN int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
                                            uint64_t offset, const void *data,
                                            uint64_t count);
+/* As sluice_writer_lend_pages(), for pages that nobody changes until the hook
+ * has returned and that stay readable as long: the loop's thread writes them
+ * and no other, or nobody does. A sink that can take something at once gets
+ * them from where they are. Where other threads work, they are lent. */
+SLUICE_EXTERN int sluice_writer_still_pages(sluice_writer_t *w, uint32_t region,
+                                            uint64_t offset, const void *data,
+                                            uint64_t count);
 /* Of the pages that this section has lent in this save: so many, counted from
  * the first, have been returned. See also save_returned in handler.h. */
 SLUICE_EXTERN uint64_t sluice_writer_returned(const sluice_writer_t *w);

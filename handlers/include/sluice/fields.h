@@ -212,6 +212,7 @@ extern "C" {
   (uint32_t)sizeof(sluice_table_t), version, min_version, 0, name, sizeof(s)
 #define SLUICE_FIELDS_END SLUICE__FIELD(NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)
 #else
+/* NOLINTBEGIN(bugprone-macro-parentheses): `t` is a type */
 #define SLUICE__OFFSET(s, m, t)                                                \
   _Generic(&SLUICE__MEMBER(s, m), t * : offsetof(s, m))
 #define SLUICE__OFFSET_ARRAY(s, m, t)                                          \
@@ -220,6 +221,7 @@ extern "C" {
            : offsetof(s, m))
 #define SLUICE__OFFSET_POINTER(s, m, t)                                        \
   _Generic(SLUICE__MEMBER(s, m), t * : offsetof(s, m))
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define SLUICE__COUNT_OFFSET(s, n)                                             \
   _Generic(SLUICE__MEMBER(s, n), uint8_t                                       \
            : offsetof(s, n), uint16_t                                          \

@@ -4,7 +4,8 @@
  *
  *   cooperative    the host calls sluice_ram_dirty() before it writes, or
  *                  sluice_ram_mark(), which is a test of one bit where a page
- *                  is marked already. Works everywhere; loop thread only.
+ *                  is marked already. Works everywhere; loop thread only:
+ *                  no other thread writes to the memory while a save runs.
  *   write-protect  the kernel tells (userfaultfd and PAGEMAP_SCAN; Linux 6.7):
  *                  the host changes nothing and may write from any thread.
  *                  Armed while a save runs only, and released in slices.
@@ -69,8 +70,9 @@ typedef enum sluice_ram_tracker_e {
 
 enum {
   /* Restore straight into the region: it holds nothing that matters until the
-   * restore commits, and after a failed one its content is undefined. Without
-   * this flag a shadow of the region is filled and takes its place at commit.
+   * restore commits, and after a failed one its content is undefined. Bytes of
+   * the stream stand there before they are verified. Without this flag a shadow
+   * of the region is filled and takes its place at commit.
    */
   SLUICE_RAM_IN_PLACE = 1u << 0,
   /* The region is whole pages of a private anonymous mapping: they may be
@@ -138,9 +140,10 @@ SLUICE_EXTERN int sluice_ram_add_region(sluice_ram_t *ram, const char *name,
 
 /* From byte `offset` on the region was not written since it was mapped: it is
  * zeros, and no page of it is read before it is marked; it need not be readable
- * until then. For memory that is to grow while it is saved. From 0 on: a restore
- * in place has nothing to clean. Cooperative trackers. UV_EINVAL (another tracker, no such region, not whole pages, past
- * its end), UV_EBUSY. */
+ * until then. For memory that is to grow while it is saved. From 0 on: a
+ * restore in place has nothing to clean. Cooperative trackers. UV_EINVAL
+ * (another tracker, no such region, not whole pages, past its end), UV_EBUSY.
+ */
 SLUICE_EXTERN int sluice_ram_blank(sluice_ram_t *ram, uint32_t region,
                                    uint64_t offset);
 

@@ -1,0 +1,298 @@
+/* test_mapped_late.c - restoring by mapping an image that is too scattered:
+ * what is not mapped comes after the commit, when it is touched or one page
+ * behind the other. */
+#include "mapped_box.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "random.h"
+#include "suite.h"
+
+static struct {
+  unsigned filled;
+  int status;
+  int does_fail; /* at `checked` */
+
+  size_t cuts;         /* the file, at `checked`, to so many bytes */
+  void (*touch)(void); /* at the commit */
+  sluice_restore_t *restore;
+} late;
+
+static int can_fill(void) {
+  int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  return fd >= 0;
+}
+
+static void setup(void) {
+  memset(&late, 0, sizeof(late));
+  box_open(KERNEL_PAGE);
+  host_open(&box.from, SLUICE_RAM_REMAP, SLUICE_RAM_COOPERATIVE, 1);
+  host_open(&box.to, SLUICE_RAM_REMAP | SLUICE_RAM_IN_PLACE,
+            SLUICE_RAM_COOPERATIVE, 2);
+  host_fill(&box.from, 2, 7); /* 350 runs of a page, one of 40 */
+  box_save(&box.from);
+}
+
+static void on_filled(sluice_restore_t *restore, int status) {
+  late.filled++;
+  late.status = status;
+  keep(restore);
+  ck_assert_int_eq(sluice_restore_free(restore), 0);
+}
+
+static void on_committed(sluice_restore_t *restore, int status) {
+  box.restored++;
+  box.rig.status = status;
+  keep(restore);
+  if (status == 0 && late.touch != NULL) {
+    late.touch();
+  }
+  ck_assert_int_eq(sluice_restore_free(restore), status == 0 ? UV_EBUSY : 0);
+}
+
+static void on_checked(sluice_restore_t *restore) {
+  if (late.cuts > 0) {
+    ck_assert_int_eq(truncate(box.path, (off_t)late.cuts), 0);
+  }
+  if (late.does_fail) {
+    sluice_restore_cancel(restore);
+  } else {
+    sluice_restore_commit(restore);
+  }
+}
+
+static int restore_late(uint32_t max_mappings) {
+  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
+                                      .max_mappings = max_mappings,
+                                      .checked = on_checked,
+                                      .filled = on_filled};
+  sluice_source_t *source;
+
+  ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
+  ck_assert_int_eq(sluice_restore_begin(&late.restore, box.rig.engine,
+                                        box.to.registry, source, &o,
+                                        on_committed),
+                   0);
+  rig_run(&box.rig);
+  ck_assert_uint_eq(box.restored, 1);
+  ck_assert_uint_eq(late.filled, box.rig.status == 0);
+  return box.rig.status;
+}
+
+static void assert_filled(void) {
+  ck_assert_int_eq(late.status, 0);
+  ck_assert_uint_eq(box.stats.late_left, 0);
+  ck_assert_uint_eq(box.stats.late_lost, 0);
+  if (can_fill()) {
+    ck_assert_ptr_null(box.stats.late_reason);
+    ck_assert_uint_gt(box.stats.late_bytes, 0);
+    ck_assert_uint_eq(box.stats.read_bytes, 0);
+  } else {
+    ck_assert_ptr_nonnull(box.stats.late_reason);
+    ck_assert_uint_gt(box.stats.read_bytes, 0);
+  }
+  assert_same();
+}
+
+START_TEST(what_is_not_mapped_comes_after_the_commit) {
+  ck_assert_int_eq(restore_late(1), 0);
+  assert_filled();
+}
+END_TEST
+
+static void touch_at_random(void) {
+  test_random_t r = {test_seed(0)};
+
+  (void)printf("SEED=%llu\n", (unsigned long long)r.state);
+  for (int i = 0; i < 3000; i++) {
+    size_t page = test_below(&r, LOW_PAGES);
+
+    ck_assert_mem_eq(box.to.low + page * KERNEL_PAGE,
+                     box.from.low + page * KERNEL_PAGE, KERNEL_PAGE);
+  }
+  assert_same();
+}
+
+START_TEST(every_page_is_right_whenever_it_is_touched) {
+  late.touch = touch_at_random;
+  ck_assert_int_eq(restore_late(1), 0);
+  assert_filled();
+}
+END_TEST
+
+static void write_everywhere(void) {
+  for (size_t i = 0; i < LOW_PAGES; i++) {
+    box.to.low[i * KERNEL_PAGE + 99] = 99;
+    box.from.low[i * KERNEL_PAGE + 99] = 99;
+  }
+}
+
+START_TEST(what_the_host_writes_meanwhile_stays) {
+  late.touch = write_everywhere;
+  ck_assert_int_eq(restore_late(1), 0);
+  assert_filled();
+}
+END_TEST
+
+START_TEST(nothing_is_late_where_all_can_be_mapped) {
+  ck_assert_int_eq(restore_late(2000), 0);
+  ck_assert_int_eq(late.status, 0);
+  ck_assert_uint_eq(box.stats.late_bytes, 0);
+  ck_assert_uint_eq(box.stats.read_bytes, 0);
+  assert_same();
+}
+END_TEST
+
+START_TEST(a_region_restored_beside_is_read_before_the_commit) {
+  host_close(&box.to);
+  host_open(&box.to, SLUICE_RAM_REMAP, SLUICE_RAM_COOPERATIVE, 2);
+  ck_assert_int_eq(restore_late(1), 0);
+  ck_assert_uint_eq(box.stats.late_bytes, 0);
+  ck_assert_uint_gt(box.stats.read_bytes, 0);
+  assert_same();
+}
+END_TEST
+
+START_TEST(a_restore_that_fails_before_the_commit_leaves_nothing_behind) {
+  late.does_fail = 1;
+  ck_assert_int_eq(restore_late(1), UV_ECANCELED);
+  late.does_fail = 0;
+  box.restored = 0;
+  ck_assert_int_eq(restore_late(1), 0);
+  assert_filled();
+}
+END_TEST
+
+static void close_engine(void) {
+  ck_assert_int_eq(sluice_engine_close(box.rig.engine, NULL, NULL), 0);
+}
+
+START_TEST(an_engine_that_closes_waits_until_all_is_there) {
+  late.touch = close_engine;
+  ck_assert_int_eq(restore_late(1), 0);
+  assert_filled();
+  ck_assert_int_eq(sluice_engine_new(&box.rig.engine, &box.rig.loop, NULL), 0);
+}
+END_TEST
+
+static void *read_low(void *arg) {
+  (void)arg;
+  return memcmp(box.to.low, box.from.low, low_bytes()) == 0 ? arg : NULL;
+}
+
+static void read_from_threads(void) {
+  pthread_t threads[3];
+  int token;
+
+  for (int i = 0; i < 3; i++) {
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, read_low, &token), 0);
+  }
+  for (int i = 0; i < 3; i++) {
+    void *got;
+
+    ck_assert_int_eq(pthread_join(threads[i], &got), 0);
+    ck_assert_ptr_eq(got, &token);
+  }
+}
+
+START_TEST(several_threads_may_wait) {
+  late.touch = read_from_threads;
+  ck_assert_int_eq(restore_late(1), 0);
+  assert_filled();
+}
+END_TEST
+
+static sigjmp_buf on_bus;
+
+static void jump(int number) {
+  (void)number;
+  siglongjmp(on_bus, 1);
+}
+
+static int is_readable(const uint8_t *at) {
+  const volatile uint8_t *v = at;
+
+  if (sigsetjmp(on_bus, 1) != 0) {
+    return 0;
+  }
+  (void)*v;
+  return 1;
+}
+
+static void cut_file(void) {
+  ck_assert_int_eq(truncate(box.path, 40960), 0);
+}
+
+START_TEST(pages_that_cannot_be_read_are_told_and_raise_a_signal) {
+  struct sigaction act = {.sa_handler = jump};
+  struct sigaction before;
+  volatile size_t lost = 0;
+
+  if (!can_fill()) {
+    return;
+  }
+  late.touch = cut_file;
+  ck_assert_int_eq(restore_late(1), 0);
+  if (late.status == 0) {
+    return; /* the thread was faster than the file was cut */
+  }
+  ck_assert_int_eq(late.status, SLUICE_ETRUNCATED);
+  ck_assert_uint_gt(box.stats.late_lost, 0);
+  ck_assert_int_eq(sigaction(SIGBUS, &act, &before), 0);
+  for (size_t i = 0; i < LOW_PAGES; i++) {
+    if (!is_readable(box.to.low + i * KERNEL_PAGE)) {
+      lost++;
+    }
+  }
+  for (size_t i = 0; i < HIGH_PAGES; i++) {
+    if (!is_readable(box.to.high + i * KERNEL_PAGE)) {
+      lost++;
+    }
+  }
+  ck_assert_int_eq(sigaction(SIGBUS, &before, NULL), 0);
+  ck_assert_uint_eq(lost * KERNEL_PAGE, box.stats.late_lost);
+}
+END_TEST
+
+START_TEST(filled_goes_with_ways_that_do_not_verify_behind) {
+  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED_VERIFY,
+                                      .verified = on_filled,
+                                      .filled = on_filled};
+  sluice_source_t *source;
+
+  ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
+  ck_assert_int_eq(sluice_restore_begin(&late.restore, box.rig.engine,
+                                        box.to.registry, source, &o,
+                                        on_committed),
+                   UV_EINVAL);
+  sluice_source_free(source);
+}
+END_TEST
+
+Suite *mapped_late_suite(void) {
+  Suite *s = suite_create("mapped_late");
+  TCase *t = tcase_create("late");
+
+  tcase_add_checked_fixture(t, setup, box_close);
+  tcase_add_test(t, what_is_not_mapped_comes_after_the_commit);
+  tcase_add_test(t, every_page_is_right_whenever_it_is_touched);
+  tcase_add_test(t, what_the_host_writes_meanwhile_stays);
+  tcase_add_test(t, nothing_is_late_where_all_can_be_mapped);
+  tcase_add_test(t, a_region_restored_beside_is_read_before_the_commit);
+  tcase_add_test(t,
+                 a_restore_that_fails_before_the_commit_leaves_nothing_behind);
+  tcase_add_test(t, an_engine_that_closes_waits_until_all_is_there);
+  tcase_add_test(t, several_threads_may_wait);
+  tcase_add_test(t, pages_that_cannot_be_read_are_told_and_raise_a_signal);
+  tcase_add_test(t, filled_goes_with_ways_that_do_not_verify_behind);
+  suite_add_tcase(s, t);
+  return s;
+}
