@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bench_takeover [--quick] [--mib N] [--rounds N] [--rate N] [--only PART]
-#                [--out DIR] [--keep]
+#                [--way ''|--memfd] [--out DIR] [--keep]
 #
 # How soon kvd serves, beside redis-server, and what clients feel when it is
 # handed over. PART, in this order: fill (makes an image and a dump.rdb of the
@@ -18,6 +18,7 @@ rounds=3
 rate=20000
 only=
 keep=no
+ways=('' --memfd)
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -28,6 +29,7 @@ while [ $# -gt 0 ]; do
   --only) only=$2 && keep=yes && shift ;;
   --out) out=$2 && shift ;;
   --keep) keep=yes ;;
+  --way) ways=("$2") && shift ;;
   *) sed -n '2,10s/^# \{0,1\}//p' "$0" && exit 2 ;;
   esac
   shift
@@ -181,7 +183,7 @@ pause() {
 
 part_pause() {
   local way
-  for way in '' --memfd; do
+  for way in "${ways[@]}"; do
     # shellcheck disable=SC2086 # it may be nothing
     "$kvd" --port "$port" --dir "$work" --handover "$socket" --load eager $way \
       >"$work/log" 2>&1 &

@@ -12,6 +12,7 @@ failed=0
 finish() {
   [ -z "$kvd_pid" ] || kill "$kvd_pid" 2>/dev/null
   [ -z "$redis_pid" ] || kill "$redis_pid" 2>/dev/null
+  # shellcheck disable=SC2086 # several
   [ -z "$load_pids" ] || kill $load_pids 2>/dev/null
   wait
   rm -rf "$work"

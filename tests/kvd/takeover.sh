@@ -2,7 +2,7 @@
 # kvd handed over while clients are served: redis-benchmark's, redis-cli's, and
 # those of check.c, who know every answer. KVD, PEER, CHECK: the programs.
 # $1: fast or sweep.
-# shellcheck disable=SC1091,SC2154,SC2016 # rig.sh sets what is used here
+# shellcheck disable=SC1091,SC2154,SC2016,SC3045 # rig.sh sets what is used here
 set -u
 . "$(dirname "$0")/rig.sh"
 
@@ -271,7 +271,7 @@ killed_olds() { # OPTIONS...
   served=0
   for n in $(seq 500); do
     kill_old "$n" "$@"
-    [ "$failed" -eq 0 ] && [ "$ended" -ne 0 ] || break
+    if [ "$failed" -ne 0 ] || [ "$ended" -eq 0 ]; then break; fi
     [ "$ended" -eq 137 ] || wrong "step $n: the old kvd ended with $ended"
     [ "$how" != served ] || served=$((served + 1))
   done
