@@ -12,21 +12,15 @@
 #include <sluice/encoder.h>
 #include <sluice/handler.h>
 
-#include "memory_output.h"
-#include "random.h"
+#include "place_streams.h"
 #include "stream/decoder.h"
 #include "stream/native/format.h"
 #include "suite.h"
 
 enum {
-  REGIONS = 4,
-  SECTIONS = 2, /* of two regions each */
-  PAGES = 90,
   PIECES_MAX = 64,
   PARTS = 16 /* of sweeps */
 };
-
-static const uint32_t page_sizes[REGIONS] = {256, 4096, 4096, 65536};
 
 typedef enum pieces_e {
   BYTE_BY_BYTE,
@@ -52,16 +46,12 @@ typedef struct run_s {
   int result;
   sluice_error_t err;
   sluice_totals_t totals;
-  uint8_t *memory[REGIONS];
+  uint8_t *memory[PLACE_REGIONS];
 } run_t;
 
 static memory_output_t out;
 static uint32_t regions; /* of the stream */
 static test_random_t chance;
-
-static size_t region_bytes(uint32_t region) {
-  return (size_t)PAGES * page_sizes[region];
-}
 
 static void setup(void) {
   chance.state = test_seed(0);
@@ -80,10 +70,10 @@ static void teardown(void) {
 static uint8_t *find_place(void *ctx, const sluice_run_t *run) {
   const run_t *r = ctx;
 
-  ck_assert_uint_lt(run->region, REGIONS);
-  ck_assert_uint_eq(run->page_size, page_sizes[run->region]);
+  ck_assert_uint_lt(run->region, PLACE_REGIONS);
+  ck_assert_uint_eq(run->page_size, place_page_sizes[run->region]);
   ck_assert_uint_le(run->offset + run->count * run->page_size,
-                    region_bytes(run->region));
+                    place_region_bytes(run->region));
   return r->has_holes && run->region == 2
              ? NULL
              : r->memory[run->region] + run->offset;
@@ -183,7 +173,7 @@ static void run_stream(run_t *r, const uint8_t *data, size_t len,
   r->len = len;
   r->random.state = test_next(&chance);
   for (uint32_t i = 0; i < regions; i++) {
-    r->memory[i] = calloc(1, region_bytes(i));
+    r->memory[i] = calloc(1, place_region_bytes(i));
   }
   ck_assert_int_eq(sluice_decoder_new(&r->decoder, &o, NULL), 0);
   r->decoder->hooks.ctx = r;
@@ -213,7 +203,7 @@ static void assert_same_end(const run_t *a, const run_t *b) {
   ck_assert_uint_eq(a->err.offset, b->err.offset);
   ck_assert_mem_eq(&a->totals, &b->totals, sizeof(a->totals));
   for (uint32_t i = 0; a->result == SLUICE_DONE && i < regions; i++) {
-    ck_assert_mem_eq(a->memory[i], b->memory[i], region_bytes(i));
+    ck_assert_mem_eq(a->memory[i], b->memory[i], place_region_bytes(i));
   }
 }
 
@@ -237,120 +227,12 @@ static uint64_t compare(run_t *direct, const uint8_t *data, size_t len,
   return direct->placed;
 }
 
-/* --- streams --- */
-
-static sluice_decl_t decl_of(uint32_t section) {
-  return (sluice_decl_t){.id = section + 1,
-                         .flags = SLUICE_SECTION_LIVE,
-                         .payload = SLUICE_PAYLOAD_PAGES,
-                         .name = section == 0 ? "first" : "second",
-                         .type = "ram"};
-}
-
-static void write_run(sluice_encoder_t *e, uint32_t region) {
-  uint64_t page = test_below(&chance, PAGES);
-  uint64_t count = 1 + test_below(&chance, PAGES - (uint32_t)page);
-  size_t len = (size_t)count * page_sizes[region];
-  uint8_t *data = malloc(len);
-
-  for (size_t i = 0; i < len; i++) {
-    data[i] = (uint8_t)test_next(&chance);
-  }
-  if (test_below(&chance, 4) == 0) {
-    memset(data, 0, page_sizes[region]);
-  }
-  ck_assert_int_eq(
-      sluice_encoder_pages(e, region, page * page_sizes[region], data, count),
-      0);
-  free(data);
-}
-
-/* Several rounds, runs up and down and over each other. */
-static void write_rounds(sluice_encoder_t *e) {
-  for (unsigned round = 0; round < 5; round++) {
-    uint32_t section = test_below(&chance, SECTIONS);
-    sluice_decl_t decl = decl_of(section);
-
-    (void)sluice_encoder_open(e, SLUICE_ITEM_PART, &decl);
-    for (unsigned i = test_below(&chance, 12); i > 0; i--) {
-      uint32_t region = section * 2 + test_below(&chance, 8) / 7;
-
-      if (test_below(&chance, 9) == 0) {
-        (void)sluice_encoder_zeros(e, region, 0, 1);
-      }
-      write_run(e, region);
-    }
-    (void)sluice_encoder_close(e);
-  }
-}
-
-static void write_stream(int keep_last) {
-  sluice_encoder_options_t o = {.keep_last = keep_last};
-  sluice_output_t output = memory_output_of(&out);
-  sluice_encoder_t *e;
-  uint32_t index;
-
-  regions = REGIONS;
-  ck_assert_int_eq(sluice_encoder_new(&e, &o, &output, NULL), 0);
-  (void)sluice_encoder_header(e);
-  for (uint32_t i = 0; i < SECTIONS; i++) {
-    sluice_decl_t decl = decl_of(i);
-
-    (void)sluice_encoder_open(e, SLUICE_ITEM_SECTION, &decl);
-    for (uint32_t j = 2 * i; j < 2 * i + 2; j++) {
-      (void)sluice_encoder_region(e, j % 2 == 0 ? "low" : "high",
-                                  region_bytes(j), page_sizes[j], &index);
-    }
-    (void)sluice_encoder_close(e);
-  }
-  write_rounds(e);
-  for (uint32_t i = 0; i < SECTIONS; i++) {
-    sluice_decl_t decl = decl_of(i);
-
-    (void)sluice_encoder_open(e, SLUICE_ITEM_END, &decl);
-    write_run(e, 2 * i);
-    (void)sluice_encoder_close(e);
-  }
-  ck_assert_int_eq(sluice_encoder_finish(e), 0);
-  sluice_encoder_free(e);
-}
-
-static sluice_encoder_t *begin_small(const sluice_output_t *output,
-                                     const sluice_decl_t *decl) {
-  sluice_encoder_t *e;
-  uint32_t index;
-
-  ck_assert_int_eq(sluice_encoder_new(&e, NULL, output, NULL), 0);
-  (void)sluice_encoder_header(e);
-  (void)sluice_encoder_open(e, SLUICE_ITEM_SECTION, decl);
-  (void)sluice_encoder_region(e, "low", region_bytes(0), 256, &index);
-  return e;
-}
-
-static void end_small(sluice_encoder_t *e, const sluice_decl_t *decl) {
-  (void)sluice_encoder_close(e);
-  (void)sluice_encoder_open(e, SLUICE_ITEM_END, decl);
-  (void)sluice_encoder_close(e);
-  ck_assert_int_eq(sluice_encoder_finish(e), 0);
-  sluice_encoder_free(e);
-}
-
-/* One record of 80 pages of 256 bytes in two runs, and little else. */
-static void write_small(void) {
-  sluice_output_t output = memory_output_of(&out);
-  sluice_decl_t decl = decl_of(0);
-  static uint8_t data[80 * 256];
-  sluice_encoder_t *e = begin_small(&output, &decl);
-
-  for (size_t i = 0; i < sizeof(data); i++) {
-    data[i] = (uint8_t)(test_next(&chance) | 1);
-  }
-  (void)sluice_encoder_pages(e, 0, 0, data, 75);
-  (void)sluice_encoder_pages(e, 0, 80 * 256, data, 5);
-  end_small(e, &decl);
-}
-
 /* --- tests --- */
+
+static void write_all(int keep_last) {
+  regions = PLACE_REGIONS;
+  place_write_stream(&out, &chance, keep_last);
+}
 
 START_TEST(random_streams_end_in_the_same_memory) {
   sluice_error_t err;
@@ -358,7 +240,7 @@ START_TEST(random_streams_end_in_the_same_memory) {
                   .is_by_turns = _i / (PIECES - ODD) % 2 != 0,
                   .has_holes = _i / (PIECES - ODD) / 2 % 2 != 0};
 
-  write_stream(_i % 2);
+  write_all(_i % 2);
   (void)compare(&direct, out.data, out.len, 0, &err);
   ck_assert_int_eq(direct.result, SLUICE_DONE);
 }
@@ -368,7 +250,7 @@ START_TEST(byte_by_byte_is_the_same) {
   run_t direct = {.pieces = BYTE_BY_BYTE, .is_by_turns = _i != 0};
   sluice_error_t err;
 
-  write_small();
+  place_write_small(&out, &chance);
   (void)compare(&direct, out.data, out.len, 0, &err);
   ck_assert_int_eq(direct.result, SLUICE_DONE);
   ck_assert_uint_eq(direct.lent_in_place, 80 * 256);
@@ -379,10 +261,10 @@ END_TEST
 START_TEST(a_page_that_a_record_has_twice_is_the_later_one) {
   static const unsigned order[][3] = {{0, 0, 0}, {30, 0, 10}, {0, 10, 30}};
   sluice_output_t output = memory_output_of(&out);
-  sluice_decl_t decl = decl_of(0);
+  sluice_decl_t decl = place_decl(0);
   run_t direct = {.pieces = (pieces_t)(ODD + _i % (PIECES - ODD))};
   static uint8_t data[60 * 256];
-  sluice_encoder_t *e = begin_small(&output, &decl);
+  sluice_encoder_t *e = place_begin_small(&output, &decl);
   sluice_error_t err;
 
   for (unsigned i = 0; i < 3; i++) {
@@ -390,10 +272,10 @@ START_TEST(a_page_that_a_record_has_twice_is_the_later_one) {
     (void)sluice_encoder_pages(e, 0, order[_i / (PIECES - ODD)][i] * 256u, data,
                                60);
   }
-  end_small(e, &decl);
+  place_end_small(e, &decl);
   (void)compare(&direct, out.data, out.len, 256 * 1024, &err);
   ck_assert_int_eq(direct.result, SLUICE_DONE);
-  /* START, REGION, one PAGES, END, INDEX, TRAILER */
+  /* START, REGION, one PLACE_PAGES, END, INDEX, TRAILER */
   ck_assert_uint_eq(direct.totals.records, 6);
   ck_assert_uint_eq(direct.totals.pages_data, 180);
 }
@@ -424,7 +306,7 @@ START_TEST(each_byte_that_is_damaged_is_found_at_the_same_place) {
   size_t from;
   size_t to;
 
-  write_small();
+  place_write_small(&out, &chance);
   from = out.len * (size_t)_i / PARTS;
   to = out.len * ((size_t)_i + 1) / PARTS;
   for (size_t i = from; i < to; i++) {
@@ -441,7 +323,7 @@ START_TEST(a_damaged_page_is_named) {
   size_t data;
   size_t at;
 
-  write_small();
+  place_write_small(&out, &chance);
   data = find_data();
   at = data + (size_t)_i * 256 + test_below(&chance, 256);
   out.data[at] ^= 0x10;
@@ -456,7 +338,7 @@ START_TEST(a_damaged_page_is_named) {
 END_TEST
 
 START_TEST(a_stream_cut_short_at_any_byte_is_so_in_the_same_words) {
-  write_small();
+  place_write_small(&out, &chance);
   for (size_t len = (size_t)_i; len < out.len; len += PARTS) {
     run_t direct = {.pieces = (pieces_t)(ODD + len % (PIECES - ODD)),
                     .is_by_turns = len % 3 == 0};
@@ -481,11 +363,11 @@ START_TEST(a_place_that_is_taken_back_is_the_handlers_error) {
   sluice_error_t err = {0};
   int result;
 
-  write_small();
+  place_write_small(&out, &chance);
   r.data = out.data;
   r.len = out.len;
   r.random.state = 5;
-  r.memory[0] = calloc(1, region_bytes(0));
+  r.memory[0] = calloc(1, place_region_bytes(0));
   ck_assert_int_eq(sluice_decoder_new(&r.decoder, &o, NULL), 0);
   r.decoder->hooks.ctx = &r;
   r.decoder->hooks.place = lose_place;

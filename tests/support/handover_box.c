@@ -39,9 +39,7 @@ static struct {
   unsigned listed;
   unsigned writes;
   int is_paused;
-  unsigned calls;
-  unsigned kill_at;
-  unsigned stop_at;
+  unsigned calls, kill_at, stop_at;
   unsigned *calls_out;
 } box;
 
@@ -57,11 +55,8 @@ static void count_call(void) {
   if (box.calls_out != NULL) {
     *box.calls_out = box.calls;
   }
-  if (box.calls == box.kill_at) {
-    (void)raise(SIGKILL);
-  }
-  if (box.calls == box.stop_at) {
-    (void)raise(SIGSTOP);
+  if (box.calls == box.kill_at || box.calls == box.stop_at) {
+    (void)raise(box.calls == box.kill_at ? SIGKILL : SIGSTOP);
   }
 }
 
