@@ -210,6 +210,10 @@ bool sluice__chunks_can_put(const sluice__chunks_t *c) {
   return sluice__chunks_can_take_now(c) && sluice__sink_is_random(c->sink);
 }
 
+bool sluice__chunks_may_linger(const sluice__chunks_t *c) {
+  return c->takes_nothing || sluice__sink_is_random(c->sink);
+}
+
 void sluice__chunks_put_still(sluice__chunks_t *c, sluice__fill_t *fill,
                               uint64_t offset) {
   if (sluice__chunks_can_put(c)) {

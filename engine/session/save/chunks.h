@@ -69,6 +69,9 @@ void sluice__chunks_lend_still(sluice__chunks_t *c, const sluice__fill_t *fill);
 bool sluice__chunks_can_put(const sluice__chunks_t *c);
 void sluice__chunks_put_still(sluice__chunks_t *c, sluice__fill_t *fill,
                               uint64_t offset);
+/* May a record wait for what the next step writes? Not if the sink would take
+ * it at once, as soon as it is whole. */
+bool sluice__chunks_may_linger(const sluice__chunks_t *c);
 
 static inline bool sluice__chunks_are_full(const sluice__chunks_t *c) {
   return c->flying_bytes >= c->high_bytes ||

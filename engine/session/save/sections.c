@@ -48,10 +48,14 @@ static int check_step(sluice_save_t *save, const sluice_section_t *section,
 
 /* What goes on in the next step may do so in the same record: who maps the
  * image needs a mapping a record. */
+static int leave_payload(sluice_save_t *save, int r) {
+  return r == SLUICE_MORE && sluice__chunks_may_linger(&save->chunks)
+             ? sluice__encoder_linger(save->encoder)
+             : sluice_encoder_close(save->encoder);
+}
+
 static int close_payload(sluice_save_t *save, sluice_writer_t *w, int r) {
-  if (r >= 0 && w->is_open &&
-      (r == SLUICE_MORE ? sluice__encoder_linger(save->encoder)
-                        : sluice_encoder_close(save->encoder)) < 0) {
+  if (r >= 0 && w->is_open && leave_payload(save, r) < 0) {
     sluice__save_fail_encoder(save, w->section);
     r = save->session.error.code;
   }
