@@ -73,7 +73,7 @@ static void close_all(int *fds, unsigned *count) {
 /* ---- altering ---- */
 
 static void insert(relay_way_t *way, unsigned type) {
-  static const uint32_t lens[] = {0, 8, 8, 1, 10, 0, 0, 0, 4};
+  static const uint32_t lens[] = {0, 8, 8, 1, 10, 0, 0, 0, 4, 0};
   uint8_t message[SLUICE__FRAME_HEADER + 16] = {0};
   const sluice__frame_t frame = {.type = (sluice__frame_type_t)type,
                                  .len = lens[type],
