@@ -133,8 +133,8 @@ typedef struct sluice_takeover_options_s {
                           UV_ETIMEDOUT; 0: 30 000, UINT32_MAX: never */
   int copy_memory;     /* do not take a memfd, let its pages be copied */
   /* Optional. The old host's offer: the time to fill the registry, and to make
-   * whatever room it takes: the old host is not paused before this has returned.
-   * An error ends it. */
+   * whatever room it takes: the old host is not paused before this has
+   * returned. An error ends it. */
   int (*offered)(sluice_takeover_t *takeover, const void *offer, size_t len,
                  sluice_error_t *err);
   /* Optional. All has arrived and passed its checks; regions that are restored
