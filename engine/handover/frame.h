@@ -24,7 +24,8 @@ typedef enum sluice__frame_type_e {
   SLUICE__FRAME_READY,   /* new: all is here and was checked */
   SLUICE__FRAME_COMMIT,  /* old: take it */
   SLUICE__FRAME_RUNNING, /* new: I serve */
-  SLUICE__FRAME_FAIL     /* both: code (4, signed), message */
+  SLUICE__FRAME_FAIL,    /* both: code (4, signed), message */
+  SLUICE__FRAME_PREPARED /* new: the registry is full; pause when you like */
 } sluice__frame_type_t;
 
 enum {

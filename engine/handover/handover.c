@@ -13,7 +13,11 @@
 #include "session/save/save.h"
 #include "stream/bytes.h"
 
-enum { TIMEOUT_DEFAULT_MS = 1000, DOWNTIME_DEFAULT_US = 5000 };
+enum {
+  TIMEOUT_DEFAULT_MS = 1000,
+  PREPARE_DEFAULT_MS = 30000,
+  DOWNTIME_DEFAULT_US = 5000
+};
 
 static sluice_handover_t *handover_of(const sluice_save_t *save) {
   return save->session.passing->ctx;
@@ -107,6 +111,14 @@ static void send_offer(sluice_handover_t *h) {
                              SLUICE__FRAME_GREETING + h->options.offer_len);
 }
 
+/* How long it may take to fill its registry. It need not take any bytes of the
+ * stream meanwhile. */
+static uint32_t prepare_ms(const sluice_handover_t *h) {
+  uint32_t ms = h->options.prepare_ms;
+
+  return ms == 0 ? PREPARE_DEFAULT_MS : ms == UINT32_MAX ? 0 : ms;
+}
+
 static void take_hello(sluice_handover_t *h, const uint8_t *payload) {
   uint32_t version = sluice__get_le32(payload);
   uint32_t flags = sluice__get_le32(payload + 4);
@@ -119,9 +131,17 @@ static void take_hello(sluice_handover_t *h, const uint8_t *payload) {
   }
   h->takes_memory = (flags & SLUICE__FRAME_COPY) == 0;
   h->state = SLUICE__HANDOVER_STREAM;
-  sluice__channel_expect(h->channel, false);
+  sluice__channel_expect_within(h->channel, prepare_ms(h));
   send_offer(h); /* a failure shows when the stream follows */
   answer_save(h, 0);
+}
+
+static void take_prepared(sluice_handover_t *h) {
+  h->is_prepared = true;
+  sluice__channel_expect(h->channel, false);
+  sluice__channel_watch(h->channel);
+  h->save->is_held = false;
+  sluice__session_wake(&h->save->session);
 }
 
 int sluice__handover_commit(sluice_handover_t *h) {
@@ -166,9 +186,12 @@ static void take_failure(sluice_handover_t *h, const uint8_t *payload,
 static bool may_say(const sluice_handover_t *h, sluice__frame_type_t type) {
   switch (type) {
   case SLUICE__FRAME_HELLO: return h->state == SLUICE__HANDOVER_HELLO;
+  case SLUICE__FRAME_PREPARED:
+    return !h->is_prepared && h->state == SLUICE__HANDOVER_STREAM;
   case SLUICE__FRAME_READY:
-    return !h->is_ready && (h->state == SLUICE__HANDOVER_STREAM ||
-                            h->state == SLUICE__HANDOVER_READY);
+    return h->is_prepared && !h->is_ready &&
+           (h->state == SLUICE__HANDOVER_STREAM ||
+            h->state == SLUICE__HANDOVER_READY);
   case SLUICE__FRAME_RUNNING: return h->state == SLUICE__HANDOVER_RUNNING;
   case SLUICE__FRAME_FAIL: return true;
   case SLUICE__FRAME_OFFER:
@@ -197,6 +220,8 @@ static void on_message(void *ctx, const sluice__frame_t *frame,
   }
   if (frame->type == SLUICE__FRAME_HELLO) {
     take_hello(h, payload);
+  } else if (frame->type == SLUICE__FRAME_PREPARED) {
+    take_prepared(h);
   } else if (frame->type == SLUICE__FRAME_READY) {
     take_ready(h);
   } else if (frame->type == SLUICE__FRAME_FAIL) {
@@ -267,6 +292,7 @@ static int begin_save(sluice_handover_t *h, sluice_engine_t *engine,
   h->passing.ctx = h;
   h->passing.pass = sluice__handover_pass;
   h->save->session.passing = &h->passing;
+  h->save->is_held = true; /* or the pause would be spent in `offered` */
   return 0;
 }
 

@@ -6,8 +6,9 @@
  *
  *   HELLO --> STREAM --> READY --> RUNNING --> over
  *
- * Each state is named after what is waited for (STREAM: the save). The save
- * ends well when the successor has said RUNNING, so whatever a save undoes when
+ * Each state is named after what is waited for (STREAM: the save, which may
+ * send but not pause the host before the successor is prepared). The save ends
+ * well when the successor has said RUNNING, so whatever a save undoes when
  * it fails is undone in a hand-over that fails at its very end.
  *
  * Invariant: `is_running` is decided once; COMMIT is sent at most once; the
@@ -41,6 +42,7 @@ struct sluice_handover_s {
   sluice__handover_state_t state;
   bool is_host_paused; /* pause was called, resume not */
   bool is_running;     /* the successor: said so */
+  bool is_prepared;    /* ... that it only waits for the state */
   bool is_ready;       /* ... that it is, before the save knew it was done */
   bool takes_memory;   /* ... by descriptor */
   sluice_error_t error;

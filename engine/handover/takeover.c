@@ -199,6 +199,9 @@ static void take_offer(sluice_takeover_t *t, const uint8_t *payload,
     t->state = SLUICE__TAKEOVER_STREAM;
     r = begin_restore(t);
   }
+  if (r == 0) {
+    r = sluice__channel_send(t->channel, SLUICE__FRAME_PREPARED, NULL, 0);
+  }
   if (r < 0) {
     if (err.code == 0) {
       (void)sluice_fail(&err, r, "%s", sluice_strerror(r));
@@ -245,6 +248,7 @@ static bool may_say(const sluice_takeover_t *t, sluice__frame_type_t type) {
   case SLUICE__FRAME_FAIL: return true;
   case SLUICE__FRAME_HELLO:
   case SLUICE__FRAME_STREAM:
+  case SLUICE__FRAME_PREPARED:
   case SLUICE__FRAME_READY:
   case SLUICE__FRAME_RUNNING: break;
   }

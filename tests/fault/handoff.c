@@ -12,6 +12,8 @@
 #include "fault.h"
 #include "handoff_parts.h"
 
+enum { PREPARE_MS = 1000 };
+
 static handoff_t *of_handover(const sluice_handover_t *handover) {
   return sluice_handover_data(handover);
 }
@@ -212,6 +214,7 @@ static void begin_old(handoff_t *h) {
       .save = {.policy = on_round, .data = h, .max_memory = fault_cap()},
       .data = h,
       .timeout_ms = h->timeout_ms,
+      .prepare_ms = h->timeout_ms != 0 ? h->timeout_ms : PREPARE_MS,
       .offer = "offer",
       .offer_len = 5,
       .copy_memory = h->plan->copies,

@@ -2,6 +2,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -73,7 +74,7 @@ static void close_all(int *fds, unsigned *count) {
 /* ---- altering ---- */
 
 static void insert(relay_way_t *way, unsigned type) {
-  static const uint32_t lens[] = {0, 8, 8, 1, 10, 0, 0, 0, 4};
+  static const uint32_t lens[] = {0, 8, 8, 1, 10, 0, 0, 0, 4, 0};
   uint8_t message[SLUICE__FRAME_HEADER + 16] = {0};
   const sluice__frame_t frame = {.type = (sluice__frame_type_t)type,
                                  .len = lens[type],
@@ -185,6 +186,14 @@ static size_t wanted(const relay_way_t *way) {
              : SLUICE__FRAME_HEADER + sluice__get_le32(way->bytes + 8);
 }
 
+/* An old host says more and more until its successor is prepared. */
+static int is_full(const relay_way_t *way) {
+  struct pollfd p = {.fd = way->relay->ways[1 - (int)way->from].fd,
+                     .events = POLLOUT};
+
+  return poll(&p, 1, 0) == 0;
+}
+
 /* 1 something came; 0 nothing yet; -1 nothing will. */
 static int take_some(relay_way_t *way) {
   union {
@@ -196,8 +205,12 @@ static int take_some(relay_way_t *way) {
                            .msg_iovlen = 1,
                            .msg_control = control.bytes,
                            .msg_controllen = sizeof(control.bytes)};
-  ssize_t n = recvmsg(way->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  ssize_t n;
 
+  if (is_full(way)) {
+    return 0;
+  }
+  n = recvmsg(way->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (n <= 0) {
     return n < 0 && errno == EAGAIN ? 0 : -1;
   }

@@ -241,7 +241,7 @@ END_TEST
 static void say_more(const handoff_plan_t *plan, alteration_t *a,
                      const relay_log_t *log, sum_t *sum) {
   a->kind = ALTER_INSERT;
-  for (a->at = SLUICE__FRAME_HELLO; a->at <= SLUICE__FRAME_FAIL; a->at++) {
+  for (a->at = SLUICE__FRAME_HELLO; a->at <= SLUICE__FRAME_PREPARED; a->at++) {
     int is_true =
         a->at == log->types[a->message] &&
         (a->at == SLUICE__FRAME_COMMIT || a->at == SLUICE__FRAME_READY ||
@@ -255,7 +255,7 @@ static void say_more(const handoff_plan_t *plan, alteration_t *a,
         sum);
   }
   a->kind = ALTER_RETYPE;
-  for (a->at = 0; a->at <= SLUICE__FRAME_FAIL + 1; a->at++) {
+  for (a->at = 0; a->at <= SLUICE__FRAME_PREPARED + 1; a->at++) {
     if (a->at != log->types[a->message]) {
       try(plan, a, 0, sum);
     }

@@ -260,12 +260,15 @@ static void write_old(const char *name, uint8_t options) {
   sluice__frame_put(message, &frame, 0);
   memcpy(message + SLUICE__FRAME_HEADER, hello, sizeof(hello));
   host_tell(host, message, sizeof(message), 0);
+  frame = (sluice__frame_t){.type = SLUICE__FRAME_PREPARED};
+  sluice__frame_put(message, &frame, 1);
+  host_tell(host, message, SLUICE__FRAME_HEADER, 0);
   for (int i = 0; i < 20; i++) {
     host_turn(host);
     record(&b, heard, host_hear(host, heard, sizeof(heard)), &number);
   }
   frame = (sluice__frame_t){.type = SLUICE__FRAME_READY};
-  sluice__frame_put(message, &frame, 1);
+  sluice__frame_put(message, &frame, 2);
   host_tell(host, message, SLUICE__FRAME_HEADER, 0);
   host_turn(host);
   record(&b, heard, host_hear(host, heard, sizeof(heard)), &number);
@@ -278,16 +281,17 @@ static void write_new(const char *name, uint8_t options, uint32_t fail) {
   static const uint8_t hello[SLUICE__FRAME_GREETING] = {1};
   const sluice__frame_t words[] = {
       {.type = SLUICE__FRAME_HELLO, .len = sizeof(hello)},
+      {.type = SLUICE__FRAME_PREPARED},
       {.type = SLUICE__FRAME_READY},
       {.type = SLUICE__FRAME_RUNNING}};
   uint8_t no[6] = {0xff, 0xff, 0xff, 0xff, 'n', 'o'};
   build_t b = {0};
 
   build_u8(&b, options);
-  for (uint32_t i = 0; i < 3 && i != fail; i++) {
+  for (uint32_t i = 0; i < 4 && i != fail; i++) {
     add_message(&b, &words[i], hello);
   }
-  if (fail < 3) {
+  if (fail < 4) {
     add_message(
         &b, &(sluice__frame_t){.type = SLUICE__FRAME_FAIL, .len = sizeof(no)},
         no);
@@ -299,9 +303,10 @@ static void write_new(const char *name, uint8_t options, uint32_t fail) {
 static void write_handover(void) {
   write_old("old", 0);
   write_old("old-copied", 2);
-  write_new("new", 1, 3);
-  write_new("new-fails", 1, 2);
-  write_new("new-copied", 3, 3);
+  write_new("new", 1, 4);
+  write_new("new-fails", 1, 3);
+  write_new("new-unprepared", 1, 1);
+  write_new("new-copied", 3, 4);
 }
 
 int main(int argc, char **argv) {

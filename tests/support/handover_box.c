@@ -315,6 +315,7 @@ static void serve_on(void) {
 
 static void run_old(int socket) {
   const sluice_handover_options_t options = {.timeout_ms = TIMEOUT_MS,
+                                             .prepare_ms = TIMEOUT_MS,
                                              .offer = "box",
                                              .offer_len = 3,
                                              .pause = on_pause,

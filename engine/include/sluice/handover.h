@@ -1,8 +1,9 @@
 /* handover.h - a running host hands itself over to its successor.
  *
  * Both are on one machine and hold one end each of a connected unix stream
- * socket. The state converges through it while the old host serves; then the
- * old one is paused, the rest follows, and the two switch:
+ * socket. The state converges through it while the old host serves; when that
+ * is done, and the successor has filled its registry (PREPARED), the old one is
+ * paused, the rest follows, and the two switch:
  *
  *   old   ... rest, END, trailer           COMMIT           (gives up)
  *   new   shadows ...          check  READY       commit  RUNNING  (serves)
@@ -62,6 +63,8 @@ typedef struct sluice_handover_options_s {
   void *data;          /* for sluice_handover_data() */
   uint32_t timeout_ms; /* a successor that does not answer, or takes no byte,
                           for so long has failed; 0: 1000 */
+  uint32_t prepare_ms; /* but `offered` may take it so long; the host serves
+                          meanwhile. 0: 30 000, UINT32_MAX: for ever */
   /* What the successor must know before it can fill its registry: at most
    * SLUICE_OFFER_MAX bytes, copied. */
   const void *offer;
@@ -129,8 +132,9 @@ typedef struct sluice_takeover_options_s {
   uint32_t stall_ms;   /* but if it sends no byte of it for so long it hangs:
                           UV_ETIMEDOUT; 0: 30 000, UINT32_MAX: never */
   int copy_memory;     /* do not take a memfd, let its pages be copied */
-  /* Optional. The old host's offer: the time to fill the registry. An error
-   * ends it. */
+  /* Optional. The old host's offer: the time to fill the registry, and to make
+   * whatever room it takes: the old host is not paused before this has
+   * returned. An error ends it. */
   int (*offered)(sluice_takeover_t *takeover, const void *offer, size_t len,
                  sluice_error_t *err);
   /* Optional. All has arrived and passed its checks; regions that are restored

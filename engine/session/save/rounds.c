@@ -114,7 +114,7 @@ sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained) {
     return SLUICE_GO_ON;
   }
   save->session.phase = SLUICE_PHASE_LIVE; /* all are declared */
-  if (save->live == 0 || save->wants_switch) {
+  if (!save->is_held && (save->live == 0 || save->wants_switch)) {
     return SLUICE_SWITCH;
   }
   if (is_clean && sluice__save_has_lost_wake(save)) {
@@ -123,8 +123,8 @@ sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained) {
   if (!save->is_round_open) {
     open_round(save);
   }
-  if (!is_clean && !is_round_over(save)) {
-    return SLUICE_GO_ON;
+  if (save->is_held || (!is_clean && !is_round_over(save))) {
+    return SLUICE_GO_ON; /* a round goes on while nobody may switch */
   }
   close_round(save);
   return decide(save);

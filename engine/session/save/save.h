@@ -52,6 +52,7 @@ struct sluice_save_s {
   bool is_failing;     /* handlers are not told yet: pages are lent */
   bool is_host_paused; /* pause was called and resume not yet */
   bool wants_switch;
+  bool is_held;           /* must not pause yet; who changes that wakes it */
   sluice_totals_t totals; /* kept when the encoder goes */
   uint64_t grace_ns;      /* until then the ABORT record may still go out */
 
