@@ -3,6 +3,7 @@
 #include <sluice/handover.h>
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -45,7 +46,11 @@ static void close_sockets(void) {
   (void)close(box.sockets[1]);
 }
 
+static char old_message[256];
+
 static void on_handed_over(sluice_handover_t *h, int status) {
+  (void)snprintf(old_message, sizeof(old_message), "%s",
+                 sluice_handover_error(h)->message);
   box.old_done++;
   box.old_status = status;
   ck_assert_int_eq(sluice_handover_free(h), 0);
@@ -154,6 +159,37 @@ START_TEST(an_engine_that_closes_takes_no_guests) {
 }
 END_TEST
 
+START_TEST(a_section_that_fails_at_the_end_fails_the_hand_over_by_its_code) {
+  toy_fail(&box.from, TOY_SAVE_FINISH, 1, UV_EIO);
+  run_both();
+  ck_assert_int_eq(box.old_status, UV_EIO);
+  ck_assert_int_lt(box.new_status, 0);
+  ck_assert_uint_eq(box.to.commits, 0);
+}
+END_TEST
+
+static int say_no(sluice_takeover_t *t, sluice_error_t *err) {
+  (void)t;
+  (void)err;
+  return UV_EPERM; /* and not why */
+}
+
+START_TEST(a_successor_that_refuses_without_a_word_is_given_one) {
+  const sluice_takeover_options_t o = {.check = say_no};
+
+  ck_assert_int_eq(begin_old(box.sockets[0]), 0);
+  ck_assert_int_eq(sluice_takeover_begin(&box.takeover, box.rig.engine,
+                                         box.other, box.sockets[1], &o,
+                                         on_taken_over),
+                   0);
+  rig_run(&box.rig);
+  ck_assert_int_eq(box.new_status, UV_EPERM);
+  ck_assert_int_eq(box.old_status, UV_EPERM);
+  ck_assert_ptr_nonnull(strstr(old_message, sluice_strerror(UV_EPERM)));
+  ck_assert_uint_eq(box.to.commits, 0);
+}
+END_TEST
+
 /* ---- descriptors of a section ---- */
 
 static int (*next_finish)(void *self, sluice_writer_t *w, sluice_error_t *err);
@@ -193,6 +229,9 @@ Suite *handover_loop_suite(void) {
   tcase_add_loop_test(t, only_a_unix_stream_socket_will_do, 0, 2);
   tcase_add_test(t, arguments_that_make_no_sense_are_refused);
   tcase_add_test(t, an_engine_that_closes_takes_no_guests);
+  tcase_add_test(
+      t, a_section_that_fails_at_the_end_fails_the_hand_over_by_its_code);
+  tcase_add_test(t, a_successor_that_refuses_without_a_word_is_given_one);
   tcase_add_test(t, a_descriptor_that_is_none_or_has_no_name_is_not_passed);
   suite_add_tcase(s, t);
   return s;
