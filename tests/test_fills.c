@@ -205,6 +205,25 @@ START_TEST(with_too_little_memory_it_fails_by_name_or_does_without) {
 }
 END_TEST
 
+/* What is not worth a thread is copied by the loop, in the same place. */
+START_TEST(records_under_the_least_size_go_to_no_thread) {
+  sluice_executor_t large = *odd_executor_open(ODD_THREADS, 1);
+  int r;
+
+  large.min_bytes = 2 * BYTES;
+  rig_executor = &large;
+  rig_before_end = odd_executor_close;
+  open_box();
+  choose(SLUICE_RAM_COOPERATIVE);
+  start_writing();
+  r = run_save(&(sluice_save_options_t){.bandwidth = SLOW_SINK * 8});
+  ck_assert_msg(r == 0, "%s", box.rig.error.message);
+  assert_image_is_the_cut();
+  ck_assert_uint_eq(odd_executor_count(), 0);
+  close_box();
+}
+END_TEST
+
 /* All of libuv's threads are the host's until the save is over. */
 static struct {
   uv_work_t work[64];
@@ -282,6 +301,7 @@ Suite *fills_suite(void) {
   tcase_add_loop_test(t, a_sink_that_fails_ends_it, 0, rows);
   tcase_add_loop_test(
       t, with_too_little_memory_it_fails_by_name_or_does_without, 0, rows);
+  tcase_add_test(t, records_under_the_least_size_go_to_no_thread);
   tcase_add_test(t, a_pool_that_is_busy_does_not_hold_up_a_save);
   tcase_add_loop_test(t, an_executor_that_makes_no_sense_is_refused, 0, 2);
   suite_add_tcase(s, t);

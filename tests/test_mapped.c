@@ -3,6 +3,7 @@
 #include "mapped_box.h"
 
 #include "can_guard.h"
+#include "session/registry.h"
 #include "suite.h"
 
 static const struct {
@@ -349,6 +350,63 @@ START_TEST(a_cut_of_mapped_memory_by_write_protection_works_or_says_why) {
 }
 END_TEST
 
+static sluice_handler_t changed;
+static const sluice_handler_t *unchanged;
+
+static int say_nonsense(void *self, const sluice_extent_t *extent,
+                        sluice_error_t *err) {
+  (void)self;
+  (void)extent;
+  (void)err;
+  return 7;
+}
+
+static int map_nothing(void *self, const sluice_extent_t *extent,
+                       sluice_error_t *err) {
+  (void)self;
+  (void)extent;
+  (void)err;
+  return SLUICE_MORE; /* says so of what it is given as well */
+}
+
+/* Rows: of a mapping; of what was read, which nobody else can take. */
+START_TEST(a_handler_that_says_nonsense_of_pages_is_told) {
+  sluice_section_t *section = sluice__registry_find(box.to.registry, "ram", 0);
+
+  host_fill(&box.from, 2, 7);
+  box_save(&box.from);
+  unchanged = section->handler;
+  changed = *unchanged;
+  changed.restore_map = _i == 0 ? say_nonsense : map_nothing;
+  section->handler = &changed;
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), SLUICE_EHANDLER);
+  ck_assert_str_eq(box.rig.error.section, "ram");
+  section->handler = unchanged;
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  assert_same();
+}
+END_TEST
+
+static unsigned ticks_behind;
+
+static void on_progress(sluice_restore_t *restore, const sluice_progress_t *p) {
+  (void)restore;
+  ticks_behind += p->phase == SLUICE_PHASE_VERIFY && box.restored == 1;
+}
+
+START_TEST(progress_is_told_while_the_host_runs_and_its_image_is_verified) {
+  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED_VERIFY,
+                                      .progress = on_progress};
+
+  ticks_behind = 0;
+  host_fill(&box.from, 1, 7);
+  box_save(&box.from);
+  ck_assert_int_eq(box_restore(&o), 0);
+  ck_assert_int_eq(box.verified_status, 0);
+  ck_assert_uint_gt(ticks_behind, 0);
+}
+END_TEST
+
 Suite *mapped_suite(void) {
   Suite *s = suite_create("mapped");
   TCase *tc = tcase_create("mapped");
@@ -372,6 +430,9 @@ Suite *mapped_suite(void) {
   tcase_add_test(tc, regions_whose_pages_may_not_be_replaced_are_read);
   tcase_add_test(tc, verifying_behind_needs_somebody_to_tell);
   tcase_add_loop_test(tc, mapped_memory_is_saved_while_it_changes, 0, 3);
+  tcase_add_loop_test(tc, a_handler_that_says_nonsense_of_pages_is_told, 0, 2);
+  tcase_add_test(
+      tc, progress_is_told_while_the_host_runs_and_its_image_is_verified);
   tcase_add_test(tc, mapped_memory_is_cut_cooperatively);
   tcase_add_test(tc,
                  a_cut_of_mapped_memory_by_write_protection_works_or_says_why);

@@ -3,12 +3,16 @@
  * behind the other. */
 #include "mapped_box.h"
 
+#include <errno.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "deny.h"
 #include "random.h"
 #include "suite.h"
 
@@ -161,6 +165,66 @@ START_TEST(a_region_restored_beside_is_read_before_the_commit) {
 }
 END_TEST
 
+/* Above the region in place lies one that is restored beside. */
+START_TEST(only_what_is_in_place_comes_late) {
+  const sluice_ram_options_t o = {.size = sizeof(o),
+                                  .tracker = SLUICE_RAM_COOPERATIVE,
+                                  .page_size = KERNEL_PAGE};
+
+  host_close(&box.to);
+  ck_assert_int_eq(
+      sluice_ram_new(&box.to.ram, box.to.registry, "ram", NULL, &o, NULL), 0);
+  box.to.low = box_map(low_bytes());
+  box.to.high = box_map(high_bytes());
+  ck_assert_int_eq(sluice_ram_add_region(box.to.ram, "low", box.to.low,
+                                         low_bytes(), SLUICE_RAM_REMAP, NULL),
+                   0);
+  ck_assert_int_eq(
+      sluice_ram_add_region(box.to.ram, "high", box.to.high, high_bytes(),
+                            SLUICE_RAM_REMAP | SLUICE_RAM_IN_PLACE, NULL),
+      0);
+  toy_init(&box.to.toy, box.to.registry, "toy", 5000, 2);
+  ck_assert_int_eq(restore_late(1), 0);
+  ck_assert_int_eq(late.status, 0);
+  ck_assert_uint_gt(box.stats.read_bytes, 0);
+  if (can_fill()) {
+    ck_assert_uint_eq(box.stats.late_bytes, high_bytes());
+  }
+  assert_same();
+}
+END_TEST
+
+static const struct {
+  int call;
+  unsigned argument;
+  int error;
+  const char *reason;
+} denied[] = {
+    {SYS_userfaultfd, 0, EPERM, "userfaultfd is not allowed"},
+    {SYS_userfaultfd, 0, ENOSYS,
+     "the kernel has no userfaultfd with poison (Linux 6.6)"},
+    {SYS_ioctl, (unsigned)UFFDIO_API, EINVAL,
+     "the kernel has no userfaultfd with poison (Linux 6.6)"},
+    {SYS_ioctl, (unsigned)UFFDIO_REGISTER, ENOMEM, "no memory"},
+    {SYS_eventfd2, 0, ENOMEM, "no memory"},
+    {SYS_clone3, 0, EAGAIN, "no thread is to be had"},
+};
+
+START_TEST(where_the_kernel_will_not_all_is_read_before_the_commit) {
+  if (!can_fill() ||
+      deny_call(denied[_i].call, denied[_i].argument, denied[_i].error) != 0) {
+    return;
+  }
+  ck_assert_int_eq(restore_late(1), 0);
+  ck_assert_int_eq(late.status, 0);
+  ck_assert_ptr_nonnull(box.stats.late_reason);
+  ck_assert_str_eq(box.stats.late_reason, denied[_i].reason);
+  ck_assert_uint_eq(box.stats.late_bytes, 0);
+  ck_assert_uint_gt(box.stats.read_bytes, 0);
+  assert_same();
+}
+END_TEST
+
 START_TEST(a_restore_that_fails_before_the_commit_leaves_nothing_behind) {
   late.does_fail = 1;
   ck_assert_int_eq(restore_late(1), UV_ECANCELED);
@@ -287,6 +351,10 @@ Suite *mapped_late_suite(void) {
   tcase_add_test(t, what_the_host_writes_meanwhile_stays);
   tcase_add_test(t, nothing_is_late_where_all_can_be_mapped);
   tcase_add_test(t, a_region_restored_beside_is_read_before_the_commit);
+  tcase_add_test(t, only_what_is_in_place_comes_late);
+  tcase_add_loop_test(t,
+                      where_the_kernel_will_not_all_is_read_before_the_commit,
+                      0, sizeof(denied) / sizeof(denied[0]));
   tcase_add_test(t,
                  a_restore_that_fails_before_the_commit_leaves_nothing_behind);
   tcase_add_test(t, an_engine_that_closes_waits_until_all_is_there);

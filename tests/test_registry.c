@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "rig.h"
+#include "session/registry.h"
 #include "suite.h"
 #include "toy.h"
 
@@ -114,6 +115,45 @@ START_TEST(many_sections_are_found_in_no_time) {
 }
 END_TEST
 
+static int add_with(const char *name, int32_t priority) {
+  sluice_section_options_t o = {.priority = priority};
+
+  return sluice_registry_add(rig.registry, name, &toy.handler, &toy, &o, NULL,
+                             &rig.error);
+}
+
+START_TEST(sections_stand_by_priority_then_as_they_came) {
+  static const char *const order[] = {"high", "middle", "later", "low"};
+  size_t i = 0;
+
+  ck_assert_int_eq(add_with("high", 9), 0);
+  ck_assert_int_eq(add_with("middle", 5), 0);
+  ck_assert_int_eq(add_with("low", 1), 0);
+  ck_assert_int_eq(add_with("later", 5), 0);
+  for (const sluice_section_t *at = rig.registry->first; at != NULL;
+       at = at->next) {
+    ck_assert_uint_lt(i, 4);
+    ck_assert_str_eq(sluice__section_name(at), order[i++]);
+  }
+  ck_assert_uint_eq(i, 4);
+}
+END_TEST
+
+START_TEST(what_no_section_is_called_is_not_found) {
+  static const char *const aliases[] = {"old name", NULL};
+  const sluice_section_options_t o = {.aliases = aliases};
+
+  ck_assert_int_eq(sluice_registry_add(rig.registry, "name", &toy.handler, &toy,
+                                       &o, NULL, &rig.error),
+                   0);
+  memset(long_name, 'x', sizeof(long_name) - 1);
+  ck_assert_ptr_nonnull(sluice__registry_resolve(rig.registry, "old name", 0));
+  ck_assert_ptr_null(sluice__registry_resolve(rig.registry, "old name", 1));
+  ck_assert_ptr_null(sluice__registry_resolve(rig.registry, "other", 0));
+  ck_assert_ptr_null(sluice__registry_find(rig.registry, long_name, 0));
+}
+END_TEST
+
 Suite *registry_suite(void) {
   Suite *s = suite_create("registry");
   TCase *t = tcase_create("core");
@@ -128,6 +168,8 @@ Suite *registry_suite(void) {
   tcase_add_test(t, a_handler_of_another_size_is_refused);
   tcase_add_test(t, a_weight_over_1000_is_refused);
   tcase_add_test(t, what_was_removed_can_be_registered_again);
+  tcase_add_test(t, sections_stand_by_priority_then_as_they_came);
+  tcase_add_test(t, what_no_section_is_called_is_not_found);
   tcase_add_test(t, many_sections_are_found_in_no_time);
   suite_add_tcase(s, t);
   return s;

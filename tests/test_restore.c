@@ -297,6 +297,63 @@ START_TEST(a_step_that_reads_nothing_is_told_when_its_time_is_up) {
 }
 END_TEST
 
+/* Takes all that is there, and would like more. */
+static int greedy_step(void *self, sluice_reader_t *r, sluice_error_t *err) {
+  uint8_t buf[64];
+  size_t got = 0;
+  int code;
+
+  (void)self;
+  (void)err;
+  do {
+    code = sluice_reader_some(r, buf, sizeof(buf), &got);
+  } while (code == 0 && got > 0);
+  return code < 0 ? code : SLUICE_WAIT;
+}
+
+START_TEST(a_handler_that_expects_more_than_there_is_is_told) {
+  expect_both();
+  plain2.handler.restore_step = greedy_step;
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len),
+                   SLUICE_ECORRUPT);
+  ck_assert_str_eq(rig.error.message,
+                   "the section ends, its handler expects more");
+  assert_untouched();
+}
+END_TEST
+
+static int take_pages(void *self, sluice_reader_t *r, sluice_error_t *err) {
+  sluice_item_t item;
+
+  (void)self;
+  (void)err;
+  return sluice_reader_next(r, &item);
+}
+
+START_TEST(a_section_of_bytes_has_no_pages_to_read) {
+  expect_both();
+  plain2.handler.restore_step = take_pages;
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len),
+                   UV_EINVAL);
+  assert_untouched();
+}
+END_TEST
+
+START_TEST(a_section_that_cannot_be_restored_is_refused_before_it_begins) {
+  sluice_restore_t *restore;
+  sluice_source_t *source;
+
+  expect_both();
+  plain2.handler.restore_begin = NULL;
+  plain2.handler.restore_step = NULL;
+  ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
+  ck_assert_int_eq(sluice_restore_begin(&restore, rig.engine, other, source,
+                                        NULL, rig_on_restored),
+                   UV_EINVAL);
+  sluice_source_free(source);
+}
+END_TEST
+
 Suite *restore_suite(void) {
   Suite *s = suite_create("restore");
   TCase *core = tcase_create("core");
@@ -318,6 +375,10 @@ Suite *restore_suite(void) {
   tcase_add_test(core, an_image_that_is_not_there_is_named);
   tcase_add_test(core, a_folder_that_is_not_there_is_named);
   tcase_add_test(core, a_step_that_reads_nothing_is_told_when_its_time_is_up);
+  tcase_add_test(core, a_handler_that_expects_more_than_there_is_is_told);
+  tcase_add_test(core, a_section_of_bytes_has_no_pages_to_read);
+  tcase_add_test(core,
+                 a_section_that_cannot_be_restored_is_refused_before_it_begins);
   suite_add_tcase(s, core);
   tcase_add_checked_fixture(damage, setup, teardown);
   tcase_add_test(damage, a_truncated_image_commits_nothing);

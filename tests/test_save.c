@@ -191,6 +191,49 @@ START_TEST(a_registry_is_saved_once_at_a_time) {
 }
 END_TEST
 
+static uint64_t total_before;
+
+static void look_at_totals(sluice_save_t *save, const sluice_progress_t *p) {
+  sluice_totals_t totals;
+
+  (void)p;
+  sluice_save_totals(save, &totals);
+  ck_assert_uint_ge(totals.bytes, total_before);
+  total_before = totals.bytes;
+}
+
+START_TEST(totals_can_be_asked_for_meanwhile_and_only_grow) {
+  const sluice_save_options_t o = {.progress = look_at_totals};
+
+  total_before = 0;
+  ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
+  ck_assert_uint_gt(total_before, 0);
+  ck_assert_uint_le(total_before, rig.totals.bytes);
+}
+END_TEST
+
+/* Rows: a section that cannot be saved; an engine that closes. */
+START_TEST(a_save_that_cannot_be_is_refused_before_it_begins) {
+  sluice_sink_t *sink;
+  sluice_save_t *save;
+
+  ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
+  if (_i == 0) {
+    plain.handler.save_begin = NULL;
+  } else {
+    ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
+  }
+  ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
+                                     NULL, rig_on_saved),
+                   _i == 0 ? UV_EINVAL : SLUICE_ESTATE);
+  sluice_sink_free(sink);
+  ck_assert_uint_eq(plain.calls[TOY_SAVE_BEGIN], 0);
+  if (_i == 1) {
+    ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, NULL), 0);
+  }
+}
+END_TEST
+
 START_TEST(an_empty_registry_cannot_be_saved) {
   sluice_registry_t *full = rig.registry;
 
@@ -292,6 +335,9 @@ Suite *save_suite(void) {
   tcase_add_test(t, the_host_can_force_the_switch);
   tcase_add_test(t, a_registry_is_saved_once_at_a_time);
   tcase_add_test(t, an_empty_registry_cannot_be_saved);
+  tcase_add_test(t, totals_can_be_asked_for_meanwhile_and_only_grow);
+  tcase_add_loop_test(t, a_save_that_cannot_be_is_refused_before_it_begins, 0,
+                      2);
   tcase_add_test(t, progress_is_told_at_each_change_of_phase);
   tcase_add_test(t, a_bandwidth_limit_spreads_the_save);
   tcase_add_test(t, a_step_that_writes_nothing_is_told_when_its_time_is_up);

@@ -54,9 +54,8 @@ static void on_saved(sluice_save_t *save, int status) {
     sluice__channel_close(h->channel);
   } else {
     assert(status < 0);
-    if (h->error.code == 0) {
-      h->error = *sluice_save_error(save);
-    }
+    /* The first failure: who tells us of ours may have gone since. */
+    h->error = *sluice_save_error(save);
     go_on(h);
   }
   h->channel = NULL;

@@ -127,12 +127,15 @@ static uint64_t record_offset(const sluice__preimages_t *p, uint64_t record) {
 
 static int put_in_file(sluice__preimages_t *p, const sluice__preimage_t *at,
                        const uint8_t *data) {
-  sluice__preimage_t place = *at;
+  sluice__preimage_t place;
   struct iovec parts[2] = {
       {.iov_base = &place, .iov_len = sizeof(place)},
       {.iov_base = (void *)(uintptr_t)data, .iov_len = p->page_size}};
   ssize_t n;
 
+  memset(&place, 0, sizeof(place)); /* what is between its members, too */
+  place.region = at->region;
+  place.page = at->page;
   do {
     n = pwritev(p->spill, parts, 2, (off_t)record_offset(p, p->spill_last));
   } while (n < 0 && errno == EINTR);

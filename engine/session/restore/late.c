@@ -46,10 +46,6 @@ int sluice__late_add(sluice__late_t *late, uint8_t *to, uint64_t at,
   return 0;
 }
 
-bool sluice__late_is_empty(const sluice__late_t *late) {
-  return late->count == 0;
-}
-
 void sluice__late_stats(const sluice__late_t *late, sluice__late_stats_t *out) {
   out->bytes = late->bytes;
   out->left = atomic_load(&late->left);

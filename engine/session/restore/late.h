@@ -37,7 +37,6 @@ int sluice__late_new(sluice__late_t **out, sluice_engine_t *engine, int fd);
  * between them. */
 int sluice__late_add(sluice__late_t *late, uint8_t *to, uint64_t at,
                      uint64_t bytes, uint64_t gap);
-bool sluice__late_is_empty(const sluice__late_t *late);
 /* From here on the pages come. After a failure nothing has changed; UV_ENOTSUP,
  * UV_EPERM: the kernel has, or gives, no userfaultfd. */
 int sluice__late_start(sluice__late_t *late);

@@ -71,8 +71,9 @@ static void take_out(sluice__pieces_t *p) {
 
 static const char *name_reason(int code) {
   return code == UV_EPERM || code == UV_EACCES ? "userfaultfd is not allowed"
-         : code == UV_ENOMEM
-             ? "no memory"
+         : code == UV_ENOMEM                   ? "no memory"
+         : code == UV_EAGAIN
+             ? "no thread is to be had"
              : "the kernel has no userfaultfd with poison (Linux 6.6)";
 }
 
