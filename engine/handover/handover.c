@@ -39,6 +39,12 @@ static void go_on(sluice_handover_t *h) {
   }
 }
 
+/* A successor that has gone may have gone because of it. */
+static bool is_ours(const sluice_handover_t *h, const sluice_error_t *err) {
+  return h->error.code == 0 ||
+         (h->error.code == UV_ECONNRESET && err->code != UV_EPIPE);
+}
+
 static void on_saved(sluice_save_t *save, int status) {
   sluice_handover_t *h = handover_of(save);
 
@@ -54,8 +60,9 @@ static void on_saved(sluice_save_t *save, int status) {
     sluice__channel_close(h->channel);
   } else {
     assert(status < 0);
-    /* The first failure: who tells us of ours may have gone since. */
-    h->error = *sluice_save_error(save);
+    if (is_ours(h, sluice_save_error(save))) {
+      h->error = *sluice_save_error(save);
+    }
     go_on(h);
   }
   h->channel = NULL;

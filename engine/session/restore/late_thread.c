@@ -84,12 +84,16 @@ static size_t range_of(const sluice__late_t *late, size_t i,
   return end;
 }
 
+/* The kernel wakes who waits before it takes the range off: a fault that comes
+ * in between (Linux 6.18, faults under the lock of one mapping) would wait for
+ * ever, perhaps the loop itself. So they are woken once more behind it. */
 static void release_ranges(sluice__late_t *late, size_t count) {
   for (size_t i = 0; i < count;) {
     struct uffdio_range range;
 
     i = range_of(late, i, &range);
     (void)ioctl(late->uffd, UFFDIO_UNREGISTER, &range);
+    (void)ioctl(late->uffd, UFFDIO_WAKE, &range);
     (void)madvise((void *)(uintptr_t)range.start, range.len, MADV_DOFORK);
   }
 }
