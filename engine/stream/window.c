@@ -36,7 +36,12 @@ void sluice__window_done(sluice__window_t *w) {
   }
 }
 
+/* Not even looked at if it is there already: who is given a byte at a time
+ * comes here with every one of them. */
 static void move_to_front(sluice__window_t *w) {
+  if (w->head == 0) {
+    return;
+  }
   memmove(w->base, w->base + w->head, w->tail - w->head);
   w->tail -= w->head;
   w->head = 0;
