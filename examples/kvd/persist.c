@@ -22,18 +22,34 @@ static void delete_old(uv_work_t *work) {
   images_delete(p->options->dir, p->options->file_name, p->oldest);
 }
 
-static void on_deleted(uv_work_t *work, int status) {
-  persist_t *p = work->data;
+static void on_deleted(uv_work_t *work, int status);
 
-  (void)status;
-  p->is_deleting = false;
-}
-
-static void retire(persist_t *p) {
+static void start_deleting(persist_t *p) {
   p->oldest = images_retire(&p->images, p->options->keep);
   p->work.data = p;
   p->is_deleting =
       uv_queue_work(p->loop, &p->work, delete_old, on_deleted) == 0;
+}
+
+static void on_deleted(uv_work_t *work, int status) {
+  persist_t *p = work->data;
+  bool again = p->is_newer && status == 0;
+
+  p->is_deleting = false;
+  p->is_newer = false;
+  if (again) {
+    start_deleting(p);
+  }
+}
+
+/* An image that is saved while old ones are being deleted makes another one
+ * old: that is for the next round. */
+static void retire(persist_t *p) {
+  if (p->is_deleting) {
+    p->is_newer = true;
+  } else {
+    start_deleting(p);
+  }
 }
 
 /* --- one save --- */
@@ -145,7 +161,7 @@ static void on_saved(sluice_save_t *save, int status) {
   free_section(p);
   p->save = NULL;
   turn_reset(p->turn, false);
-  if (status == 0 && !p->is_deleting) {
+  if (status == 0) {
     retire(p);
   }
   p->hooks.writable(p->hooks.data);

@@ -53,6 +53,7 @@ typedef struct persist_s {
   images_t images;
   uv_work_t work; /* old images are deleted by a thread */
   bool is_deleting;
+  bool is_newer;   /* saved since that began */
   uint64_t oldest; /* image that is kept */
 
   /* of the image that was restored */

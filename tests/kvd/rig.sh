@@ -35,9 +35,9 @@ for program in redis-cli redis-benchmark redis-server; do
     die "$program is missing: it is in Debian's redis-server, redis-tools"
 done
 
-# Waits until the command succeeds, for at most 30 s.
+# Waits until the command succeeds; gives up after minutes, which is a hang.
 wait_for() {
-  for _ in $(seq 300); do
+  for _ in $(seq 1800); do
     "$@" >/dev/null 2>&1 && return 0
     sleep 0.1
   done
