@@ -223,7 +223,7 @@ Suite *jemalloc_suite(void) {
   TCase *core = tcase_create("core");
   TCase *limits = tcase_create("limits");
 
-  tcase_set_timeout(limits, 60);
+  tcase_set_timeout(limits, 300);
   tcase_add_test(core, close_gives_back_what_was_never_released);
   tcase_add_test(core, released_blocks_make_room_for_blocks_of_another_size);
   tcase_add_test(core, alignments_are_kept);

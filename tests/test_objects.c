@@ -347,7 +347,7 @@ Suite *objects_suite(void) {
   TCase *big = tcase_create("big");
 
   tcase_add_checked_fixture(t, setup, teardown);
-  tcase_set_timeout(t, 60);
+  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, the_image_is_the_table_at_the_instant, 0, SEEDS);
   tcase_add_loop_test(
       t, cancelled_at_any_turn_it_holds_nothing_and_can_be_saved_again, 0, 3);

@@ -372,7 +372,7 @@ static void add_limits(Suite *s) {
 #ifndef __SANITIZE_THREAD__ /* its shadow of 6 GiB would be 24 GiB */
   tcase_add_test(t, the_last_page_of_6_gib_is_saved_and_told_apart);
 #endif
-  tcase_set_timeout(t, 120);
+  tcase_set_timeout(t, 300);
   suite_add_tcase(s, t);
 }
 

@@ -353,7 +353,7 @@ static void add_core(Suite *s) {
     tcase_add_test(t, writes_of_other_threads_are_found);
   }
   tcase_add_loop_test(t, random_writes_and_steps_end_in_an_equal_image, 0, 4);
-  tcase_set_timeout(t, 120);
+  tcase_set_timeout(t, 300);
   suite_add_tcase(s, t);
 }
 

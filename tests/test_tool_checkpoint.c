@@ -379,7 +379,7 @@ Suite *tool_checkpoint_suite(void) {
   TCase *t = tcase_create("core");
   TCase *faults = tcase_create("faults");
 
-  tcase_set_timeout(t, 120);
+  tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
   tcase_add_loop_test(t, the_count_goes_on_in_another_qemu, 0, 2);
   tcase_add_loop_test(t, the_machine_itself_goes_on, 0, 2);

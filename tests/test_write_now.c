@@ -420,7 +420,7 @@ Suite *write_now_suite(void) {
   Suite *s = suite_create("write_now");
   TCase *t = tcase_create("core");
 
-  tcase_set_timeout(t, 120);
+  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, the_image_is_right_whatever_the_sink_takes, 0, ROWS);
   tcase_add_loop_test(t, a_take_that_fails_ends_the_save, 0, ROWS);
   tcase_add_loop_test(t, a_cancelled_stream_says_so, 0, ROWS);
