@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 #include "deny.h"
-#include "random.h"
+#include "seed.h"
 #include "suite.h"
 
 static struct {
@@ -113,11 +113,10 @@ START_TEST(what_is_not_mapped_comes_after_the_commit) {
 END_TEST
 
 static void touch_at_random(void) {
-  test_random_t r = {test_seed(0)};
+  seed_t r = seed_open(0);
 
-  (void)printf("SEED=%llu\n", (unsigned long long)r.state);
   for (int i = 0; i < 3000; i++) {
-    size_t page = test_below(&r, LOW_PAGES);
+    size_t page = seed_pick(&r, LOW_PAGES);
 
     ck_assert_mem_eq(box.to.low + page * KERNEL_PAGE,
                      box.from.low + page * KERNEL_PAGE, KERNEL_PAGE);
