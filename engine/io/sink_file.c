@@ -14,6 +14,7 @@
 
 #include <uv.h>
 
+#include "io/descriptor.h"
 #include "io/pool_writer.h"
 #include "io/temp_file.h"
 
