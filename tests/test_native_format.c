@@ -331,6 +331,56 @@ START_TEST(abort_after_the_trailer_writes_nothing) {
 }
 END_TEST
 
+static sluice_decoder_t *decoder_of_tiny(void) {
+  sluice_decoder_t *d;
+  void *space;
+  size_t len;
+
+  ck_assert_int_eq(sluice_decoder_new(&d, NULL, NULL), 0);
+  sluice_decoder_space(d, &space, &len);
+  ck_assert_uint_ge(len, sizeof(tiny));
+  memcpy(space, tiny, sizeof(tiny));
+  sluice_decoder_fill(d, sizeof(tiny));
+  sluice_decoder_eof(d);
+  return d;
+}
+
+/* Where no bytes were lent, none can be given back; and native payloads say
+ * themselves where they end. */
+START_TEST(consuming_and_cutting_out_of_turn_do_nothing) {
+  sluice_decoder_t *d = decoder_of_tiny();
+  sluice_item_t item;
+  int r;
+
+  while ((r = sluice_decoder_next(d, &item, NULL)) == SLUICE_MORE) {
+    sluice_decoder_cut(d);
+    if (item.kind != SLUICE_ITEM_BYTES) {
+      sluice_decoder_consume(d, 1);
+    }
+  }
+  ck_assert_int_eq(r, SLUICE_DONE);
+  sluice_decoder_free(d);
+}
+END_TEST
+
+/* The second call finds nothing lent; the first has said that it is too
+ * little. */
+START_TEST(bytes_that_were_given_back_are_asked_for_once) {
+  sluice_decoder_t *d = decoder_of_tiny();
+  sluice_error_t err = {0};
+  sluice_item_t item;
+
+  do {
+    ck_assert_int_eq(sluice_decoder_next(d, &item, NULL), SLUICE_MORE);
+  } while (item.kind != SLUICE_ITEM_BYTES);
+  sluice_decoder_consume(d, 0);
+  sluice_decoder_consume(d, 1);
+  ck_assert_int_eq(sluice_decoder_next(d, &item, &err), SLUICE_ELIMIT);
+  ck_assert_ptr_nonnull(strstr(err.message, "a piece longer than the"));
+  sluice_decoder_free(d);
+}
+END_TEST
+
 Suite *native_format_suite(void) {
   Suite *s = suite_create("native_format");
   TCase *core = tcase_create("core");
@@ -349,6 +399,8 @@ Suite *native_format_suite(void) {
   tcase_add_test(core, abort_without_a_reason_is_readable_too);
   tcase_add_test(core, abort_works_after_any_other_error);
   tcase_add_test(core, abort_after_the_trailer_writes_nothing);
+  tcase_add_test(core, consuming_and_cutting_out_of_turn_do_nothing);
+  tcase_add_test(core, bytes_that_were_given_back_are_asked_for_once);
   suite_add_tcase(s, core);
   return s;
 }

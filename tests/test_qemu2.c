@@ -260,6 +260,97 @@ START_TEST(more_than_the_streams_length_is_refused) {
 }
 END_TEST
 
+START_TEST(memory_that_is_sent_twice_is_refused) {
+  plain_ram();
+  record("ram", 0, 1);
+  plain_ram();
+  record("ram", 1, 1);
+  end();
+  fails(SLUICE_EORDER, "a second time");
+  ck_assert_str_eq(out.error.section, "ram");
+}
+END_TEST
+
+START_TEST(memory_whose_size_comes_twice_is_refused) {
+  build_be64(&payload, 0x3000 | 0x04);
+  build_be64(&payload, 0x3000 | 0x04);
+  record("ram", 0, 3);
+  end();
+  fails(SLUICE_EORDER, "size comes twice");
+  ck_assert_uint_eq(out.error.offset, 16 + 4 + 12 + 8);
+}
+END_TEST
+
+START_TEST(memory_over_the_limit_is_refused) {
+  build_be64(&payload, 0x3000 | 0x04);
+  record("ram", 0, 3);
+  end();
+  out.options.max_region_bytes = 0x2000;
+  fails(SLUICE_ELIMIT, "memory is over the limit (0x3000)");
+  ck_assert_uint_eq(out.error.offset, 16 + 4 + 12);
+}
+END_TEST
+
+START_TEST(a_page_of_no_known_kind_is_refused) {
+  build_be32(&payload, 4096);
+  build_u8(&payload, 2);
+  record("ram", 0, 1);
+  end();
+  fails(SLUICE_ECORRUPT, "a page (0) or a fill (1) (0x2)");
+  ck_assert_uint_eq(out.error.offset, 16 + 4 + 12 + 4);
+}
+END_TEST
+
+START_TEST(more_sections_than_allowed_are_refused) {
+  record("a", 0, 1);
+  record("b", 0, 1);
+  record("c", 0, 1);
+  end();
+  out.options.max_sections = 2;
+  fails(SLUICE_ELIMIT, "more than 2 sections");
+  ck_assert_str_eq(out.error.section, "c");
+  ck_assert_uint_eq(out.error.offset, 16 + 3 * 14);
+}
+END_TEST
+
+/* Records say their length: cutting does nothing. */
+START_TEST(bytes_that_were_not_used_come_again_with_more) {
+  sluice_decoder_t *d;
+  sluice_error_t err = {0};
+  sluice_item_t item;
+  void *space;
+  size_t len;
+
+  build_raw(&payload, "abcd", 4);
+  record("card", 0, 1);
+  end();
+  ck_assert_int_eq(sluice_decoder_new(&d, NULL, NULL), 0);
+  sluice_decoder_space(d, &space, &len);
+  memcpy(space, in.data, in.len - 1);
+  sluice_decoder_fill(d, in.len - 1);
+  do {
+    ck_assert_int_eq(sluice_decoder_next(d, &item, &err), SLUICE_MORE);
+    sluice_decoder_cut(d);
+  } while (item.kind != SLUICE_ITEM_BYTES);
+  ck_assert_uint_eq(item.u.bytes.len, 3);
+  sluice_decoder_consume(d, 1);
+  ck_assert_int_eq(sluice_decoder_next(d, &item, &err), SLUICE_MORE);
+  ck_assert_mem_eq(item.u.bytes.data, "bc", 2);
+  sluice_decoder_consume(d, 0);
+  ck_assert_int_eq(sluice_decoder_next(d, &item, &err), SLUICE_WAIT);
+  sluice_decoder_space(d, &space, &len);
+  memcpy(space, "d", 1);
+  sluice_decoder_fill(d, 1);
+  ck_assert_int_eq(sluice_decoder_next(d, &item, &err), SLUICE_MORE);
+  ck_assert_mem_eq(item.u.bytes.data, "bcd", 3);
+  sluice_decoder_consume(d, 0); /* there is no more */
+  ck_assert_int_eq(sluice_decoder_next(d, &item, &err), SLUICE_ECORRUPT);
+  ck_assert_ptr_nonnull(strstr(err.message, "the record's end after 3"));
+  ck_assert_uint_eq(err.offset, 16 + 5 + 12 + 1);
+  sluice_decoder_free(d);
+}
+END_TEST
+
 static void whole(void) {
   plain_ram();
   record("card", 0, 1);
@@ -331,6 +422,12 @@ Suite *qemu2_suite(void) {
   tcase_add_test(tc, memory_that_goes_over_its_record_is_refused);
   tcase_add_test(tc, a_record_over_the_streams_length_is_refused);
   tcase_add_test(tc, more_than_the_streams_length_is_refused);
+  tcase_add_test(tc, memory_that_is_sent_twice_is_refused);
+  tcase_add_test(tc, memory_whose_size_comes_twice_is_refused);
+  tcase_add_test(tc, memory_over_the_limit_is_refused);
+  tcase_add_test(tc, a_page_of_no_known_kind_is_refused);
+  tcase_add_test(tc, more_sections_than_allowed_are_refused);
+  tcase_add_test(tc, bytes_that_were_not_used_come_again_with_more);
   tcase_add_test(tc, a_stream_cut_anywhere_is_truncated);
   tcase_add_test(tc, a_stream_with_any_byte_changed_does_no_harm);
   tcase_add_test(tc, every_failed_allocation_is_reported);

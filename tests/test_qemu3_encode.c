@@ -2,6 +2,7 @@
 #include <sluice/encoder.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
@@ -256,7 +257,55 @@ START_TEST(notes_of_qemu_come_out_verbatim) {
 }
 END_TEST
 
+START_TEST(a_configuration_that_is_not_wanted_is_left_out) {
+  options.no_configuration = 1;
+  begin();
+  ck_assert_int_eq(
+      sluice_encoder_note(e, SLUICE_NOTE_QEMU_CONFIGURATION, "\0\0\0\x02pc", 6),
+      0);
+  finish();
+  build_qemu3(&want, NULL);
+  ck_assert_mem_eq(out.out.data, want.data, want.len);
+  ck_assert_uint_eq(out.out.data[want.len], 0);
+}
+END_TEST
+
+/* Each description is as long as one can be: two are more than a note may be,
+ * and QEMU does without. */
+START_TEST(descriptions_that_are_too_long_are_left_out) {
+  size_t len = SLUICE_NOTE_MAX / 2;
+  char *text = malloc(len);
+
+  memset(text, ' ', len);
+  memcpy(text, "{ ", 2);
+  text[len - 1] = '}';
+  begin();
+  for (uint32_t i = 0; i < 2; i++) {
+    const sluice_decl_t decl = {.id = i, .instance = i, .name = "card"};
+
+    open_payload(SLUICE_ITEM_SECTION, &decl);
+    ck_assert_int_eq(sluice_encoder_describe(e, text, len), 0);
+    close_payload();
+  }
+  free(text);
+  finish();
+  ck_assert_uint_eq(out.out.data[out.out.len - 1], 0);
+}
+END_TEST
+
 /* Refusals. */
+
+static int pages_of_another_section(void) {
+  const sluice_decl_t other = {.id = 9, .name = "bytes"};
+  static const uint8_t page[4096];
+  uint32_t index;
+
+  open_payload(SLUICE_ITEM_SECTION, &ram);
+  ck_assert_int_eq(sluice_encoder_region(e, "r", 4096, 4096, &index), 0);
+  close_payload();
+  open_payload(SLUICE_ITEM_SECTION, &other);
+  return sluice_encoder_pages(e, index, 0, page, 1);
+}
 
 static int late_configuration(void) {
   payload(SLUICE_ITEM_SECTION, &card, "abcd");
@@ -372,6 +421,7 @@ static const struct {
     ROW(mixed_pages, UV_EINVAL, "'s'"),
     ROW(region_twice, UV_EINVAL, "twice"),
     ROW(region_in_bytes, UV_EINVAL, "section of bytes"),
+    ROW(pages_of_another_section, UV_EINVAL, "not of the open section"),
     ROW(bytes_in_pages, UV_EINVAL, "not of bytes"),
 };
 
@@ -421,6 +471,8 @@ Suite *qemu3_encode_suite(void) {
   tcase_add_test(tc, no_frames_leaves_live_sections_as_they_are);
   tcase_add_test(tc, frames_survive_chunks_and_come_back);
   tcase_add_test(tc, notes_of_qemu_come_out_verbatim);
+  tcase_add_test(tc, a_configuration_that_is_not_wanted_is_left_out);
+  tcase_add_test(tc, descriptions_that_are_too_long_are_left_out);
   tcase_add_loop_test(tc, what_the_stream_cannot_hold_is_refused_by_name, 0,
                       sizeof(refused) / sizeof(*refused));
   tcase_add_test(tc, errors_of_the_output_come_back);

@@ -52,6 +52,15 @@ static void unknown_subsection(void) {
   subsection("configuration/moon", "", 0);
 }
 
+static void nameless_capability(void) {
+  capability("a\nb");
+}
+
+static void second_version(void) {
+  subsection("configuration/uuid", "0123456789abcdef", 16);
+  in.data[38] = 2;
+}
+
 static void twice_uuid(void) {
   subsection("configuration/uuid", "0123456789abcdef", 16);
   in.len--;
@@ -63,6 +72,10 @@ static void twice_uuid(void) {
 
 static void page_bits(void) {
   subsection("configuration/target-page-bits", "\0\0\0\x28", 4);
+}
+
+static void few_page_bits(void) {
+  subsection("configuration/target-page-bits", "\0\0\0\x09", 4);
 }
 
 static void long_machine(void) {
@@ -105,6 +118,10 @@ static void recv_bitmap(void) {
 
 static void unknown_command(void) {
   command(77, 0);
+}
+
+static void command_0(void) {
+  command(0, 0);
 }
 
 static void long_ping(void) {
@@ -296,6 +313,23 @@ static void never_ended(void) {
   build_u8(&in, 0);
 }
 
+static void never_ended_behind_others(void) {
+  build_qemu3(&in, "pc");
+  build_section(&in, 4, 6, "card", 0, 1);
+  build_raw(&in, "1234", 4);
+  build_footer(&in, 6);
+  build_section(&in, 1, 5, "over", 0, 1);
+  build_be32(&in, 0);
+  build_footer(&in, 5);
+  build_part(&in, 3, 5);
+  build_be32(&in, 0);
+  build_footer(&in, 5);
+  build_section(&in, 1, 7, "never", 0, 1);
+  build_be32(&in, 0);
+  build_footer(&in, 7);
+  build_u8(&in, 0);
+}
+
 static void stray_footer(void) {
   build_qemu3(&in, "pc");
   build_footer(&in, 1);
@@ -350,8 +384,11 @@ static const struct {
     ROW(ignore_shared, SLUICE_EFEATURE, 47, "'x-ignore-shared'"),
     ROW(mapped_ram, SLUICE_EFEATURE, 47, "'mapped-ram'"),
     ROW(unknown_subsection, SLUICE_EFEATURE, 15, "'configuration/moon'"),
+    ROW(nameless_capability, SLUICE_ECORRUPT, 47, "capability's name"),
+    ROW(second_version, SLUICE_EFEATURE, 15, "subsections of version 1"),
     ROW(twice_uuid, SLUICE_ECORRUPT, 55, "twice"),
     ROW(page_bits, SLUICE_ECORRUPT, 51, "page bits"),
+    ROW(few_page_bits, SLUICE_ECORRUPT, 51, "page bits"),
     ROW(long_machine, SLUICE_ECORRUPT, 9, "machine name"),
     ROW(ugly_machine, SLUICE_ECORRUPT, 9, "machine name"),
     ROW(multifd, SLUICE_EFEATURE, 0, "'multifd'"),
@@ -360,6 +397,7 @@ static const struct {
     ROW(colo, SLUICE_EFEATURE, 15, "ENABLE_COLO"),
     ROW(recv_bitmap, SLUICE_EFEATURE, 15, "RECV_BITMAP"),
     ROW(unknown_command, SLUICE_ECORRUPT, 15, "number 77"),
+    ROW(command_0, SLUICE_ECORRUPT, 15, "number 0"),
     ROW(long_ping, SLUICE_ECORRUPT, 15, "4 bytes with command PING, found 5"),
     ROW(ram_version, SLUICE_EVERSION, 15, "version 4 of 'ram', found 3"),
     ROW(ram_instance, SLUICE_ECORRUPT, 15, "instance 0 of 'ram', found 1"),
@@ -388,6 +426,7 @@ static const struct {
     ROW(part_after_end, SLUICE_EORDER, 81, "after its end"),
     ROW(part_of_device, SLUICE_EORDER, 42, "in full"),
     ROW(never_ended, SLUICE_EORDER, 63, "without the end of 'ram'"),
+    ROW(never_ended_behind_others, SLUICE_EORDER, 111, "the end of 'never'"),
     ROW(stray_footer, SLUICE_ECORRUPT, 15, "footer"),
     ROW(second_configuration, SLUICE_ECORRUPT, 15, "second configuration"),
     ROW(early_description, SLUICE_ECORRUPT, 15, "before the end"),

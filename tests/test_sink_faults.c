@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ enum call {
   CALL_FSYNC,
   CALL_RENAMEAT,
   CALL_CLOSE,
+  CALL_STATX,
   CALL_MEMORY
 };
 
@@ -84,6 +86,12 @@ WRAP(int, close, (int fd)) {
   int r = __real_close(fd);
 
   return is_failing(CALL_CLOSE) ? -1 : r;
+}
+
+WRAP(int, statx,
+     (int dir, const char *path, int flags, unsigned mask, struct statx *out)) {
+  return is_failing(CALL_STATX) ? -1
+                                : __real_statx(dir, path, flags, mask, out);
 }
 
 static bool is_interrupted(void) {
@@ -295,6 +303,65 @@ START_TEST(a_sink_survives_every_failed_allocation) {
 }
 END_TEST
 
+static uv_stream_t *const some_stream = (uv_stream_t *)&rig_loop;
+
+static int new_sink_stream(void) {
+  sluice_sink_t *sink = NULL;
+  int r = sluice_sink_stream(&sink, some_stream);
+
+  sluice_sink_free(sink);
+  return r;
+}
+
+static int new_source(int which) {
+  sluice_source_t *source = NULL;
+  int r = which == 0   ? sluice_source_fd(&source, 0)
+          : which == 1 ? sluice_source_file(&source, "name")
+          : which == 2 ? sluice_source_memory(&source, "x", 1)
+                       : sluice_source_stream(&source, some_stream);
+
+  sluice_source_free(source);
+  return r;
+}
+
+START_TEST(what_cannot_be_made_for_lack_of_memory_is_told) {
+  int nth = 0;
+  int r;
+
+  for (;; nth++) {
+    arm(CALL_MEMORY, ENOMEM, nth, false);
+    r = _i == 4 ? new_sink_stream() : new_source(_i);
+    if (disarm() == 0) {
+      break;
+    }
+    ck_assert_int_eq(r, UV_ENOMEM);
+  }
+  ck_assert_int_eq(r, 0);
+  ck_assert_int_gt(nth, 1);
+}
+END_TEST
+
+/* A pipe's end is opened, with the descriptor's copy and no memory for more. */
+START_TEST(an_end_of_a_pipe_that_cannot_be_opened_is_given_back) {
+  int ends[2];
+  rig_save_t s = {.total = 10};
+  rig_load_t l = {.expect = 10};
+
+  ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+  ck_assert_int_eq(sluice_sink_fd(&s.sink, ends[1]), 0);
+  ck_assert_int_eq(sluice_source_fd(&l.source, ends[0]), 0);
+  arm(_i == 0 ? CALL_MEMORY : CALL_STATX, _i == 0 ? ENOMEM : EIO, 0, true);
+  rig_save_begin(&s);
+  rig_load_begin(&l);
+  (void)disarm();
+  ck_assert_int_eq(rig_save_finish(&s), _i == 0 ? UV_ENOMEM : UV_EIO);
+  ck_assert_ptr_nonnull(strstr(s.err.message, "cannot write to descriptor"));
+  ck_assert_int_eq(rig_load_finish(&l), _i == 0 ? UV_ENOMEM : UV_EIO);
+  ck_assert_ptr_nonnull(strstr(l.err.message, "cannot read from descriptor"));
+  ck_assert_int_eq(close(ends[0]) + close(ends[1]), 0);
+}
+END_TEST
+
 static const struct {
   size_t short_bytes;
   bool refuse_direct;
@@ -407,6 +474,9 @@ Suite *sink_faults_suite(void) {
   tcase_add_test(tc, a_failed_sync_is_a_failed_save);
   tcase_add_test(tc, a_failed_close_is_a_failed_save);
   tcase_add_loop_test(tc, a_sink_survives_every_failed_allocation, 0, 2);
+  tcase_add_loop_test(tc, what_cannot_be_made_for_lack_of_memory_is_told, 0, 5);
+  tcase_add_loop_test(tc, an_end_of_a_pipe_that_cannot_be_opened_is_given_back,
+                      0, 2);
   tcase_add_loop_test(
       tc, short_and_interrupted_writes_to_a_file_are_made_up_for, 0, odd);
   tcase_add_loop_test(

@@ -105,6 +105,29 @@ START_TEST(what_is_written_arrives_in_order) {
 }
 END_TEST
 
+/* Else the engine would take their time for the host's. */
+START_TEST(time_in_its_callbacks_is_told) {
+  rig_save_t s = {.total = TOTAL, .hold = true};
+  rig_load_t l = {.expect = 2 * TOTAL};
+
+  open_kind[_i]();
+  s.sink = stream_sink(1);
+  l.source = stream_source(0);
+  rig_save_begin(&s);
+  rig_load_begin(&l);
+  while (!s.is_held || l.got < TOTAL) {
+    (void)uv_run(&rig_loop, UV_RUN_ONCE);
+  }
+  ck_assert_uint_gt(sluice__sink_busy_ns(s.sink), 0);
+  ck_assert_uint_gt(sluice__source_busy_ns(l.source), 0);
+  rig_save_go_on(&s);
+  ck_assert_int_eq(rig_save_finish(&s), 0);
+  close_end(1);
+  (void)rig_load_finish(&l);
+  close_end(0);
+}
+END_TEST
+
 START_TEST(a_stream_can_be_used_again_and_again) {
   open_kind[_i]();
   transfer(0, TOTAL);
@@ -230,6 +253,7 @@ Suite *sink_stream_suite(void) {
   tcase_add_checked_fixture(core, rig_setup, rig_teardown);
   tcase_set_timeout(core, 300);
   tcase_add_loop_test(core, what_is_written_arrives_in_order, 0, kinds);
+  tcase_add_loop_test(core, time_in_its_callbacks_is_told, 0, kinds);
   tcase_add_loop_test(core, a_stream_can_be_used_again_and_again, 0, kinds);
   tcase_add_loop_test(core, what_the_host_had_queued_goes_first, 0, kinds);
   tcase_add_loop_test(core, an_abort_of_a_stuck_save_is_answered_at_once, 0,

@@ -146,6 +146,17 @@ START_TEST(a_small_limit_makes_a_small_window) {
 }
 END_TEST
 
+START_TEST(what_is_at_the_front_already_is_not_moved) {
+  size_t room;
+
+  feed(SLUICE__WINDOW_BYTES - 100);
+  ck_assert_ptr_eq(sluice__window_space(&w, &room),
+                   w.base + SLUICE__WINDOW_BYTES - 100);
+  ck_assert_uint_eq(room, 100);
+  check_peek(SLUICE__WINDOW_BYTES - 100);
+}
+END_TEST
+
 START_TEST(there_is_room_for_what_is_wanted) {
   size_t room;
 
@@ -171,6 +182,7 @@ Suite *window_suite(void) {
   tcase_add_test(core, it_does_not_grow_for_input_that_will_not_come);
   tcase_add_test(core, a_failure_to_grow_leaves_what_is_there);
   tcase_add_test(core, a_small_limit_makes_a_small_window);
+  tcase_add_test(core, what_is_at_the_front_already_is_not_moved);
   tcase_add_test(core, there_is_room_for_what_is_wanted);
   suite_add_tcase(s, core);
   return s;

@@ -192,7 +192,7 @@ int sluice__native_on_end(sluice_decoder_t *d, sluice_item_t *item);
 /* The current record must belong to the open payload. */
 int sluice__native_check_open(sluice_decoder_t *d);
 int sluice__native_close_payload(sluice_decoder_t *d, sluice_item_t *item);
-/* A live section that has not ended; NULL: none. */
+/* A live section that has not ended; there must be one. */
 const sluice__section_t *
 sluice__native_unended(const sluice__decode_native_t *n);
 

@@ -71,17 +71,19 @@ void sluice__native_free_sections(sluice_decoder_t *d) {
   sluice__native_release(d, n->sections, n->section_cap * sizeof(*n->sections));
 }
 
+static bool is_unended(const sluice__section_t *s) {
+  return s != NULL && (s->decl.flags & SLUICE_SECTION_LIVE) != 0 && !s->is_over;
+}
+
 const sluice__section_t *
 sluice__native_unended(const sluice__decode_native_t *n) {
-  for (size_t i = 0; i < n->section_cap; i++) {
-    const sluice__section_t *s = n->sections[i];
+  size_t i = 0;
 
-    if (s != NULL && (s->decl.flags & SLUICE_SECTION_LIVE) != 0 &&
-        !s->is_over) {
-      return s;
-    }
+  assert(n->live_count > 0);
+  while (!is_unended(n->sections[i])) {
+    i++;
   }
-  return NULL;
+  return n->sections[i];
 }
 
 typedef struct lengths_s {

@@ -13,6 +13,7 @@
  * refused by name. Streams without footers cannot be cut so. */
 #include "stream/qemu/decode3.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "stream/bytes.h"
@@ -138,13 +139,13 @@ static verdict_t find_candidate(sluice_decoder_t *d, struct candidate *c) {
   return IS_UNSURE;
 }
 
+/* `len` bytes, which are more than are at hand. */
 static int wait_for(sluice_decoder_t *d, size_t len) {
-  qemu3_t *q = d->state;
+  const qemu3_t *q = d->state;
   const sluice__window_t *w = &d->window;
 
-  if (sluice__window_peek(&d->window, len) != NULL) {
-    return SLUICE__AGAIN;
-  }
+  assert(len > sluice__window_have(w));
+  (void)sluice__window_peek(&d->window, len);
   if (w->eof) {
     return sluice__decoder_fail(
         d, SLUICE_ETRUNCATED, w->offset + sluice__window_have(w),
