@@ -24,7 +24,7 @@ enum {
   /* Of still pages, between hashing and writing them, where that needs not wait
    * for the record's end: some 100 us of a new file on tmpfs. */
   SLUICE__STILL_BYTES = 256 * 1024,
-  SLUICE__FILL_PAGES_MAX = 352, /* a record has fewer */
+  SLUICE__FILL_PAGES_MAX = 1024, /* a record has no more */
   /* What precedes the pages, each of them, and what follows. */
   SLUICE__FILL_PIECES = SLUICE__FILL_PAGES_MAX + 2
 };
@@ -59,8 +59,10 @@ typedef struct sluice__filler_s {
   void (*drop)(void *ctx, sluice__fill_t *fill);
 } sluice__filler_t;
 
-/* Copies what is to be hashed, and hashes the copies. Of no still one. */
-void sluice__fill_run(const sluice__fill_t *fill);
+/* Copies what is to be hashed, and hashes the copies: `count` pages from page
+ * `from` on. Of no still one. */
+void sluice__fill_run(const sluice__fill_t *fill, uint32_t from,
+                      uint32_t count);
 
 /* The bytes from..to of the buffer that the record is in, as they are meant:
  * pages of a still fill where they are, what is side by side in one piece;

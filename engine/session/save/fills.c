@@ -8,8 +8,24 @@
 
 typedef enum fill_state_e { BUILT, GIVEN, OVER } fill_state_t;
 
-struct sluice__save_fill_s {
+/* What one thread does of a fill, or the loop's within a slice. */
+typedef struct fill_part_s {
   sluice__task_t task; /* first */
+  sluice__save_fill_t *whole;
+  uint32_t from;
+  uint32_t count;
+  bool is_over;
+} fill_part_t;
+
+enum {
+  PART_BYTES = SLUICE_CHUNK_BYTES, /* a record may have several times that */
+  PARTS_MAX = SLUICE_CHUNK_BYTES_MAX / PART_BYTES
+};
+
+struct sluice__save_fill_s {
+  fill_part_t parts[PARTS_MAX];
+  uint32_t part_count;
+  uint32_t parts_out;
   sluice__fill_t fill;
   sluice__fills_t *owner;
   sluice__save_fill_t *next;
@@ -25,15 +41,30 @@ static sluice__save_fill_t *of_fill(sluice__fill_t *fill) {
                                          offsetof(sluice__save_fill_t, fill));
 }
 
-static void run_fill(sluice__task_t *task) {
-  sluice__fill_run(&((sluice__save_fill_t *)task)->fill);
+static void run_part(sluice__task_t *task) {
+  const fill_part_t *part = (const fill_part_t *)task;
+
+  sluice__fill_run(&part->whole->fill, part->from, part->count);
 }
 
-static void fill_is_over(sluice__task_t *task) {
-  sluice__save_fill_t *fill = (sluice__save_fill_t *)task;
+/* It, or somebody else, has been filled in. */
+static void end_part(fill_part_t *part) {
+  sluice__save_fill_t *whole = part->whole;
 
-  fill->state = OVER;
-  fill->owner->on_over(fill->owner->ctx);
+  part->is_over = true;
+  if (--whole->parts_out == 0) {
+    whole->state = OVER;
+  }
+}
+
+static void part_is_over(sluice__task_t *task) {
+  fill_part_t *part = (fill_part_t *)task;
+  const sluice__fills_t *f = part->whole->owner;
+
+  end_part(part);
+  if (part->whole->state == OVER) {
+    f->on_over(f->ctx);
+  }
 }
 
 static sluice__save_fill_t *new_fill(sluice__fills_t *f) {
@@ -45,8 +76,6 @@ static sluice__save_fill_t *new_fill(sluice__fills_t *f) {
   }
   fill = sluice__mem_alloc(f->mem, sizeof(*fill));
   if (fill != NULL) {
-    fill->task.run = run_fill;
-    fill->task.over = fill_is_over;
     fill->owner = f;
   }
   return fill;
@@ -85,9 +114,26 @@ static sluice__fill_t *take(void *ctx, uint8_t *base, bool is_still) {
   fill->state = BUILT;
   fill->section = f->section;
   fill->lent_before = f->section->lent;
-  fill->chunk = sluice__chunks_hold(base);
+  fill->chunk = sluice__chunks_hold(f->chunks, base);
   append(f, fill);
   return &fill->fill;
+}
+
+static void cut_into_parts(sluice__save_fill_t *given) {
+  const sluice__fill_t *fill = &given->fill;
+  uint32_t pages = (uint32_t)PART_BYTES / fill->page_size;
+
+  given->part_count = 0;
+  for (uint32_t from = 0; from < fill->count; from += pages) {
+    fill_part_t *part = &given->parts[given->part_count++];
+    uint32_t left = fill->count - from;
+
+    *part = (fill_part_t){.task = {.run = run_part, .over = part_is_over},
+                          .whole = given,
+                          .from = from,
+                          .count = left < pages ? left : pages};
+  }
+  given->parts_out = given->part_count;
 }
 
 static void go(void *ctx, sluice__fill_t *fill) {
@@ -100,13 +146,16 @@ static void go(void *ctx, sluice__fill_t *fill) {
   }
   given = of_fill(fill);
   if ((uint64_t)fill->count * fill->page_size < f->crew->executor.min_bytes) {
-    sluice__fill_run(fill);
+    sluice__fill_run(fill, 0, fill->count);
     given->state = OVER;
     return;
   }
   given->state = GIVEN;
   given->given_ns = sluice__pump_now(f->crew->pump);
-  sluice__crew_put(f->crew, &given->task);
+  cut_into_parts(given);
+  for (uint32_t i = 0; i < given->part_count; i++) {
+    sluice__crew_put(f->crew, &given->parts[i].task);
+  }
 }
 
 /* The one being built is the last. */
@@ -207,13 +256,30 @@ void sluice__fills_collect(sluice__fills_t *f, bool is_silent) {
   }
 }
 
+/* The first part that nobody has begun; NULL: none. */
+static fill_part_t *take_part_back(const sluice__fills_t *f,
+                                   sluice__save_fill_t *fill) {
+  for (uint32_t i = 0; fill->state == GIVEN && i < fill->part_count; i++) {
+    fill_part_t *part = &fill->parts[i];
+
+    if (!part->is_over && sluice__crew_take_back(f->crew, &part->task)) {
+      return part;
+    }
+  }
+  return NULL;
+}
+
 uint64_t sluice__fills_run_late(sluice__fills_t *f, uint64_t ns) {
   for (sluice__save_fill_t *at = f->first; at != NULL; at = at->next) {
-    if (at->state == GIVEN && at->given_ns <= ns &&
-        sluice__crew_take_back(f->crew, &at->task)) {
-      sluice__fill_run(&at->fill);
-      at->state = OVER;
-      return (uint64_t)at->fill.count * at->fill.page_size;
+    fill_part_t *part = NULL;
+
+    if (at->state == GIVEN && at->given_ns <= ns) {
+      part = take_part_back(f, at);
+    }
+    if (part != NULL) {
+      run_part(&part->task);
+      end_part(part);
+      return (uint64_t)part->count * at->fill.page_size;
     }
   }
   return 0;
@@ -221,8 +287,10 @@ uint64_t sluice__fills_run_late(sluice__fills_t *f, uint64_t ns) {
 
 void sluice__fills_abandon(sluice__fills_t *f) {
   for (sluice__save_fill_t *at = f->first; at != NULL; at = at->next) {
-    if (at->state == GIVEN && sluice__crew_take_back(f->crew, &at->task)) {
-      at->state = OVER;
+    fill_part_t *part;
+
+    while ((part = take_part_back(f, at)) != NULL) {
+      end_part(part);
     }
   }
 }
