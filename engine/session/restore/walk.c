@@ -1,23 +1,33 @@
 /* walk.c - see walk.h. */
 #include "session/restore/walk.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <uv.h>
 
+#include "session/restore/ahead.h"
 #include "stream/native/stretch.h"
 
 enum {
-  FIRST_BYTES = 4096,      /* a header and the table of 250 pages */
-  PLAIN_BYTES = 256 * 1024 /* where nothing is passed over */
+  FIRST_BYTES = 1024,       /* a header and 60 runs */
+  PLAIN_BYTES = 256 * 1024, /* where nothing is passed over */
+  ALL_BYTES =
+      SLUICE__WALK_BYTES + SLUICE__WALK_PIECES * sizeof(sluice__walk_piece_t)
 };
 
 int sluice__walk_open(sluice__walk_t *walk, sluice__mem_t *mem) {
-  walk->buf = sluice__mem_alloc(mem, SLUICE__WALK_BYTES);
-  return walk->buf == NULL ? sluice__mem_error(mem) : 0;
+  walk->buf = sluice__mem_alloc(mem, ALL_BYTES);
+  if (walk->buf == NULL) {
+    return sluice__mem_error(mem);
+  }
+  walk->pieces =
+      (sluice__walk_piece_t *)(void *)(walk->buf + SLUICE__WALK_BYTES);
+  return 0;
 }
 
 void sluice__walk_close(sluice__walk_t *walk, sluice__mem_t *mem) {
-  sluice__mem_free(mem, walk->buf, walk->buf == NULL ? 0 : SLUICE__WALK_BYTES);
+  sluice__mem_free(mem, walk->buf, walk->buf == NULL ? 0 : ALL_BYTES);
   walk->buf = NULL;
 }
 
@@ -37,6 +47,29 @@ static bool lengthen(sluice__walk_t *walk, sluice__walk_piece_t *piece,
   return piece->len >= len;
 }
 
+/* What is there of the piece without waiting for the disk. Once something is
+ * not, headers are asked for in parallel instead of one behind the other. */
+static void read_at_hand(sluice__walk_t *walk, sluice__walk_piece_t *piece,
+                         size_t len) {
+  uint8_t *to = walk->buf + piece->pos;
+  struct iovec all = {to, len};
+  ssize_t n;
+
+  if (walk->has_asked) {
+    return;
+  }
+  n = preadv2(walk->fd, &all, 1, (off_t)piece->at, RWF_NOWAIT);
+  piece->len = n > 0 ? (size_t)n : 0;
+  if (n >= 0 || errno == EINTR) {
+    return;
+  }
+  walk->has_asked = true; /* or it cannot be known: a file system's own word */
+  if (errno == EAGAIN) {
+    (void)sluice__ahead_ask(walk->fd, walk->index, walk->size, to,
+                            SLUICE__WALK_BYTES - piece->pos);
+  }
+}
+
 /* One stretch of records; returns where the next begins, 0: none is known. */
 static uint64_t read_stretch(sluice__walk_t *walk, uint64_t at) {
   sluice__walk_piece_t *piece = &walk->pieces[walk->count];
@@ -44,6 +77,7 @@ static uint64_t read_stretch(sluice__walk_t *walk, uint64_t at) {
   bool is_whole = false;
 
   *piece = (sluice__walk_piece_t){.at = at, .pos = walk->used};
+  read_at_hand(walk, piece, FIRST_BYTES);
   (void)lengthen(walk, piece, FIRST_BYTES);
   for (;;) {
     size_t before = piece->len;
