@@ -291,6 +291,7 @@ static void write_at_random(size_t chunk, uint32_t page_size, uint64_t seed,
   uint32_t pages = (uint32_t)PAGES * PAGE / page_size;
   test_random_t r = {seed};
 
+  put(e, 0, (size_t)PAGES * PAGE, page_size); /* so that all have a place */
   for (int i = 0; i < 60; i++) {
     uint32_t page = test_below(&r, pages);
     uint32_t count = 1 + test_below(&r, pages - page);
@@ -308,7 +309,6 @@ static void write_at_random(size_t chunk, uint32_t page_size, uint64_t seed,
       ck_assert_int_eq(sluice_encoder_open(e, SLUICE_ITEM_PART, &ram), 0);
     }
   }
-  put(e, 0, (size_t)PAGES * PAGE, page_size); /* else some never were */
   finish(e);
 }
 
