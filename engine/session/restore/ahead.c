@@ -11,25 +11,28 @@ enum {
   PAGE = 4096,
   /* Hashes stand behind this and their record's runs, which mostly are one. */
   BEFORE_HASHES = SLUICE__PAGES_TABLE + SLUICE__PAGES_RUN_BYTES,
-  /* A scattered image has more records than are worth it: 256 MiB read. */
+  TABLE_MAX = 16 * 1024, /* what is longer is read page by page */
+  /* A scattered image has more records than are worth it. */
   ASKED_MAX = 65536
 };
 
 typedef struct ahead_s {
   int fd;
   uint64_t end;
-  uint64_t last; /* page that was asked for last; behind it the next few are
-                    mostly the same record's table */
+  uint64_t last; /* page that was asked for last */
   size_t asked;
 } ahead_t;
 
-static void ask_for(ahead_t *a, uint64_t hashes) {
+/* A table ends where its record's first page begins, so a run's data is behind
+ * it, mostly just behind. */
+static void ask_for(ahead_t *a, uint64_t hashes, uint64_t data) {
   uint64_t page = (hashes - BEFORE_HASHES) / PAGE * PAGE;
+  uint64_t len = data > page && data - page <= TABLE_MAX ? data - page : PAGE;
 
   if (hashes < BEFORE_HASHES || hashes >= a->end || page == a->last) {
     return; /* of zeros, or nonsense, or known */
   }
-  (void)posix_fadvise(a->fd, (off_t)page, PAGE, POSIX_FADV_WILLNEED);
+  (void)posix_fadvise(a->fd, (off_t)page, (off_t)len, POSIX_FADV_WILLNEED);
   a->last = page;
   a->asked++;
 }
@@ -50,7 +53,7 @@ static size_t look_at(ahead_t *a, const uint8_t *p, size_t len) {
     end = at + SLUICE__RECORD_BYTES + (size_t)record.length;
     for (size_t i = at + SLUICE__RECORD_BYTES;
          end - i >= SLUICE__INDEX_RUN_BYTES; i += SLUICE__INDEX_RUN_BYTES) {
-      ask_for(a, sluice__get_le64(p + i + 24));
+      ask_for(a, sluice__get_le64(p + i + 24), sluice__get_le64(p + i + 16));
     }
     at = (size_t)sluice__native_padded(end);
   }

@@ -10,7 +10,8 @@
 #include "stream/native/stretch.h"
 
 enum {
-  FIRST_BYTES = 1024,       /* a header and 60 runs */
+  FIRST_BYTES = 4096,       /* a header and the table of 250 pages */
+  TABLE_MAX = 16 * 1024,    /* that is read in one go: that of 4 MiB */
   PLAIN_BYTES = 256 * 1024, /* where nothing is passed over */
   ALL_BYTES =
       SLUICE__WALK_BYTES + SLUICE__WALK_PIECES * sizeof(sluice__walk_piece_t)
@@ -73,12 +74,13 @@ static void read_at_hand(sluice__walk_t *walk, sluice__walk_piece_t *piece,
 /* One stretch of records; returns where the next begins, 0: none is known. */
 static uint64_t read_stretch(sluice__walk_t *walk, uint64_t at) {
   sluice__walk_piece_t *piece = &walk->pieces[walk->count];
-  sluice__stretch_t found = {.need = FIRST_BYTES};
+  size_t first = walk->table > FIRST_BYTES ? walk->table : FIRST_BYTES;
+  sluice__stretch_t found = {.need = first};
   bool is_whole = false;
 
   *piece = (sluice__walk_piece_t){.at = at, .pos = walk->used};
-  read_at_hand(walk, piece, FIRST_BYTES);
-  (void)lengthen(walk, piece, FIRST_BYTES);
+  read_at_hand(walk, piece, first);
+  (void)lengthen(walk, piece, first);
   for (;;) {
     size_t before = piece->len;
 
@@ -89,6 +91,7 @@ static uint64_t read_stretch(sluice__walk_t *walk, uint64_t at) {
   }
   if (is_whole) {
     piece->len = found.used;
+    walk->table = found.used < TABLE_MAX ? found.used : TABLE_MAX;
   }
   if (piece->len > 0) {
     walk->used += piece->len;
@@ -101,7 +104,7 @@ static void run_hops(sluice__walk_t *walk) {
   uint64_t at = walk->from;
 
   while (at != 0 && at < walk->size && walk->count < SLUICE__WALK_PIECES &&
-         walk->used + FIRST_BYTES <= SLUICE__WALK_BYTES && walk->code == 0) {
+         walk->used + TABLE_MAX <= SLUICE__WALK_BYTES && walk->code == 0) {
     at = read_stretch(walk, at);
   }
 }

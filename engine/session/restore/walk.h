@@ -15,7 +15,7 @@
 #include "io/file_job.h"
 #include "memory/mem.h"
 
-enum { SLUICE__WALK_PIECES = 1024, SLUICE__WALK_BYTES = 1280 * 1024 };
+enum { SLUICE__WALK_PIECES = 256, SLUICE__WALK_BYTES = 1280 * 1024 };
 
 /* `len` bytes of the file from `at` stand at `pos` in the buffer. */
 typedef struct sluice__walk_piece_s {
@@ -33,6 +33,7 @@ typedef struct sluice__walk_s {
   size_t used;
   sluice__walk_piece_t *pieces; /* behind the bytes of `buf` */
   bool has_asked;               /* for all headers, or that cannot be known */
+  size_t table; /* of the last record; the next has one like it */
   size_t count;
   size_t next; /* pieces before it are of no use any more */
   uint64_t from;

@@ -18,7 +18,9 @@ typedef struct fill_part_s {
 } fill_part_t;
 
 enum {
-  PART_BYTES = SLUICE_CHUNK_BYTES, /* a record may have several times that */
+  /* The loop does a late one within a slice of 0.5 ms: where each byte is the
+   * first of its page, that is 0.2 ms. */
+  PART_BYTES = 512 * 1024,
   PARTS_MAX = SLUICE_CHUNK_BYTES_MAX / PART_BYTES
 };
 

@@ -193,30 +193,6 @@ static int check_runs(sluice_decoder_t *d, const uint8_t *record) {
   return 0;
 }
 
-/* Behind the hashes; they may have been left out when it was verified. */
-static int check_table(sluice_decoder_t *d) {
-  const sluice__decode_native_t *n = sluice__decode_native_of(d);
-  const uint8_t *p = sluice__window_at(&d->window);
-  size_t data = sluice__get_le32(p + SLUICE__PAGES_DATA);
-  size_t used = SLUICE__PAGES_TABLE +
-                (size_t)sluice__get_le32(p + SLUICE__PAGES_RUNS) *
-                    SLUICE__PAGES_RUN_BYTES +
-                (size_t)sluice__get_le32(p + SLUICE__PAGES_PAGES) *
-                    SLUICE__PAGES_HASH_BYTES;
-
-  p = sluice__window_peek(&d->window, data);
-  if (p == NULL) {
-    return sluice__decoder_starve(d, "", "PAGES");
-  }
-  if (!sluice__native_is_blank(p + used, data - used)) {
-    return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
-                                 "expected zeros before the pages of record "
-                                 "%" PRIu64 ", found others",
-                                 n->record.sequence);
-  }
-  return SLUICE__WHOLE;
-}
-
 static int keep_table(sluice_decoder_t *d, const uint8_t *record) {
   sluice__decode_pages_t *p = &sluice__decode_native_of(d)->pages;
   uint32_t runs = sluice__get_le32(record + SLUICE__PAGES_RUNS);
@@ -285,10 +261,6 @@ int sluice__native_on_pages(sluice_decoder_t *d) {
     return sluice__native_skip_pages(d);
   }
   if (r == 0) {
-    r = check_table(d);
-    record = sluice__window_at(&d->window); /* the window may have grown */
-  }
-  if (r == SLUICE__WHOLE) {
     r = keep_table(d, record);
   }
   if (r == 0) {
@@ -297,7 +269,7 @@ int sluice__native_on_pages(sluice_decoder_t *d) {
         n->at + SLUICE__PAGES_TABLE +
             (uint64_t)n->pages.run_count * SLUICE__PAGES_RUN_BYTES);
   }
-  if (r != 0) {
+  if (r < 0) {
     return r;
   }
   sluice__window_take(&d->window,

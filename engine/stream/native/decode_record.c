@@ -168,6 +168,7 @@ static int verify_pages(sluice_decoder_t *d) {
   const uint8_t *p = sluice__window_peek(&d->window, SLUICE__PAGES_TABLE);
   size_t data;
   size_t runs_end;
+  size_t used;
 
   if (p == NULL) {
     return sluice__decoder_starve(d, "", "PAGES");
@@ -181,10 +182,17 @@ static int verify_pages(sluice_decoder_t *d) {
   runs_end =
       SLUICE__PAGES_TABLE + (size_t)sluice__get_le32(p + SLUICE__PAGES_RUNS) *
                                 SLUICE__PAGES_RUN_BYTES;
-  /* What the checksum covers is enough where the hashes are not looked at. */
-  p = sluice__window_peek(&d->window, d->hooks.skips_pages ? runs_end : data);
+  used = runs_end + (size_t)sluice__get_le32(p + SLUICE__PAGES_PAGES) *
+                        SLUICE__PAGES_HASH_BYTES;
+  p = sluice__window_peek(&d->window, data);
   if (p == NULL) {
     return sluice__decoder_starve(d, "", "PAGES");
+  }
+  if (!sluice__native_is_blank(p + used, data - used)) {
+    return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
+                                 "expected zeros before the pages of record "
+                                 "%" PRIu64 ", found others",
+                                 n->sequence);
   }
   return verify(d, p, runs_end - SLUICE__RECORD_BYTES);
 }

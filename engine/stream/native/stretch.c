@@ -18,27 +18,24 @@ static bool is_pages(const sluice__record_t *record) {
          record->length <= SLUICE__NATIVE_PAGES_MAX;
 }
 
-/* The bytes before the hashes, and how many are behind: whoever passes over
- * the pages does not look at their hashes. */
+/* The bytes before the data, and how many of those there are. */
 static size_t table_of(const uint8_t *p, const sluice__record_t *record,
-                       uint64_t *out_rest) {
+                       uint64_t *out_data) {
   uint64_t all = SLUICE__RECORD_BYTES + sluice__native_padded(record->length);
-  uint64_t data = sluice__get_le32(p + SLUICE__PAGES_DATA);
-  uint64_t table =
-      SLUICE__PAGES_TABLE + (uint64_t)sluice__get_le32(p + SLUICE__PAGES_RUNS) *
-                                SLUICE__PAGES_RUN_BYTES;
+  uint64_t table = sluice__get_le32(p + SLUICE__PAGES_DATA);
 
-  if (table > data || data > SLUICE__NATIVE_TABLE_MAX || data >= all) {
+  if (table < SLUICE__PAGES_TABLE || table > SLUICE__NATIVE_TABLE_MAX ||
+      table >= all) {
     table = SLUICE__PAGES_TABLE; /* the decoder will refuse it */
   }
-  *out_rest = all > table ? all - table : 0;
+  *out_data = all > table ? all - table : 0;
   return (size_t)table;
 }
 
 bool sluice__native_stretch(const uint8_t *p, size_t len,
                             sluice__stretch_t *out) {
   sluice__record_t record;
-  uint64_t rest = 0;
+  uint64_t data = 0;
   size_t size;
 
   for (;;) {
@@ -50,7 +47,7 @@ bool sluice__native_stretch(const uint8_t *p, size_t len,
       return false;
     }
     sluice__record_get(&record, at);
-    size = is_pages(&record) ? table_of(at, &record, &rest)
+    size = is_pages(&record) ? table_of(at, &record, &data)
                              : whole_record(&record);
     out->need = out->used + size;
     if (size > left) {
@@ -58,7 +55,7 @@ bool sluice__native_stretch(const uint8_t *p, size_t len,
     }
     out->used += size;
     if (is_pages(&record)) {
-      out->skip = rest;
+      out->skip = data;
       return true;
     }
   }

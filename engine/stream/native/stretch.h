@@ -12,8 +12,7 @@
 typedef struct sluice__stretch_s {
   size_t used; /* in: bytes of whole records found so far; out: more */
   size_t need; /* out: bytes that must be at hand to go on; > len: read them */
-  uint64_t skip; /* out: bytes behind `used` that are pages, and their hashes
-                    before them; 0: not known yet */
+  uint64_t skip; /* out: bytes behind `used` that are pages; 0: not known yet */
 } sluice__stretch_t;
 
 /* Looks at `len` bytes that begin with a record. True: `used` bytes, and the
