@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 #include "deny.h"
-#include "random.h"
+#include "seed.h"
 #include "suite.h"
 
 static struct {
@@ -113,11 +113,10 @@ START_TEST(what_is_not_mapped_comes_after_the_commit) {
 END_TEST
 
 static void touch_at_random(void) {
-  test_random_t r = {test_seed(0)};
+  seed_t r = seed_open(0);
 
-  (void)printf("SEED=%llu\n", (unsigned long long)r.state);
   for (int i = 0; i < 3000; i++) {
-    size_t page = test_below(&r, LOW_PAGES);
+    size_t page = seed_pick(&r, LOW_PAGES);
 
     ck_assert_mem_eq(box.to.low + page * KERNEL_PAGE,
                      box.from.low + page * KERNEL_PAGE, KERNEL_PAGE);
@@ -295,11 +294,24 @@ static void cut_file(void) {
   ck_assert_int_eq(truncate(box.path, 40960), 0);
 }
 
-START_TEST(pages_that_cannot_be_read_are_told_and_raise_a_signal) {
+/* Bytes of both regions that raise a signal. */
+static uint64_t count_lost(void) {
   struct sigaction act = {.sa_handler = jump};
   struct sigaction before;
-  volatile size_t lost = 0;
+  volatile uint64_t lost = 0;
 
+  ck_assert_int_eq(sigaction(SIGBUS, &act, &before), 0);
+  for (size_t i = 0; i < LOW_PAGES; i++) {
+    lost += !is_readable(box.to.low + i * KERNEL_PAGE);
+  }
+  for (size_t i = 0; i < HIGH_PAGES; i++) {
+    lost += !is_readable(box.to.high + i * KERNEL_PAGE);
+  }
+  ck_assert_int_eq(sigaction(SIGBUS, &before, NULL), 0);
+  return lost * KERNEL_PAGE;
+}
+
+START_TEST(pages_that_cannot_be_read_are_told_and_raise_a_signal) {
   if (!can_fill()) {
     return;
   }
@@ -310,19 +322,18 @@ START_TEST(pages_that_cannot_be_read_are_told_and_raise_a_signal) {
   }
   ck_assert_int_eq(late.status, SLUICE_ETRUNCATED);
   ck_assert_uint_gt(box.stats.late_lost, 0);
-  ck_assert_int_eq(sigaction(SIGBUS, &act, &before), 0);
-  for (size_t i = 0; i < LOW_PAGES; i++) {
-    if (!is_readable(box.to.low + i * KERNEL_PAGE)) {
-      lost++;
-    }
+  ck_assert_uint_eq(count_lost(), box.stats.late_lost);
+}
+END_TEST
+
+START_TEST(pages_that_there_is_no_memory_for_are_lost_not_zero) {
+  if (!can_fill() || deny_call(SYS_ioctl, (unsigned)UFFDIO_COPY, ENOMEM) != 0) {
+    return;
   }
-  for (size_t i = 0; i < HIGH_PAGES; i++) {
-    if (!is_readable(box.to.high + i * KERNEL_PAGE)) {
-      lost++;
-    }
-  }
-  ck_assert_int_eq(sigaction(SIGBUS, &before, NULL), 0);
-  ck_assert_uint_eq(lost * KERNEL_PAGE, box.stats.late_lost);
+  ck_assert_int_eq(restore_late(1), 0);
+  ck_assert_int_eq(late.status, UV_ENOMEM);
+  ck_assert_uint_eq(box.stats.late_lost, box.stats.late_bytes);
+  ck_assert_uint_eq(count_lost(), box.stats.late_lost);
 }
 END_TEST
 
@@ -360,6 +371,7 @@ Suite *mapped_late_suite(void) {
   tcase_add_test(t, an_engine_that_closes_waits_until_all_is_there);
   tcase_add_test(t, several_threads_may_wait);
   tcase_add_test(t, pages_that_cannot_be_read_are_told_and_raise_a_signal);
+  tcase_add_test(t, pages_that_there_is_no_memory_for_are_lost_not_zero);
   tcase_add_test(t, filled_goes_with_ways_that_do_not_verify_behind);
   suite_add_tcase(s, t);
   return s;

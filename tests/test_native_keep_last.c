@@ -16,7 +16,7 @@
 
 #include "decode_all.h"
 #include "memory_output.h"
-#include "random.h"
+#include "seed.h"
 #include "stream/bytes.h"
 #include "stream/native/record.h"
 #include "suite.h"
@@ -26,7 +26,7 @@ enum { PAGES = 400, REGIONS = 2, MARK = 0xee };
 static const uint32_t page_sizes[REGIONS] = {1024, 4096};
 
 typedef struct fixture_s {
-  test_random_t random;
+  seed_t random;
   memory_output_t m;
   sluice_encoder_t *e;
   sluice_decl_t decl;
@@ -47,7 +47,6 @@ static void setup(void) {
   sluice_output_t output;
 
   f = calloc(1, sizeof(*f));
-  f->random.state = test_seed(0);
   f->decl.flags = SLUICE_SECTION_LIVE;
   f->decl.payload = SLUICE_PAYLOAD_PAGES;
   f->decl.name = "ram";
@@ -96,10 +95,10 @@ static void write_pages(uint32_t region, uint32_t first, uint32_t count) {
   uint32_t page_size = page_sizes[region];
 
   for (uint32_t i = first; i < first + count; i++) {
-    int is_data = test_below(&f->random, 3) != 0;
+    int is_data = seed_pick(&f->random, 3) != 0;
 
     memset(model_page(region, i),
-           is_data ? 1 + (int)test_below(&f->random, 255) : 0, page_size);
+           is_data ? 1 + (int)seed_pick(&f->random, 255) : 0, page_size);
     note_written(region, i, is_data);
   }
   ck_assert_int_eq(sluice_encoder_pages(f->e, region,
@@ -135,17 +134,17 @@ static void next_payload(sluice_item_kind_t kind) {
 }
 
 static void random_action(void) {
-  uint32_t region = test_below(&f->random, REGIONS);
-  uint32_t first = test_below(&f->random, PAGES);
-  uint32_t count = 1 + test_below(&f->random, 12);
+  uint32_t region = seed_pick(&f->random, REGIONS);
+  uint32_t first = seed_pick(&f->random, PAGES);
+  uint32_t count = 1 + seed_pick(&f->random, 12);
 
   count = count < PAGES - first ? count : PAGES - first;
-  switch (test_below(&f->random, 8)) {
+  switch (seed_pick(&f->random, 8)) {
   case 0: write_zeros(region, first, count); return;
   case 1: check_fetch(region, first); return;
   case 2: next_payload(SLUICE_ITEM_PART); return;
   case 3:
-    if (test_below(&f->random, 4) == 0) {
+    if (seed_pick(&f->random, 4) == 0) {
       ck_assert_int_eq(sluice_encoder_flush(f->e), 0);
     }
     return;
@@ -241,8 +240,7 @@ static void read_through_index(void) {
 }
 
 START_TEST(random_rewriting_leaves_what_was_written_last) {
-  f->random.state += (uint64_t)_i;
-  printf("SEED=%" PRIu64 "\n", f->random.state);
+  f->random = seed_open(_i);
   for (int i = 0; i < 1500; i++) {
     random_action();
   }
@@ -257,8 +255,7 @@ START_TEST(random_rewriting_leaves_what_was_written_last) {
 END_TEST
 
 START_TEST(the_index_leads_to_what_was_written_last) {
-  f->random.state += (uint64_t)_i;
-  printf("SEED=%" PRIu64 "\n", f->random.state);
+  f->random = seed_open(_i);
   for (int i = 0; i < 500; i++) {
     random_action();
   }

@@ -12,7 +12,7 @@
 #include "memory_output.h"
 #include "native_forge.h"
 #include "native_sample.h"
-#include "random.h"
+#include "seed.h"
 #include "stream/bytes.h"
 #include "suite.h"
 
@@ -47,16 +47,15 @@ END_TEST
 
 /* The fixed part of PAGES is read before its checksum can be. */
 START_TEST(a_table_of_random_lengths_costs_no_memory) {
-  test_random_t random = {test_seed(0)};
+  seed_t random = seed_open(0);
 
-  printf("SEED=%" PRIu64 "\n", random.state);
   for (int i = 0; i < 5000; i++) {
     sluice__native_run_t run = {0, 2, 0};
     sluice_error_t err = {0};
     counting_alloc_t count;
     sluice_alloc_t alloc;
     native_forge_t f;
-    uint64_t x = test_next(&random) >> test_below(&random, 64);
+    uint64_t x = seed_next(&random) >> seed_pick(&random, 64);
     size_t at;
 
     counting_alloc_init(&count);
@@ -64,7 +63,7 @@ START_TEST(a_table_of_random_lengths_costs_no_memory) {
     forge_header(&f, 0, 0);
     forge_section(&f, SLUICE__NATIVE_START, 1, "ram", SLUICE_PAYLOAD_PAGES);
     forge_region(&f, 1, 0, 1024, 256);
-    at = f.len + 4 * test_below(&random, SLUICE__PAGES_TABLE / 4 - 1);
+    at = f.len + 4 * seed_pick(&random, SLUICE__PAGES_TABLE / 4 - 1);
     forge_pages(&f, 0, 1, run, 256, 1);
     memcpy(f.data + at, &x, sizeof(x));
     (void)decode_all(f.data, f.len, 0, NULL, &alloc, NULL, NULL, &err, NULL);
@@ -179,7 +178,7 @@ END_TEST
 /* The sample with a few bytes changed and all checksums made right again: gets
  * past them, to everything behind. */
 typedef struct fuzz_s {
-  test_random_t random;
+  seed_t random;
   memory_output_t m;
   uint8_t *data; /* the changed copy */
 } fuzz_t;
@@ -204,11 +203,11 @@ static size_t span_of(const fuzz_t *f, size_t at) {
 static void change(fuzz_t *f, size_t at, size_t span) {
   static const uint8_t likely[] = {0, 1, 2, 5, 7, 127, 128, 255};
   size_t most = span < 160 ? span : 160; /* of PAGES not the data */
-  size_t where = at + test_below(&f->random, (uint32_t)most);
+  size_t where = at + seed_pick(&f->random, (uint32_t)most);
 
-  f->data[where] = test_below(&f->random, 2) == 0
-                       ? likely[test_below(&f->random, 8)]
-                       : (uint8_t)test_next(&f->random);
+  f->data[where] = seed_pick(&f->random, 2) == 0
+                       ? likely[seed_pick(&f->random, 8)]
+                       : (uint8_t)seed_next(&f->random);
 }
 
 static void change_and_reseal(fuzz_t *f) {
@@ -219,10 +218,10 @@ static void change_and_reseal(fuzz_t *f) {
   while (at < f->m.len) {
     size_t span = span_of(f, at);
 
-    while (test_below(&f->random, 12) == 0) {
+    while (seed_pick(&f->random, 12) == 0) {
       change(f, at, span);
     }
-    if (at + span == f->m.len && test_below(&f->random, 4) != 0) {
+    if (at + span == f->m.len && seed_pick(&f->random, 4) != 0) {
       sluice__put_le64(
           f->data + at + SLUICE__RECORD_BYTES + SLUICE__TRAILER_CHAIN, chain);
     }
@@ -234,12 +233,11 @@ static void change_and_reseal(fuzz_t *f) {
 }
 
 START_TEST(no_sense_at_all_is_refused_in_bounded_memory) {
-  fuzz_t f = {.random = {test_seed(0)}};
+  fuzz_t f = {.random = seed_open(0)};
   sluice_decoder_options_t options = {.max_memory = 4 * 1024 * 1024};
   sluice_output_t output;
   int whole = 0;
 
-  printf("SEED=%" PRIu64 "\n", f.random.state);
   memory_output_init(&f.m);
   output = memory_output_of(&f.m);
   ck_assert_int_eq(native_sample_write(&output, NULL), 0);

@@ -36,7 +36,7 @@ typedef struct run_s {
   bool has_holes;   /* region 2 has no place */
   bool is_by_turns; /* into the window all the same, now and then */
   pieces_t pieces;
-  test_random_t random;
+  seed_t random;
   const uint8_t *data;
   size_t len, used;
   uint64_t placed; /* bytes */
@@ -51,12 +51,10 @@ typedef struct run_s {
 
 static memory_output_t out;
 static uint32_t regions; /* of the stream */
-static test_random_t chance;
+static seed_t chance;
 
 static void setup(void) {
-  chance.state = test_seed(0);
-  (void)printf("SEED=%llu\n", (unsigned long long)chance.state);
-  (void)fflush(stdout);
+  chance = seed_open(0);
   memory_output_init(&out);
   regions = 1;
 }
@@ -82,9 +80,9 @@ static uint8_t *find_place(void *ctx, const sluice_run_t *run) {
 static size_t piece(run_t *r) {
   switch (r->pieces) {
   case BYTE_BY_BYTE: return 1;
-  case ODD: return 1 + test_below(&r->random, 300);
-  case MIDDLING: return 1 + test_below(&r->random, 9000);
-  case LARGE: return 1 + test_below(&r->random, 300000);
+  case ODD: return 1 + seed_pick(&r->random, 300);
+  case MIDDLING: return 1 + seed_pick(&r->random, 9000);
+  case LARGE: return 1 + seed_pick(&r->random, 300000);
   case ALL_AT_ONCE:
   case PIECES: break;
   }
@@ -102,15 +100,15 @@ static size_t take(run_t *r, void *to, size_t len) {
 
 static bool put_in_place(run_t *r) {
   struct iovec places[PIECES_MAX];
-  size_t most = 1 + test_below(&r->random, 300000);
-  int max = 2 + (int)test_below(&r->random, PIECES_MAX - 1);
+  size_t most = 1 + seed_pick(&r->random, 300000);
+  int max = 2 + (int)seed_pick(&r->random, PIECES_MAX - 1);
   int count =
       r->places ? sluice__decoder_places(r->decoder, places, max, most) : 0;
   size_t limit = piece(r);
   size_t got = 0;
 
   ck_assert_int_le(count, max);
-  if (count == 0 || (r->is_by_turns && test_below(&r->random, 3) == 0)) {
+  if (count == 0 || (r->is_by_turns && seed_pick(&r->random, 3) == 0)) {
     return false;
   }
   for (int i = 0; i < count && got < limit; i++) {
@@ -171,7 +169,7 @@ static void run_stream(run_t *r, const uint8_t *data, size_t len,
 
   r->data = data;
   r->len = len;
-  r->random.state = test_next(&chance);
+  r->random.state = seed_next(&chance);
   for (uint32_t i = 0; i < regions; i++) {
     r->memory[i] = calloc(1, place_region_bytes(i));
   }
@@ -325,7 +323,7 @@ START_TEST(a_damaged_page_is_named) {
 
   place_write_small(&out, &chance);
   data = find_data();
-  at = data + (size_t)_i * 256 + test_below(&chance, 256);
+  at = data + (size_t)_i * 256 + seed_pick(&chance, 256);
   out.data[at] ^= 0x10;
   (void)compare(&direct, out.data, out.len, 256 * 1024, &err);
   (void)snprintf(name, sizeof(name), "page at %u of region 'low'",

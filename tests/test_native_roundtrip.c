@@ -15,7 +15,7 @@
 #include "counting_alloc.h"
 #include "decode_all.h"
 #include "memory_output.h"
-#include "random.h"
+#include "seed.h"
 #include "stream_view.h"
 #include "suite.h"
 
@@ -23,7 +23,7 @@ enum { SECTIONS = 6, REGIONS = 4, PAGES = 300 };
 
 /* The writing side: a random stream. */
 typedef struct plan_s {
-  test_random_t random;
+  seed_t random;
   sluice_encoder_t *e;
   view_t *v;
   sluice_decl_t decls[SECTIONS];
@@ -36,7 +36,7 @@ enum { SCRATCH = 700 * 1024 };
 
 static void random_fill(plan_t *p, uint8_t *to, size_t len) {
   for (size_t i = 0; i < len; i += 8) {
-    uint64_t x = test_next(&p->random);
+    uint64_t x = seed_next(&p->random);
 
     memcpy(to + i, &x, len - i < 8 ? len - i : 8);
   }
@@ -44,7 +44,7 @@ static void random_fill(plan_t *p, uint8_t *to, size_t len) {
 
 static void plan_note(plan_t *p) {
   static const uint32_t sizes[] = {1, 100, 5000, SCRATCH};
-  size_t len = test_below(&p->random, sizes[test_below(&p->random, 4)]);
+  size_t len = seed_pick(&p->random, sizes[seed_pick(&p->random, 4)]);
 
   random_fill(p, p->scratch, len);
   ck_assert_int_eq(sluice_encoder_note(p->e, "note", p->scratch, len), 0);
@@ -53,7 +53,7 @@ static void plan_note(plan_t *p) {
 
 static void plan_bytes(plan_t *p) {
   static const uint32_t sizes[] = {2, 40, 5000, SCRATCH};
-  size_t len = test_below(&p->random, sizes[test_below(&p->random, 4)]);
+  size_t len = seed_pick(&p->random, sizes[seed_pick(&p->random, 4)]);
 
   random_fill(p, p->scratch, len);
   ck_assert_int_eq(sluice_encoder_bytes(p->e, p->scratch, len), 0);
@@ -64,21 +64,21 @@ static void plan_bytes(plan_t *p) {
 static void plan_run(plan_t *p, uint32_t region) {
   uint32_t page_size = p->page_sizes[region];
   uint32_t pages = (uint32_t)(p->v->region_bytes[region] / page_size);
-  uint32_t first = test_below(&p->random, pages);
-  uint32_t count = 1 + test_below(&p->random, pages - first);
+  uint32_t first = seed_pick(&p->random, pages);
+  uint32_t count = 1 + seed_pick(&p->random, pages - first);
   uint64_t offset = (uint64_t)first * page_size;
 
   if (count > SCRATCH / page_size) {
     count = SCRATCH / page_size;
   }
-  if (test_below(&p->random, 5) == 0) {
+  if (seed_pick(&p->random, 5) == 0) {
     ck_assert_int_eq(sluice_encoder_zeros(p->e, region, offset, count), 0);
     view_pages(p->v, region, offset, NULL, count * page_size);
     return;
   }
   random_fill(p, p->scratch, count * page_size);
   for (uint32_t i = 0; i < count; i++) {
-    if (test_below(&p->random, 3) == 0) {
+    if (seed_pick(&p->random, 3) == 0) {
       memset(p->scratch + i * page_size, 0, page_size);
     }
   }
@@ -88,13 +88,13 @@ static void plan_run(plan_t *p, uint32_t region) {
 }
 
 static void plan_payload(plan_t *p, uint32_t section) {
-  uint32_t actions = test_below(&p->random, 4);
+  uint32_t actions = seed_pick(&p->random, 4);
 
   for (uint32_t i = 0; i < actions; i++) {
-    uint32_t region = test_below(&p->random, SECTIONS * REGIONS);
+    uint32_t region = seed_pick(&p->random, SECTIONS * REGIONS);
 
     if (p->decls[section].payload == SLUICE_PAYLOAD_BYTES ||
-        test_below(&p->random, 8) == 0) {
+        seed_pick(&p->random, 8) == 0) {
       plan_bytes(p);
     } else if (region < p->v->region_count &&
                p->v->region_section[region] == p->decls[section].id) {
@@ -107,12 +107,12 @@ static void plan_payload(plan_t *p, uint32_t section) {
 
 static void plan_regions(plan_t *p) {
   static const uint32_t page_sizes[] = {256, 1024, 4096, 16384, 65536};
-  uint32_t count = test_below(&p->random, REGIONS);
+  uint32_t count = seed_pick(&p->random, REGIONS);
 
   for (uint32_t i = 0; i < count; i++) {
-    uint32_t page_size = page_sizes[test_below(&p->random, 5)];
+    uint32_t page_size = page_sizes[seed_pick(&p->random, 5)];
     uint32_t most = page_size > 4096 ? 10 : PAGES;
-    uint32_t pages = 1 + test_below(&p->random, most);
+    uint32_t pages = 1 + seed_pick(&p->random, most);
     uint32_t index = 0;
 
     ck_assert_int_eq(sluice_encoder_region(p->e, "region",
@@ -128,11 +128,11 @@ static void plan_section(plan_t *p, uint32_t i) {
   sluice_decl_t *decl = &p->decls[i];
 
   (void)snprintf(p->names[i], sizeof(p->names[i]), "section%u", i);
-  decl->id = (uint32_t)test_next(&p->random) / SECTIONS * SECTIONS + i;
-  decl->instance = (uint32_t)test_next(&p->random);
-  decl->version = (uint32_t)test_next(&p->random);
-  decl->flags = test_below(&p->random, 4);
-  decl->payload = (sluice_payload_t)test_below(&p->random, 2);
+  decl->id = (uint32_t)seed_next(&p->random) / SECTIONS * SECTIONS + i;
+  decl->instance = (uint32_t)seed_next(&p->random);
+  decl->version = (uint32_t)seed_next(&p->random);
+  decl->flags = seed_pick(&p->random, 4);
+  decl->payload = (sluice_payload_t)seed_pick(&p->random, 2);
   decl->name = p->names[i];
   decl->type = "type";
   ck_assert_int_eq(sluice_encoder_open(p->e, SLUICE_ITEM_SECTION, decl), 0);
@@ -162,12 +162,12 @@ static void plan_stream(plan_t *p) {
   plan_note(p);
   for (uint32_t i = 0; i < SECTIONS; i++) {
     plan_section(p, i);
-    if (test_below(&p->random, 3) == 0) {
+    if (seed_pick(&p->random, 3) == 0) {
       ck_assert_int_eq(sluice_encoder_flush(p->e), 0);
     }
   }
   for (uint32_t i = 0; i < 20; i++) {
-    plan_more(p, SLUICE_ITEM_PART, test_below(&p->random, SECTIONS));
+    plan_more(p, SLUICE_ITEM_PART, seed_pick(&p->random, SECTIONS));
   }
   for (uint32_t i = 0; i < SECTIONS; i++) {
     plan_more(p, SLUICE_ITEM_END, i);
@@ -176,9 +176,9 @@ static void plan_stream(plan_t *p) {
   ck_assert_int_eq(sluice_encoder_finish(p->e), 0);
 }
 
-static void write_random(uint64_t seed, memory_output_t *m, view_t *v,
+static void write_random(seed_t seed, memory_output_t *m, view_t *v,
                          const sluice_encoder_options_t *options) {
-  plan_t p = {.random = {seed}, .v = v, .scratch = malloc(SCRATCH)};
+  plan_t p = {.random = seed, .v = v, .scratch = malloc(SCRATCH)};
   sluice_output_t output;
   sluice_totals_t totals;
 
@@ -210,13 +210,12 @@ static void check_decodes(const memory_output_t *m, const view_t *expected,
   view_free(v);
 }
 
-static void check_random(unsigned extra, size_t step,
+static void check_random(int salt, size_t step,
                          const sluice_encoder_options_t *options) {
-  uint64_t seed = test_seed(extra);
+  seed_t seed = seed_open(salt);
   view_t *v = view_new();
   memory_output_t m;
 
-  printf("SEED=%" PRIu64 "\n", seed);
   write_random(seed, &m, v, options);
   check_decodes(&m, v, step);
   memory_output_done(&m);
@@ -224,35 +223,34 @@ static void check_random(unsigned extra, size_t step,
 }
 
 START_TEST(random_streams_come_back_as_they_were) {
-  check_random((unsigned)_i, 0, NULL);
+  check_random(_i, 0, NULL);
 }
 END_TEST
 
 START_TEST(input_in_odd_pieces_makes_no_difference) {
-  check_random(100 + (unsigned)_i, (size_t)(1000 + 977 * _i), NULL);
+  check_random(100 + _i, (size_t)(1000 + 977 * _i), NULL);
 }
 END_TEST
 
 START_TEST(input_byte_by_byte_makes_no_difference) {
-  check_random(200 + (unsigned)_i, 1, NULL);
+  check_random(200 + _i, 1, NULL);
 }
 END_TEST
 
 START_TEST(a_stream_without_index_comes_back_as_well) {
   sluice_encoder_options_t options = {.no_index = 1};
 
-  check_random(300 + (unsigned)_i, 0, &options);
+  check_random(300 + _i, 0, &options);
 }
 END_TEST
 
 START_TEST(equal_input_gives_equal_bytes) {
-  uint64_t seed = test_seed(400);
+  seed_t seed = seed_open(400);
   view_t *v = view_new();
   view_t *w = view_new();
   memory_output_t a;
   memory_output_t b;
 
-  printf("SEED=%" PRIu64 "\n", seed);
   write_random(seed, &a, v, NULL);
   write_random(seed, &b, w, NULL);
   ck_assert_uint_eq(a.len, b.len);

@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "memory_output.h"
-#include "random.h"
+#include "seed.h"
 #include "suite.h"
 
 static memory_output_t m;
@@ -97,20 +97,19 @@ START_TEST(bytes_are_found_while_they_are_in_the_chunk) {
 END_TEST
 
 START_TEST(random_pieces_and_flushes_come_out_in_order) {
-  test_random_t random = {test_seed(0)};
+  seed_t random = seed_open(0);
   uint8_t *piece = malloc(600 * 1024);
   uint64_t put = 0;
 
-  printf("SEED=%" PRIu64 "\n", random.state);
   for (int i = 0; i < 100; i++) {
-    size_t len = test_below(&random, i % 10 == 0 ? 600 * 1024 : 5000);
+    size_t len = seed_pick(&random, i % 10 == 0 ? 600 * 1024 : 5000);
 
     for (size_t k = 0; k < len; k++, put++) {
       piece[k] = (uint8_t)(put * 31 + (put >> 9));
     }
     ck_assert_int_eq(sluice__stage_put(&s, piece, len), 0);
     ck_assert_uint_eq(sluice__stage_offset(&s), put);
-    if (test_below(&random, 3) == 0) {
+    if (seed_pick(&random, 3) == 0) {
       ck_assert_int_eq(sluice__stage_flush(&s), 0);
     }
   }

@@ -8,6 +8,7 @@
 
 #include "qemu.h"
 #include "suite.h"
+#include "tool/machines.h"
 #include "tool/rig.h"
 
 static const char *const none[] = {"-M", "none", "-m", "4", NULL};
@@ -38,39 +39,12 @@ static const struct {
     {old, "pc.ram", 32 << 20, ""},
 };
 
-/* Put into the source's memory only: what the target has of it went through
- * the tool. Every third page of it is zeros. */
-enum { LOAD_AT = 2 << 20, LOAD_BYTES = 1 << 20 };
-
-static void make_load(char *argument, size_t size) {
-  build_t b = {0};
-  uint32_t x = 2463534242u;
-
-  for (size_t at = 0; at < LOAD_BYTES; at += sizeof(x)) {
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    build_be32(&b, at / 4096 % 3 == 0 ? 0 : x);
-  }
-  rig_write("load", b.data, b.len);
-  build_done(&b);
-  (void)snprintf(argument, size, "loader,addr=%d,force-raw=on,file=load",
-                 LOAD_AT);
-}
-
 /* Saves machine `i`, stopped, into "source"; its memory, to be freed. */
 static uint8_t *save_machine(int i) {
-  char load[128];
-  const char *const extra[] = {"-device", load, NULL};
   build_t stream = {0};
-  uint8_t *memory;
   qemu_t q;
+  uint8_t *memory = machines_start_as(machines[i].args, machines[i].bytes, &q);
 
-  make_load(load, sizeof(load));
-  qemu_start(&q, machines[i].args, extra);
-  qemu_do(&q, "stop", NULL);
-  memory = qemu_memory(&q, ".", machines[i].bytes);
-  ck_assert_uint_ne(memory[LOAD_AT + 4096], 0);
   ck_assert_str_eq(qemu_save(&q, ".", &stream), "completed");
   rig_write("source", stream.data, stream.len);
   build_done(&stream);

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Of Documentation/admin-guide/devices.txt: null, zero, full. */
@@ -77,4 +79,13 @@ void sluice__loan_return(sluice__loan_t *loan) {
   }
   (void)close(loan->fd);
   loan->fd = -1;
+}
+
+/* The file system of a device is that of its name: tmpfs, often. */
+bool sluice__file_is_in_memory(int fd) {
+  struct stat file;
+  struct statfs st;
+
+  return fstat(fd, &file) == 0 && S_ISREG(file.st_mode) &&
+         fstatfs(fd, &st) == 0 && st.f_type == TMPFS_MAGIC;
 }

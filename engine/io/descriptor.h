@@ -41,4 +41,7 @@ int sluice__loan_poll(sluice__loan_t *loan, uv_loop_t *loop, uv_poll_t *poll);
  * closing already. */
 void sluice__loan_return(sluice__loan_t *loan);
 
+/* A regular file on tmpfs? Quick, but for file systems on a network. */
+bool sluice__file_is_in_memory(int fd);
+
 #endif

@@ -4,33 +4,22 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
+
+#include "io/descriptor.h"
 
 /* Of one read on the loop's thread: 25 us of copying, and it is all in the
  * processor's own cache when it is decoded. */
 enum { AT_ONCE_BYTES = 256 * 1024 };
 
-/* The file system of a device is that of its name: tmpfs, often. */
-static sluice__at_once_t find_at_once(int fd) {
-  struct stat file;
-  struct statfs st;
-
-  if (fstat(fd, &file) != 0 || fstatfs(fd, &st) != 0) {
-    return SLUICE__AT_ONCE_NEVER;
-  }
-  return S_ISREG(file.st_mode) && st.f_type == TMPFS_MAGIC
-             ? SLUICE__AT_ONCE_ALWAYS
-             : SLUICE__AT_ONCE_CACHED;
-}
-
 void sluice__pool_reader_init(sluice__pool_reader_t *r, uv_loop_t *loop,
                               int fd) {
-  *r = (sluice__pool_reader_t){
-      .loop = loop, .fd = fd, .at_once = find_at_once(fd)};
+  *r = (sluice__pool_reader_t){.loop = loop,
+                               .fd = fd,
+                               .at_once = sluice__file_is_in_memory(fd)
+                                              ? SLUICE__AT_ONCE_ALWAYS
+                                              : SLUICE__AT_ONCE_CACHED};
   /* Doubles the kernel's read-ahead; refused by what is not a file. */
   (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 }

@@ -2,25 +2,13 @@
 #include "io/pool_writer.h"
 
 #include <assert.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "io/quiet_write.h"
 #include "io/write_job.h"
 
 enum { NOW_PIECES = 64 }; /* in one system call: mostly it is one or two */
-
-/* A device in /dev has the number of tmpfs, too. */
-bool sluice__file_is_in_memory(int fd) {
-  struct stat file;
-  struct statfs st;
-
-  return fstat(fd, &file) == 0 && S_ISREG(file.st_mode) &&
-         fstatfs(fd, &st) == 0 && st.f_type == TMPFS_MAGIC;
-}
 
 int sluice__pool_writer_init(sluice__pool_writer_t *w, uv_loop_t *loop,
                              const sluice__pool_target_t *target) {

@@ -52,12 +52,9 @@ typedef struct sluice__pool_target_s {
   int fd;
   int direct_fd; /* -1: none */
   bool use_offset;
-  bool is_in_memory; /* as below */
+  bool is_in_memory; /* sluice__file_is_in_memory() */
   uint32_t jobs_max; /* 1.. ; 1 without use_offset */
 } sluice__pool_target_t;
-
-/* A regular file on tmpfs? Quick, but for file systems on a network. */
-bool sluice__file_is_in_memory(int fd);
 
 /* 0 or UV_ENOMEM; after a failure nothing needs sluice__pool_writer_done(). */
 int sluice__pool_writer_init(sluice__pool_writer_t *w, uv_loop_t *loop,

@@ -16,6 +16,7 @@
 
 #include <sluice/encoder.h>
 
+#include "io/descriptor.h"
 #include "io/pool_writer.h"
 #include "io/temp_file.h"
 

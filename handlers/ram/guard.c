@@ -208,18 +208,18 @@ int sluice__guard_add(sluice__guard_t *guard, uint8_t *at, uint64_t bytes,
 }
 
 /* They fail where the host has unmapped the memory: nobody is held there. */
+void sluice__guard_wake(sluice__guard_t *guard, uint8_t *at, uint64_t bytes) {
+  struct uffdio_range range = range_of(at, bytes);
+
+  (void)ioctl(guard->uffd, UFFDIO_WAKE, &range);
+}
+
 void sluice__guard_remove(sluice__guard_t *guard, uint8_t *at, uint64_t bytes) {
   struct uffdio_range range = range_of(at, bytes);
 
   (void)ioctl(guard->uffd, UFFDIO_UNREGISTER, &range);
   /* The kernel wakes before it lets go: who came in between would wait on. */
-  (void)ioctl(guard->uffd, UFFDIO_WAKE, &range);
-}
-
-void sluice__guard_wake(sluice__guard_t *guard, uint8_t *at, uint64_t bytes) {
-  struct uffdio_range range = range_of(at, bytes);
-
-  (void)ioctl(guard->uffd, UFFDIO_WAKE, &range);
+  sluice__guard_wake(guard, at, bytes);
 }
 
 /* EAGAIN: the address space is changing under it; it has to be asked again. */

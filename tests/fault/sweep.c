@@ -2,7 +2,6 @@
 #include "sweep.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,22 +9,10 @@
 #include <unistd.h>
 
 #include "image.h"
+#include "open_files.h"
 #include "tally.h"
 
 enum { BAD_MAX = 8, NTH_MAX = 20000 };
-
-static int count_descriptors(void) {
-  DIR *d = opendir("/proc/self/fd");
-  int n = 0;
-
-  while (d != NULL && readdir(d) != NULL) {
-    n++;
-  }
-  if (d != NULL) {
-    (void)closedir(d);
-  }
-  return n;
-}
 
 static void count_nothing(uv_work_t *work) {
   (void)work;
@@ -61,7 +48,7 @@ void sweep_teardown(void) {
 
 typedef struct baseline_s {
   long blocks, heap, mapped;
-  int descriptors;
+  unsigned descriptors;
 } baseline_t;
 
 static const char *compare_baseline(const baseline_t *b) {
@@ -75,7 +62,7 @@ static const char *compare_baseline(const baseline_t *b) {
   if (rig_mapped_bytes() != b->mapped) {
     return "a mapping is left";
   }
-  return count_descriptors() != b->descriptors ? "a descriptor is left" : NULL;
+  return count_open_files() != b->descriptors ? "a descriptor is left" : NULL;
 }
 
 /* What a fault in a handler's hook must be blamed on. */
@@ -290,7 +277,7 @@ static const char *run_strikes(const scenario_t *s, strike_t *a, strike_t *b) {
   }
   describe(s, a, b);
   before = (baseline_t){rig_blocks(), rig_heap_blocks(), rig_mapped_bytes(),
-                        count_descriptors()};
+                        count_open_files()};
   fault_hold();
   fault_arm(a->fault, a->nth, a->mode);
   if (b != NULL) {

@@ -2,7 +2,6 @@
  * on either side: never two that serve, never none; whoever serves has
  * everything, and nothing is left over. */
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "can_guard.h"
 #include "fault.h"
 #include "handoff.h"
+#include "open_files.h"
 #include "suite.h"
 #include "sweep.h"
 #include "tally.h"
@@ -107,19 +107,6 @@ static const char *check_codes(const fault_t *f, const handoff_t *h,
   return bad;
 }
 
-static int count_descriptors(void) {
-  DIR *d = opendir("/proc/self/fd");
-  int n = 0;
-
-  while (d != NULL && readdir(d) != NULL) {
-    n++;
-  }
-  if (d != NULL) {
-    (void)closedir(d);
-  }
-  return n;
-}
-
 typedef struct strike_s {
   const handoff_plan_t *plan;
   const fault_t *fault;
@@ -161,7 +148,7 @@ static const char *run_armed(strike_t *s) {
 static const char *run_strike(strike_t *s) {
   long blocks = rig_blocks();
   long heap = rig_heap_blocks();
-  int descriptors = count_descriptors();
+  unsigned descriptors = count_open_files();
   const char *bad;
 
   describe(s);
@@ -175,7 +162,7 @@ static const char *run_strike(strike_t *s) {
     bad = rig_heap_blocks() > heap ? "a block of malloc() is left"
                                    : "a block was freed twice";
   }
-  if (bad == NULL && count_descriptors() != descriptors) {
+  if (bad == NULL && count_open_files() != descriptors) {
     bad = "a descriptor is left, or too many were closed";
   }
   return bad;

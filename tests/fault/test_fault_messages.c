@@ -2,12 +2,12 @@
  * each bit, each other order, each piece. Never a crash or a hang, never two
  * that serve, never none; what failed has a name, and nothing is left over. */
 #include <check.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "fault.h"
 #include "handoff.h"
+#include "open_files.h"
 #include "relay.h"
 #include "suite.h"
 #include "sweep.h"
@@ -25,19 +25,6 @@ enum { PLANS = sizeof(plans) / sizeof(plans[0]) };
 typedef struct sum_s {
   unsigned runs, bad;
 } sum_t;
-
-static int count_descriptors(void) {
-  DIR *d = opendir("/proc/self/fd");
-  int n = 0;
-
-  while (d != NULL && readdir(d) != NULL) {
-    n++;
-  }
-  if (d != NULL) {
-    (void)closedir(d);
-  }
-  return n;
-}
 
 static const char *judge_named(const handoff_end_t *end) {
   return end->status == 0 || end->error.message[0] != '\0' ? NULL
@@ -92,7 +79,7 @@ static const char *run_counted(const handoff_plan_t *plan,
                                   0,         0,          false};
   long blocks = rig_blocks();
   long heap = rig_heap_blocks();
-  int descriptors = count_descriptors();
+  unsigned descriptors = count_open_files();
   const char *bad;
   char text[200];
 
@@ -105,7 +92,7 @@ static const char *run_counted(const handoff_plan_t *plan,
   if (bad == NULL && (rig_blocks() != blocks || rig_heap_blocks() != heap)) {
     bad = "a block is left";
   }
-  if (bad == NULL && count_descriptors() != descriptors) {
+  if (bad == NULL && count_open_files() != descriptors) {
     bad = "a descriptor is left, or too many were closed";
   }
   return bad;

@@ -2,7 +2,6 @@
  * that is where processes are killed, stopped, and given little. */
 #include "handover_box.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 #include <sluice/ram.h>
 #include <sluice/sluice.h>
 
+#include "open_files.h"
 #include "require.h"
 
 enum { TIMEOUT_MS = 300, PIPES_MAX = 2000, TAG = 7 };
@@ -79,18 +79,6 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags) {
 }
 
 /* ---- state ---- */
-
-static unsigned count_files(void) {
-  DIR *d = opendir("/proc/self/fd");
-  unsigned n = 0;
-
-  REQUIRE(d != NULL);
-  while (readdir(d) != NULL) {
-    n++;
-  }
-  (void)closedir(d);
-  return n;
-}
 
 static void open_memory(void) {
   int is_shared = box.plan->is_memfd;
@@ -335,11 +323,11 @@ static void run_old(int socket) {
   box.calls_out = &box.board->old_calls;
   (void)uv_idle_init(&box.loop, &box.writer);
   (void)uv_idle_start(&box.writer, write_turn);
-  files = count_files();
+  files = count_open_files();
   REQUIRE(sluice_handover_begin(&h, box.engine, box.registry, socket, &options,
                                 on_handed_over) == 0);
   (void)uv_run(&box.loop, UV_RUN_DEFAULT);
-  REQUIRE(count_files() == files - 1); /* the socket, and nothing else */
+  REQUIRE(count_open_files() == files - 1); /* the socket, and nothing else */
   if (box.board->old_status == 0) {
     box.board->old_end = BOX_GAVE_UP;
   } else {
@@ -421,7 +409,7 @@ static void run_new(int socket) {
   box.stop_at = plan.stop_new;
   box.calls_out = &box.board->new_calls;
   REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-  files = count_files();
+  files = count_open_files();
   REQUIRE(sluice_takeover_begin(&t, box.engine, box.registry, socket, &options,
                                 on_taken_over) == 0);
   if (plan.no_files != 0) {
@@ -439,7 +427,7 @@ static void run_new(int socket) {
   } else {
     box.board->new_end = BOX_GAVE_UP;
   }
-  REQUIRE(box.board->new_status == 0 || count_files() == files - 1);
+  REQUIRE(box.board->new_status == 0 || count_open_files() == files - 1);
   close_host();
 }
 

@@ -19,17 +19,16 @@ sluice_decl_t place_decl(uint32_t section) {
                          .type = "ram"};
 }
 
-static void write_run(sluice_encoder_t *e, test_random_t *chance,
-                      uint32_t region) {
-  uint64_t page = test_below(chance, PLACE_PAGES);
-  uint64_t count = 1 + test_below(chance, PLACE_PAGES - (uint32_t)page);
+static void write_run(sluice_encoder_t *e, seed_t *chance, uint32_t region) {
+  uint64_t page = seed_pick(chance, PLACE_PAGES);
+  uint64_t count = 1 + seed_pick(chance, PLACE_PAGES - (uint32_t)page);
   size_t len = (size_t)count * place_page_sizes[region];
   uint8_t *data = malloc(len);
 
   for (size_t i = 0; i < len; i++) {
-    data[i] = (uint8_t)test_next(chance);
+    data[i] = (uint8_t)seed_next(chance);
   }
-  if (test_below(chance, 4) == 0) {
+  if (seed_pick(chance, 4) == 0) {
     memset(data, 0, place_page_sizes[region]);
   }
   ck_assert_int_eq(sluice_encoder_pages(
@@ -39,16 +38,16 @@ static void write_run(sluice_encoder_t *e, test_random_t *chance,
 }
 
 /* Several rounds, runs up and down and over each other. */
-static void write_rounds(sluice_encoder_t *e, test_random_t *chance) {
+static void write_rounds(sluice_encoder_t *e, seed_t *chance) {
   for (unsigned round = 0; round < 5; round++) {
-    uint32_t section = test_below(chance, PLACE_SECTIONS);
+    uint32_t section = seed_pick(chance, PLACE_SECTIONS);
     sluice_decl_t decl = place_decl(section);
 
     (void)sluice_encoder_open(e, SLUICE_ITEM_PART, &decl);
-    for (unsigned i = test_below(chance, 12); i > 0; i--) {
-      uint32_t region = section * 2 + test_below(chance, 8) / 7;
+    for (unsigned i = seed_pick(chance, 12); i > 0; i--) {
+      uint32_t region = section * 2 + seed_pick(chance, 8) / 7;
 
-      if (test_below(chance, 9) == 0) {
+      if (seed_pick(chance, 9) == 0) {
         (void)sluice_encoder_zeros(e, region, 0, 1);
       }
       write_run(e, chance, region);
@@ -57,8 +56,7 @@ static void write_rounds(sluice_encoder_t *e, test_random_t *chance) {
   }
 }
 
-void place_write_stream(memory_output_t *out, test_random_t *chance,
-                        int keep_last) {
+void place_write_stream(memory_output_t *out, seed_t *chance, int keep_last) {
   sluice_encoder_options_t o = {.keep_last = keep_last};
   sluice_output_t output = memory_output_of(out);
   sluice_encoder_t *e;
@@ -110,14 +108,14 @@ void place_end_small(sluice_encoder_t *e, const sluice_decl_t *decl) {
 }
 
 /* One record of 80 pages of 256 bytes in two runs, and little else. */
-void place_write_small(memory_output_t *out, test_random_t *chance) {
+void place_write_small(memory_output_t *out, seed_t *chance) {
   sluice_output_t output = memory_output_of(out);
   sluice_decl_t decl = place_decl(0);
   static uint8_t data[80 * 256];
   sluice_encoder_t *e = place_begin_small(&output, &decl);
 
   for (size_t i = 0; i < sizeof(data); i++) {
-    data[i] = (uint8_t)(test_next(chance) | 1);
+    data[i] = (uint8_t)(seed_next(chance) | 1);
   }
   (void)sluice_encoder_pages(e, 0, 0, data, 75);
   (void)sluice_encoder_pages(e, 0, 80 * 256, data, 5);

@@ -128,6 +128,7 @@ static inline int is_armed(void) {
   return r >= 0;
 }
 
+/* Without opening anything: that may be what is refused. */
 static inline int count_fds(void) {
   int n = 0;
 

@@ -40,4 +40,9 @@ static inline uint64_t seed_below(seed_t *s, uint64_t limit) {
   return seed_next(s) % limit;
 }
 
+/* The same, where 32 bits are wanted. */
+static inline uint32_t seed_pick(seed_t *s, uint32_t limit) {
+  return (uint32_t)seed_below(s, limit);
+}
+
 #endif

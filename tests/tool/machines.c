@@ -35,17 +35,21 @@ static void make_load(char *argument, size_t size) {
                  LOAD_AT);
 }
 
-uint8_t *machines_start(int i, qemu_t *q) {
+uint8_t *machines_start_as(const char *const *args, size_t bytes, qemu_t *q) {
   char load[128];
   const char *const extra[] = {"-device", load, NULL};
   uint8_t *memory;
 
   make_load(load, sizeof(load));
-  qemu_start(q, machine_kinds[i].args, extra);
+  qemu_start(q, args, extra);
   qemu_do(q, "stop", NULL);
-  memory = qemu_memory(q, ".", machine_kinds[i].bytes);
+  memory = qemu_memory(q, ".", bytes);
   ck_assert_uint_ne(memory[LOAD_AT + 4096], 0);
   return memory;
+}
+
+uint8_t *machines_start(int i, qemu_t *q) {
+  return machines_start_as(machine_kinds[i].args, machine_kinds[i].bytes, q);
 }
 
 void machines_await(int i, qemu_t *q, const char *uri) {

@@ -13,6 +13,9 @@
  * a moment, stops it, and returns its memory, to be freed. */
 uint8_t *machines_start(int i, qemu_t *q);
 
+/* The same for a machine that is none of the kinds. */
+uint8_t *machines_start_as(const char *const *args, size_t bytes, qemu_t *q);
+
 /* Starts kind `i`, waiting for its state at `uri`. */
 void machines_await(int i, qemu_t *q, const char *uri);
 

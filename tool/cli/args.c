@@ -119,7 +119,7 @@ int args_next(args_t *a) {
   }
 }
 
-int args_page_size(const char *text, uint32_t *out) {
+static int read_page_size(const char *text, uint32_t *out) {
   char *end;
   unsigned long n;
 
@@ -135,4 +135,24 @@ int args_page_size(const char *text, uint32_t *out) {
   }
   *out = (uint32_t)n;
   return 0;
+}
+
+int args_page_size(const args_t *a, uint32_t *out) {
+  return read_page_size(a->value, out) < 0
+             ? args_refuse(a, "'%s' is no page size", a->value)
+             : TOOL_OK;
+}
+
+bool args_take(args_t *a, args_take_cb take, void *ctx) {
+  int letter;
+
+  while ((letter = args_next(a)) > 0) {
+    int r = take(ctx, a, letter);
+
+    if (r != TOOL_OK) {
+      a->exit_code = r;
+      return false;
+    }
+  }
+  return letter == 0;
 }

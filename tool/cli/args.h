@@ -11,6 +11,7 @@
 #define SLUICE_TOOL_CLI_ARGS_H
 
 #include <getopt.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,7 +57,14 @@ int args_next(args_t *a);
 int args_refuse(const args_t *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Reads a page size such as 4096 or 64K. 0, or -1: it is none. */
-int args_page_size(const char *text, uint32_t *out);
+/* The option's value as a page size, such as 4096 or 64K. TOOL_OK or, told,
+ * TOOL_USAGE. */
+int args_page_size(const args_t *a, uint32_t *out);
+
+/* Takes one option: TOOL_OK, or the exit code it all ends with. */
+typedef int (*args_take_cb)(void *ctx, const args_t *a, int letter);
+
+/* Gives all options to `take`. False: it is over, `exit_code` says how. */
+bool args_take(args_t *a, args_take_cb take, void *ctx);
 
 #endif

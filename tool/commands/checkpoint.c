@@ -374,7 +374,9 @@ static int take_downtime(struct checkpoint *c, const args_t *args) {
   return TOOL_OK;
 }
 
-static int take_option(struct checkpoint *c, const args_t *args, int letter) {
+static int take_option(void *ctx, const args_t *args, int letter) {
+  struct checkpoint *c = ctx;
+
   switch (letter) {
   case OPTION_QMP: c->socket = args->value; return TOOL_OK;
   case 'o': c->to = args->value; return TOOL_OK;
@@ -389,17 +391,10 @@ static int take_option(struct checkpoint *c, const args_t *args, int letter) {
 static int run_checkpoint(int argc, char **argv) {
   struct checkpoint c = {.fd = -1, .qmp = {.fd = -1}};
   args_t args;
-  int letter;
   int r;
 
   args_begin(&args, &spec, argc, argv);
-  while ((letter = args_next(&args)) > 0) {
-    r = take_option(&c, &args, letter);
-    if (r != TOOL_OK) {
-      return r;
-    }
-  }
-  if (letter < 0) {
+  if (!args_take(&args, take_option, &c)) {
     return args.exit_code;
   }
   if (c.socket == NULL || c.to == NULL) {

@@ -203,31 +203,22 @@ static int take_format(struct conversion *c, const args_t *args) {
   return TOOL_OK;
 }
 
-static int take_option(struct conversion *c, const args_t *args, int letter) {
+static int take_option(void *ctx, const args_t *args, int letter) {
+  struct conversion *c = ctx;
+
   switch (letter) {
   case 't': return take_format(c, args);
   case 'v': c->work.is_verbose = true; return TOOL_OK;
-  default:
-    return args_page_size(args->value, &c->input.page_size) < 0
-               ? args_refuse(args, "'%s' is no page size", args->value)
-               : TOOL_OK;
+  default: return args_page_size(args, &c->input.page_size);
   }
 }
 
 static int run_convert(int argc, char **argv) {
   struct conversion c = {.from = NULL};
   args_t args;
-  int letter;
 
   args_begin(&args, &spec, argc, argv);
-  while ((letter = args_next(&args)) > 0) {
-    int r = take_option(&c, &args, letter);
-
-    if (r != TOOL_OK) {
-      return r;
-    }
-  }
-  if (letter < 0) {
+  if (!args_take(&args, take_option, &c)) {
     return args.exit_code;
   }
   if (c.work.to == SLUICE_FORMAT_UNKNOWN) {

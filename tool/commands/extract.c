@@ -227,8 +227,8 @@ static int run_extract(int argc, char **argv) {
   while ((letter = args_next(&args)) > 0) {
     if (letter == 'o') {
       to = args.value;
-    } else if (args_page_size(args.value, &page_size) < 0) {
-      return args_refuse(&args, "'%s' is no page size", args.value);
+    } else if (args_page_size(&args, &page_size) != TOOL_OK) {
+      return TOOL_USAGE;
     }
   }
   if (letter < 0) {

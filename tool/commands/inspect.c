@@ -174,8 +174,8 @@ static int run_inspect(int argc, char **argv) {
       s.view = &inspect_json;
     } else if (letter == 'f') {
       has_fields = true;
-    } else if (args_page_size(args.value, &page_size) < 0) {
-      return args_refuse(&args, "'%s' is no page size", args.value);
+    } else if (args_page_size(&args, &page_size) != TOOL_OK) {
+      return TOOL_USAGE;
     }
   }
   if (letter < 0) {

@@ -142,7 +142,9 @@ static int restore(struct restoration *c) {
   return r < 0 ? report_failure(&c->failure) : TOOL_OK;
 }
 
-static int take_option(struct restoration *c, const args_t *args, int letter) {
+static int take_option(void *ctx, const args_t *args, int letter) {
+  struct restoration *c = ctx;
+
   switch (letter) {
   case OPTION_QMP: c->socket = args->value; return TOOL_OK;
   case OPTION_THEN: c->then = args->value; break;
@@ -157,17 +159,9 @@ static int take_option(struct restoration *c, const args_t *args, int letter) {
 static int run_restore(int argc, char **argv) {
   struct restoration c = {.qmp = {.fd = -1}};
   args_t args;
-  int letter;
 
   args_begin(&args, &spec, argc, argv);
-  while ((letter = args_next(&args)) > 0) {
-    int r = take_option(&c, &args, letter);
-
-    if (r != TOOL_OK) {
-      return r;
-    }
-  }
-  if (letter < 0) {
+  if (!args_take(&args, take_option, &c)) {
     return args.exit_code;
   }
   if (c.socket == NULL) {

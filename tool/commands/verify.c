@@ -153,8 +153,8 @@ static int run_verify(int argc, char **argv) {
 
   args_begin(&args, &spec, argc, argv);
   while ((letter = args_next(&args)) > 0) {
-    if (args_page_size(args.value, &page_size) < 0) {
-      return args_refuse(&args, "'%s' is no page size", args.value);
+    if (args_page_size(&args, &page_size) != TOOL_OK) {
+      return TOOL_USAGE;
     }
   }
   if (letter < 0) {

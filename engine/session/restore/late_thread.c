@@ -36,6 +36,10 @@ static uint64_t kernel_page(void) {
   return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static struct uffdio_range page_at(const uint8_t *at) {
+  return (struct uffdio_range){(uintptr_t)at, kernel_page()};
+}
+
 /* ---- the kernel's part ---- */
 
 int sluice__late_open_fds(sluice__late_t *late) {
@@ -84,6 +88,10 @@ static size_t range_of(const sluice__late_t *late, size_t i,
   return end;
 }
 
+static void wake(const sluice__late_t *late, struct uffdio_range range) {
+  (void)ioctl(late->uffd, UFFDIO_WAKE, &range);
+}
+
 /* The kernel wakes who waits before it takes the range off: a fault that comes
  * in between (Linux 6.18, faults under the lock of one mapping) would wait for
  * ever, perhaps the loop itself. So they are woken once more behind it. */
@@ -93,7 +101,7 @@ static void release_ranges(sluice__late_t *late, size_t count) {
 
     i = range_of(late, i, &range);
     (void)ioctl(late->uffd, UFFDIO_UNREGISTER, &range);
-    (void)ioctl(late->uffd, UFFDIO_WAKE, &range);
+    wake(late, range);
     (void)madvise((void *)(uintptr_t)range.start, range.len, MADV_DOFORK);
   }
 }
@@ -115,14 +123,38 @@ int sluice__late_register(sluice__late_t *late) {
   return 0;
 }
 
-static void wake(const sluice__late_t *late, uint8_t *to, uint64_t bytes) {
-  struct uffdio_range range = {(uintptr_t)to, bytes};
+/* Whether the page is lost by this: not if it is there, or lost already, nor if
+ * the host has unmapped it. */
+static bool poison_page(const sluice__late_t *late, const uint8_t *at) {
+  struct poison_s p = {.range = page_at(at)};
+  int r, error;
 
-  (void)ioctl(late->uffd, UFFDIO_WAKE, &range);
+  do {
+    r = ioctl(late->uffd, IOC_POISON, &p);
+    error = r == 0 ? 0 : errno;
+  } while (error == EAGAIN);
+  if (r != 0) {
+    wake(late, p.range);
+  }
+  return error != EEXIST && error != ENOENT;
 }
 
-/* Pages that are there already stay as they are. */
-static void place(const sluice__late_t *late, uint8_t *to, uint64_t bytes) {
+static void poison(sluice__late_t *late, const uint8_t *to, uint64_t bytes,
+                   int code) {
+  int none = 0;
+
+  for (uint64_t done = 0; done < bytes; done += kernel_page()) {
+    if (poison_page(late, to + done)) {
+      (void)atomic_compare_exchange_strong(&late->code, &none, code);
+      atomic_fetch_add(&late->lost, kernel_page());
+      none = 0;
+    }
+  }
+}
+
+/* Pages that are there already stay as they are. What there is no memory for is
+ * lost: it must not be taken for zeros later. */
+static void place(sluice__late_t *late, uint8_t *to, uint64_t bytes) {
   uint64_t done = 0;
 
   while (done < bytes) {
@@ -134,8 +166,11 @@ static void place(const sluice__late_t *late, uint8_t *to, uint64_t bytes) {
     if (r != 0 && errno == EAGAIN) {
       done += copy.copy > 0 ? (uint64_t)copy.copy : 0;
     } else if (r != 0 && errno == EEXIST) {
-      wake(late, to + done, kernel_page());
+      wake(late, page_at(to + done));
       done += kernel_page();
+    } else if (r != 0 && errno != ENOENT) {
+      poison(late, to + done, bytes - done, uv_translate_sys_error(errno));
+      return;
     } else {
       return; /* all of it, or the host has unmapped it */
     }
@@ -143,33 +178,14 @@ static void place(const sluice__late_t *late, uint8_t *to, uint64_t bytes) {
 }
 
 static void place_zeros(const sluice__late_t *late, uint8_t *to) {
-  struct uffdio_zeropage zero = {.range = {(uintptr_t)to, kernel_page()}};
+  struct uffdio_zeropage zero = {.range = page_at(to)};
   int r;
 
   do {
     r = ioctl(late->uffd, UFFDIO_ZEROPAGE, &zero);
   } while (r != 0 && errno == EAGAIN);
   if (r != 0) {
-    wake(late, to, kernel_page());
-  }
-}
-
-static void poison(sluice__late_t *late, uint8_t *to, uint64_t bytes,
-                   int code) {
-  int none = 0;
-
-  (void)atomic_compare_exchange_strong(&late->code, &none, code);
-  atomic_fetch_add(&late->lost, bytes);
-  for (uint64_t done = 0; done < bytes; done += kernel_page()) {
-    struct poison_s p = {.range = {(uintptr_t)(to + done), kernel_page()}};
-    int r;
-
-    do {
-      r = ioctl(late->uffd, IOC_POISON, &p);
-    } while (r != 0 && errno == EAGAIN);
-    if (r != 0) {
-      wake(late, to + done, kernel_page());
-    }
+    wake(late, zero.range);
   }
 }
 

@@ -12,7 +12,7 @@
  *
  * Where there is no crew there may be a *still* fill, one at a time and within
  * one call of the encoder's: the chunks have the sink take its pages from where
- * they are (session/chunks_now.c). It is in no list. */
+ * they are (session/save/chunks.c). It is in no list. */
 #ifndef SLUICE_SESSION_SAVE_FILLS_H
 #define SLUICE_SESSION_SAVE_FILLS_H
 
