@@ -298,13 +298,14 @@ START_TEST(large_records_are_restored_each_way) {
 }
 END_TEST
 
-/* A record is several tasks then. */
-START_TEST(threads_fill_large_records) {
+/* Where the loop may have to fill a record itself it is to be a short one. */
+START_TEST(threads_fill_records_of_1_mib) {
   static const sluice_save_options_t cut = {.mode = SLUICE_CUT};
+  odd_way_t way = (odd_way_t)(_i / 2);
 
-  reopen("/tmp", (odd_way_t)(_i / 2));
+  reopen("/tmp", way);
   ck_assert_int_eq(save_to_file(_i % 2 == 0 ? NULL : &cut), 0);
-  assert_chunk(longest_in_file(), 4 * MIB);
+  ck_assert_uint_le(longest_in_file(), way == ODD_NOBODY ? 4 * MIB : MIB);
   ck_assert_int_eq(restore(SLUICE_RESTORE_VERIFY_MAPPED), 0);
   ck_assert(memcmp(box.base[0], box.base[1], BYTES) == 0);
 }
@@ -349,7 +350,7 @@ Suite *chunk_size_suite(void) {
   tcase_add_test(c, a_sink_of_before_gets_1_mib);
   tcase_add_loop_test(c, little_memory_or_staging_makes_smaller_ones, 0, count);
   tcase_add_loop_test(c, large_records_are_restored_each_way, 0, 2 * WAYS);
-  tcase_add_loop_test(c, threads_fill_large_records, 0, 2 * ODD_LATE);
+  tcase_add_loop_test(c, threads_fill_records_of_1_mib, 0, 2 * ODD_LATE);
   tcase_add_loop_test(c, damage_in_a_large_record_is_found, 0, 4);
   tcase_add_loop_test(c, a_file_that_ends_in_a_large_record_is_refused, 0,
                       WAYS);

@@ -36,13 +36,12 @@ void sluice__copy_changing(uint8_t *to, const uint8_t *from, size_t len) {
 }
 #endif
 
-void sluice__fill_run(const sluice__fill_t *fill, uint32_t from,
-                      uint32_t count) {
-  uint8_t *to = fill->data + (size_t)from * fill->page_size;
-  uint8_t *hash = fill->hashes + (size_t)from * sizeof(uint64_t);
+void sluice__fill_run(const sluice__fill_t *fill) {
+  uint8_t *to = fill->data;
+  uint8_t *hash = fill->hashes;
 
-  assert(!fill->is_still && count <= fill->count - from);
-  for (uint32_t i = from; i < from + count; i++) {
+  assert(!fill->is_still);
+  for (uint32_t i = 0; i < fill->count; i++) {
     const sluice__fill_page_t *page = &fill->pages[i];
 
     if (page->from != NULL) {

@@ -59,10 +59,8 @@ typedef struct sluice__filler_s {
   void (*drop)(void *ctx, sluice__fill_t *fill);
 } sluice__filler_t;
 
-/* Copies what is to be hashed, and hashes the copies: `count` pages from page
- * `from` on. Of no still one. */
-void sluice__fill_run(const sluice__fill_t *fill, uint32_t from,
-                      uint32_t count);
+/* Copies what is to be hashed, and hashes the copies. Of no still one. */
+void sluice__fill_run(const sluice__fill_t *fill);
 
 /* The bytes from..to of the buffer that the record is in, as they are meant:
  * pages of a still fill where they are, what is side by side in one piece;

@@ -80,8 +80,8 @@ typedef struct sluice_sink_ops_s {
    * SLUICE_CHUNK_BYTES..SLUICE_CHUNK_BYTES_MAX (encoder.h); what else it says
    * is taken down to the next of them. Large ones are for what will be mapped:
    * that needs a mapping a write. A session with little memory, or little
-   * `staging`, takes smaller ones. Asked once it is open; left out:
-   * SLUICE_CHUNK_BYTES. */
+   * `staging`, or with threads to fill them, takes smaller ones. Asked once it
+   * is open; left out: SLUICE_CHUNK_BYTES. */
   size_t (*chunk_bytes)(const void *self);
 } sluice_sink_ops_t;
 

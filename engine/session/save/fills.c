@@ -8,26 +8,8 @@
 
 typedef enum fill_state_e { BUILT, GIVEN, OVER } fill_state_t;
 
-/* What one thread does of a fill, or the loop's within a slice. */
-typedef struct fill_part_s {
-  sluice__task_t task; /* first */
-  sluice__save_fill_t *whole;
-  uint32_t from;
-  uint32_t count;
-  bool is_over;
-} fill_part_t;
-
-enum {
-  /* The loop does a late one within a slice of 0.5 ms: where each byte is the
-   * first of its page, that is 0.2 ms. */
-  PART_BYTES = 512 * 1024,
-  PARTS_MAX = SLUICE_CHUNK_BYTES_MAX / PART_BYTES
-};
-
 struct sluice__save_fill_s {
-  fill_part_t parts[PARTS_MAX];
-  uint32_t part_count;
-  uint32_t parts_out;
+  sluice__task_t task; /* first */
   sluice__fill_t fill;
   sluice__fills_t *owner;
   sluice__save_fill_t *next;
@@ -43,30 +25,15 @@ static sluice__save_fill_t *of_fill(sluice__fill_t *fill) {
                                          offsetof(sluice__save_fill_t, fill));
 }
 
-static void run_part(sluice__task_t *task) {
-  const fill_part_t *part = (const fill_part_t *)task;
-
-  sluice__fill_run(&part->whole->fill, part->from, part->count);
+static void run_fill(sluice__task_t *task) {
+  sluice__fill_run(&((sluice__save_fill_t *)task)->fill);
 }
 
-/* It, or somebody else, has been filled in. */
-static void end_part(fill_part_t *part) {
-  sluice__save_fill_t *whole = part->whole;
+static void fill_is_over(sluice__task_t *task) {
+  sluice__save_fill_t *fill = (sluice__save_fill_t *)task;
 
-  part->is_over = true;
-  if (--whole->parts_out == 0) {
-    whole->state = OVER;
-  }
-}
-
-static void part_is_over(sluice__task_t *task) {
-  fill_part_t *part = (fill_part_t *)task;
-  const sluice__fills_t *f = part->whole->owner;
-
-  end_part(part);
-  if (part->whole->state == OVER) {
-    f->on_over(f->ctx);
-  }
+  fill->state = OVER;
+  fill->owner->on_over(fill->owner->ctx);
 }
 
 static sluice__save_fill_t *new_fill(sluice__fills_t *f) {
@@ -78,6 +45,8 @@ static sluice__save_fill_t *new_fill(sluice__fills_t *f) {
   }
   fill = sluice__mem_alloc(f->mem, sizeof(*fill));
   if (fill != NULL) {
+    fill->task.run = run_fill;
+    fill->task.over = fill_is_over;
     fill->owner = f;
   }
   return fill;
@@ -121,23 +90,6 @@ static sluice__fill_t *take(void *ctx, uint8_t *base, bool is_still) {
   return &fill->fill;
 }
 
-static void cut_into_parts(sluice__save_fill_t *given) {
-  const sluice__fill_t *fill = &given->fill;
-  uint32_t pages = (uint32_t)PART_BYTES / fill->page_size;
-
-  given->part_count = 0;
-  for (uint32_t from = 0; from < fill->count; from += pages) {
-    fill_part_t *part = &given->parts[given->part_count++];
-    uint32_t left = fill->count - from;
-
-    *part = (fill_part_t){.task = {.run = run_part, .over = part_is_over},
-                          .whole = given,
-                          .from = from,
-                          .count = left < pages ? left : pages};
-  }
-  given->parts_out = given->part_count;
-}
-
 static void go(void *ctx, sluice__fill_t *fill) {
   sluice__fills_t *f = ctx;
   sluice__save_fill_t *given;
@@ -148,16 +100,13 @@ static void go(void *ctx, sluice__fill_t *fill) {
   }
   given = of_fill(fill);
   if ((uint64_t)fill->count * fill->page_size < f->crew->executor.min_bytes) {
-    sluice__fill_run(fill, 0, fill->count);
+    sluice__fill_run(fill);
     given->state = OVER;
     return;
   }
   given->state = GIVEN;
   given->given_ns = sluice__pump_now(f->crew->pump);
-  cut_into_parts(given);
-  for (uint32_t i = 0; i < given->part_count; i++) {
-    sluice__crew_put(f->crew, &given->parts[i].task);
-  }
+  sluice__crew_put(f->crew, &given->task);
 }
 
 /* The one being built is the last. */
@@ -258,30 +207,13 @@ void sluice__fills_collect(sluice__fills_t *f, bool is_silent) {
   }
 }
 
-/* The first part that nobody has begun; NULL: none. */
-static fill_part_t *take_part_back(const sluice__fills_t *f,
-                                   sluice__save_fill_t *fill) {
-  for (uint32_t i = 0; fill->state == GIVEN && i < fill->part_count; i++) {
-    fill_part_t *part = &fill->parts[i];
-
-    if (!part->is_over && sluice__crew_take_back(f->crew, &part->task)) {
-      return part;
-    }
-  }
-  return NULL;
-}
-
 uint64_t sluice__fills_run_late(sluice__fills_t *f, uint64_t ns) {
   for (sluice__save_fill_t *at = f->first; at != NULL; at = at->next) {
-    fill_part_t *part = NULL;
-
-    if (at->state == GIVEN && at->given_ns <= ns) {
-      part = take_part_back(f, at);
-    }
-    if (part != NULL) {
-      run_part(&part->task);
-      end_part(part);
-      return (uint64_t)part->count * at->fill.page_size;
+    if (at->state == GIVEN && at->given_ns <= ns &&
+        sluice__crew_take_back(f->crew, &at->task)) {
+      sluice__fill_run(&at->fill);
+      at->state = OVER;
+      return (uint64_t)at->fill.count * at->fill.page_size;
     }
   }
   return 0;
@@ -289,10 +221,8 @@ uint64_t sluice__fills_run_late(sluice__fills_t *f, uint64_t ns) {
 
 void sluice__fills_abandon(sluice__fills_t *f) {
   for (sluice__save_fill_t *at = f->first; at != NULL; at = at->next) {
-    fill_part_t *part;
-
-    while ((part = take_part_back(f, at)) != NULL) {
-      end_part(part);
+    if (at->state == GIVEN && sluice__crew_take_back(f->crew, &at->task)) {
+      at->state = OVER;
     }
   }
 }

@@ -38,13 +38,16 @@ static void fail(sluice_save_t *save, int code) {
                        sluice_encoder_offset(save->encoder), NULL);
 }
 
-/* As large as the sink likes, and memory and `staging` allow. */
+/* As large as the sink likes, and memory and `staging` allow. Threads fill a
+ * record each, and the loop those that are late: a large one would make its
+ * slices longer. */
 static size_t choose_chunk(const sluice_save_t *save) {
   const sluice_save_options_t *o = &save->options;
-  size_t bytes = o->format == SLUICE_FORMAT_QEMU3
-                     ? SLUICE_CHUNK_BYTES
-                     : sluice__sink_chunk_bytes(save->sink);
+  size_t bytes = SLUICE_CHUNK_BYTES;
 
+  if (o->format != SLUICE_FORMAT_QEMU3 && save->fills.crew == NULL) {
+    bytes = sluice__sink_chunk_bytes(save->sink);
+  }
   while (bytes > SLUICE_CHUNK_BYTES &&
          (bytes > o->max_memory / CHUNK_PART ||
           (o->staging != 0 && bytes > o->staging / STAGED_CHUNKS))) {

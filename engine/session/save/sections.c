@@ -49,11 +49,9 @@ static int check_step(sluice_save_t *save, const sluice_section_t *section,
 /* What goes on in the next step may do so in the same record: who maps the
  * image needs a mapping a record. */
 static int leave_payload(sluice_save_t *save, int r) {
-  bool may_linger =
-      save->fills.crew != NULL || sluice__chunks_may_linger(&save->chunks);
-
-  return r == SLUICE_MORE && may_linger ? sluice__encoder_linger(save->encoder)
-                                        : sluice_encoder_close(save->encoder);
+  return r == SLUICE_MORE && sluice__chunks_may_linger(&save->chunks)
+             ? sluice__encoder_linger(save->encoder)
+             : sluice_encoder_close(save->encoder);
 }
 
 static int close_payload(sluice_save_t *save, sluice_writer_t *w, int r) {
