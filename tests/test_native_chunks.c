@@ -13,7 +13,7 @@
 #include "counting_alloc.h"
 #include "decode_all.h"
 #include "memory_output.h"
-#include "random.h"
+#include "seed.h"
 #include "stream/bytes.h"
 #include "stream/native/record.h"
 #include "suite.h"
@@ -285,26 +285,26 @@ static const struct {
 
 /* Pieces of any size from anywhere, zeros among them, in several payloads; the
  * last word counts. */
-static void write_at_random(size_t chunk, uint32_t page_size, uint64_t seed,
+static void write_at_random(size_t chunk, uint32_t page_size, int salt,
                             const sluice_encoder_options_t *options) {
   sluice_encoder_t *e = begin_ram(options, chunk, page_size);
   uint32_t pages = (uint32_t)PAGES * PAGE / page_size;
-  test_random_t r = {seed};
+  seed_t r = seed_open(salt);
 
   put(e, 0, (size_t)PAGES * PAGE, page_size); /* so that all have a place */
   for (int i = 0; i < 60; i++) {
-    uint32_t page = test_below(&r, pages);
-    uint32_t count = 1 + test_below(&r, pages - page);
+    uint32_t page = seed_pick(&r, pages);
+    uint32_t count = 1 + seed_pick(&r, pages - page);
     size_t at = (size_t)page * page_size;
 
-    count = test_below(&r, 3) == 0 ? 1 : count;
-    if (test_below(&r, 5) == 0) {
+    count = seed_pick(&r, 3) == 0 ? 1 : count;
+    if (seed_pick(&r, 5) == 0) {
       memset(from + at, 0, (size_t)count * page_size);
     } else {
-      from[at] = (uint8_t)(1 + test_below(&r, 255));
+      from[at] = (uint8_t)(1 + seed_pick(&r, 255));
     }
     put(e, at, (size_t)count * page_size, page_size);
-    if (test_below(&r, 4) == 0) {
+    if (seed_pick(&r, 4) == 0) {
       ck_assert_int_eq(sluice_encoder_close(e), 0);
       ck_assert_int_eq(sluice_encoder_open(e, SLUICE_ITEM_PART, &ram), 0);
     }
@@ -313,10 +313,7 @@ static void write_at_random(size_t chunk, uint32_t page_size, uint64_t seed,
 }
 
 START_TEST(what_was_written_is_read_whatever_the_chunk) {
-  uint64_t seed = test_seed(0);
-
-  printf("SEED=%" PRIu64 "\n", seed);
-  write_at_random(layouts[_i].chunk, layouts[_i].page_size, seed, NULL);
+  write_at_random(layouts[_i].chunk, layouts[_i].page_size, _i, NULL);
   ck_assert_int_eq(read_all(m.len, 0, 0), SLUICE_DONE);
   ck_assert(memcmp(from, to, (size_t)PAGES * PAGE) == 0);
   (void)shape_of(m.data, m.len);
@@ -325,10 +322,7 @@ END_TEST
 
 START_TEST(what_was_overwritten_in_place_is_read_whatever_the_chunk) {
   static const sluice_encoder_options_t options = {.keep_last = 1};
-  uint64_t seed = test_seed(1);
-
-  printf("SEED=%" PRIu64 "\n", seed);
-  write_at_random(layouts[_i].chunk, layouts[_i].page_size, seed, &options);
+  write_at_random(layouts[_i].chunk, layouts[_i].page_size, _i, &options);
   ck_assert_uint_gt(m.patches, 0);
   ck_assert_int_eq(read_all(m.len, 0, 0), SLUICE_DONE);
   ck_assert(memcmp(from, to, (size_t)PAGES * PAGE) == 0);
@@ -374,16 +368,15 @@ END_TEST
 /* ---- damage ---- */
 
 START_TEST(every_truncation_within_a_large_record_is_noticed) {
-  test_random_t r = {test_seed(2)};
+  seed_t r = seed_open(2);
   shape_t s;
 
-  printf("SEED=%" PRIu64 "\n", r.state);
   write_all(4 * MIB);
   s = shape_of(m.data, m.len);
   ck_assert_int_eq(read_all((size_t)s.last_pages, 0, 0), SLUICE_ETRUNCATED);
   for (int i = 0; i < 40; i++) {
     uint32_t most = i < 20 ? 3 * PAGE : (uint32_t)(m.len - s.last_pages);
-    size_t len = (size_t)s.last_pages + test_below(&r, most);
+    size_t len = (size_t)s.last_pages + seed_pick(&r, most);
 
     ck_assert_int_eq(read_all(len, 0, 0), SLUICE_ETRUNCATED);
   }
@@ -391,16 +384,15 @@ START_TEST(every_truncation_within_a_large_record_is_noticed) {
 END_TEST
 
 START_TEST(every_bit_that_is_wrong_in_a_large_record_is_noticed) {
-  test_random_t r = {test_seed(3)};
+  seed_t r = seed_open(3);
   shape_t s;
 
-  printf("SEED=%" PRIu64 "\n", r.state);
   write_all(4 * MIB);
   s = shape_of(m.data, m.len);
   for (int i = 0; i < 60; i++) {
     uint32_t most = i < 30 ? 3 * PAGE : (uint32_t)(m.len - s.last_pages);
-    size_t at = (size_t)s.last_pages + test_below(&r, most);
-    uint8_t bit = (uint8_t)(1u << test_below(&r, 8));
+    size_t at = (size_t)s.last_pages + seed_pick(&r, most);
+    uint8_t bit = (uint8_t)(1u << seed_pick(&r, 8));
 
     m.data[at] ^= bit;
     ck_assert_int_lt(read_all(m.len, 0, 0), 0);
