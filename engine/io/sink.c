@@ -7,6 +7,8 @@
 #include <sys/uio.h>
 #include <uv.h>
 
+#include <sluice/encoder.h>
+
 int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
                        void *self) {
   sluice_sink_t *sink;
@@ -73,6 +75,21 @@ bool sluice__sink_is_random(const sluice_sink_t *sink) {
   return sink->ops->size >= offsetof(sluice_sink_ops_t, is_random) +
                                 sizeof(sink->ops->is_random) &&
          sink->ops->is_random != NULL && sink->ops->is_random(sink->self) != 0;
+}
+
+size_t sluice__sink_chunk_bytes(const sluice_sink_t *sink) {
+  size_t wish = SLUICE_CHUNK_BYTES;
+  size_t bytes = SLUICE_CHUNK_BYTES;
+
+  if (sink->ops->size >= offsetof(sluice_sink_ops_t, chunk_bytes) +
+                             sizeof(sink->ops->chunk_bytes) &&
+      sink->ops->chunk_bytes != NULL) {
+    wish = sink->ops->chunk_bytes(sink->self);
+  }
+  while (bytes < SLUICE_CHUNK_BYTES_MAX && bytes <= wish / 2) {
+    bytes *= 2;
+  }
+  return bytes;
 }
 
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {

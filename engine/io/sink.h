@@ -24,6 +24,8 @@ ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
                                  const struct iovec *pieces, int count,
                                  uint64_t offset);
 bool sluice__sink_is_random(const sluice_sink_t *sink);
+/* A size that a chunk can have, whatever the sink says. */
+size_t sluice__sink_chunk_bytes(const sluice_sink_t *sink);
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 

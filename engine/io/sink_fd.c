@@ -14,6 +14,8 @@
 
 #include <uv.h>
 
+#include <sluice/encoder.h>
+
 #include "io/poll_writer.h"
 #include "io/pool_writer.h"
 
@@ -124,6 +126,14 @@ static int is_random_fd(const void *self) {
   return s->poll == NULL && s->is_random;
 }
 
+/* Only a file can be mapped. */
+static size_t get_chunk_bytes(const void *self) {
+  const struct fd_sink *s = self;
+
+  return s->poll == NULL && s->loan.is_file ? SLUICE_CHUNK_BYTES_MAX
+                                            : SLUICE_CHUNK_BYTES;
+}
+
 static void work_sync(uv_work_t *work) {
   struct fd_sink *s = work->data;
 
@@ -187,7 +197,8 @@ static const sluice_sink_ops_t fd_ops = {.size = sizeof(fd_ops),
                                          .close = close_fd,
                                          .busy_ns = get_busy_ns,
                                          .write_now = write_fd_now,
-                                         .is_random = is_random_fd};
+                                         .is_random = is_random_fd,
+                                         .chunk_bytes = get_chunk_bytes};
 
 int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned) {
   struct fd_sink *s;

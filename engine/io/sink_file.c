@@ -14,6 +14,8 @@
 
 #include <uv.h>
 
+#include <sluice/encoder.h>
+
 #include "io/descriptor.h"
 #include "io/pool_writer.h"
 #include "io/temp_file.h"
@@ -152,6 +154,13 @@ static int is_random_file(const void *self) {
   return f->device == NULL && f->is_in_memory;
 }
 
+/* Images are to be mapped; what stands for a device is not. */
+static size_t get_chunk_bytes(const void *self) {
+  const struct file_sink *f = self;
+
+  return f->device != NULL ? SLUICE_CHUNK_BYTES : SLUICE_CHUNK_BYTES_MAX;
+}
+
 static void work_commit(uv_work_t *work) {
   struct file_sink *f = work->data;
 
@@ -218,7 +227,8 @@ static const sluice_sink_ops_t file_ops = {.size = sizeof(file_ops),
                                            .abort = abort_file,
                                            .close = close_file,
                                            .write_now = write_file_now,
-                                           .is_random = is_random_file};
+                                           .is_random = is_random_file,
+                                           .chunk_bytes = get_chunk_bytes};
 
 static void take_options(struct file_sink *f,
                          const sluice_file_options_t *options) {

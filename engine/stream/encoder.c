@@ -87,6 +87,21 @@ static int choose_dialect(sluice_encoder_t *e) {
   return UV_EINVAL;
 }
 
+/* Only native records gain from large ones; those of QEMU's stream that share
+ * a frame would become longer, and all of them other bytes. */
+int sluice__encoder_set_chunk(sluice_encoder_t *e, size_t bytes) {
+  bool is_native = e->ops == &sluice__encode_native;
+
+  bytes = bytes == 0 ? SLUICE_CHUNK_BYTES : bytes;
+  if (bytes < SLUICE_CHUNK_BYTES || bytes > SLUICE_CHUNK_BYTES_MAX ||
+      (bytes & (bytes - 1)) != 0) {
+    return UV_EINVAL;
+  }
+  assert(e->phase == SLUICE__ENCODE_NEW);
+  e->stage.chunk_bytes = is_native ? bytes : SLUICE_CHUNK_BYTES;
+  return 0;
+}
+
 int sluice_encoder_new(sluice_encoder_t **out,
                        const sluice_encoder_options_t *options,
                        const sluice_output_t *output,
@@ -103,6 +118,9 @@ int sluice_encoder_new(sluice_encoder_t **out,
   sluice__stage_init(&e->stage, output);
   copy_options(e, options);
   r = choose_dialect(e);
+  if (r == 0) {
+    r = sluice__encoder_set_chunk(e, output->chunk_bytes);
+  }
   if (r == 0) {
     r = e->ops->init(e);
   }

@@ -108,6 +108,10 @@ static inline uint32_t sluice__encoder_page_size(const sluice_encoder_t *e,
   return region < e->region_count ? e->regions[region].page_size : 0;
 }
 
+/* Before the header: the output lends so many bytes at a time. UV_EINVAL as in
+ * sluice_output_t. */
+int sluice__encoder_set_chunk(sluice_encoder_t *e, size_t bytes);
+
 /* Gives back a part of what takes long to give back; true when there is no
  * more. Only to be freed afterwards. */
 bool sluice__encoder_shrink(sluice_encoder_t *e);

@@ -24,7 +24,7 @@ enum {
   /* Of still pages, between hashing and writing them, where that needs not wait
    * for the record's end: some 100 us of a new file on tmpfs. */
   SLUICE__STILL_BYTES = 256 * 1024,
-  SLUICE__FILL_PAGES_MAX = 352, /* a record has fewer */
+  SLUICE__FILL_PAGES_MAX = 1024, /* a record has no more */
   /* What precedes the pages, each of them, and what follows. */
   SLUICE__FILL_PIECES = SLUICE__FILL_PAGES_MAX + 2
 };

@@ -7,6 +7,8 @@
 void sluice__stage_init(sluice__stage_t *s, const sluice_output_t *output) {
   memset(s, 0, sizeof(*s));
   s->output = *output;
+  s->chunk_bytes =
+      output->chunk_bytes != 0 ? output->chunk_bytes : SLUICE_CHUNK_BYTES;
 }
 
 void sluice__stage_done(sluice__stage_t *s) {
@@ -24,8 +26,7 @@ static int lend_chunk(sluice__stage_t *s) {
   }
   s->skip = (size_t)(s->emitted % SLUICE_CHUNK_ALIGN);
   s->fill = s->skip;
-  s->cap =
-      s->skip + (size_t)(SLUICE_CHUNK_BYTES - s->emitted % SLUICE_CHUNK_BYTES);
+  s->cap = s->skip + (size_t)(s->chunk_bytes - s->emitted % s->chunk_bytes);
   return 0;
 }
 

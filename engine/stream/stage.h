@@ -1,7 +1,7 @@
 /* stage.h - the buffer that a stream is put together in.
  *
  * Lends one chunk at a time from the output, fills it, emits it. A chunk ends
- * where the stream crosses a multiple of SLUICE_CHUNK_BYTES, and stream offset
+ * where the stream crosses a multiple of `chunk_bytes`, and stream offset
  * and address of a byte agree modulo SLUICE_CHUNK_ALIGN: so pages that are
  * aligned in the stream are aligned in memory, as O_DIRECT wants it.
  *
@@ -18,6 +18,7 @@
 
 typedef struct sluice__stage_s {
   sluice_output_t output;
+  size_t chunk_bytes;
   uint8_t *base;    /* the lent chunk */
   size_t skip;      /* its first byte of the stream */
   size_t fill;      /* behind its last */

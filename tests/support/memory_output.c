@@ -11,6 +11,7 @@ void memory_output_init(memory_output_t *m) {
   memset(m, 0, sizeof(*m));
   m->fail_at = SIZE_MAX;
   m->fail_code = UV_EIO;
+  m->chunk_bytes = SLUICE_CHUNK_BYTES;
 }
 
 void memory_output_done(memory_output_t *m) {
@@ -29,8 +30,8 @@ static int lend(void *ctx, uint8_t **out) {
   if (fails(m)) {
     return m->fail_code;
   }
-  m->chunk = aligned_alloc(SLUICE_CHUNK_ALIGN, SLUICE_CHUNK_BYTES);
-  memset(m->chunk, 0xa5, SLUICE_CHUNK_BYTES); /* what is not set shows */
+  m->chunk = aligned_alloc(SLUICE_CHUNK_ALIGN, m->chunk_bytes);
+  memset(m->chunk, 0xa5, m->chunk_bytes); /* what is not set shows */
   *out = m->chunk;
   return 0;
 }
@@ -50,11 +51,10 @@ static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   memory_output_t *m = ctx;
 
   REQUIRE(base == m->chunk);
-  REQUIRE(skip + len <= SLUICE_CHUNK_BYTES);
+  REQUIRE(skip + len <= m->chunk_bytes);
   if (len > 0) {
     REQUIRE(skip % SLUICE_CHUNK_ALIGN == m->len % SLUICE_CHUNK_ALIGN);
-    REQUIRE(m->len / SLUICE_CHUNK_BYTES ==
-            (m->len + len - 1) / SLUICE_CHUNK_BYTES);
+    REQUIRE(m->len / m->chunk_bytes == (m->len + len - 1) / m->chunk_bytes);
   }
   m->chunk = NULL;
   if (len > 0 && fails(m)) {
@@ -90,8 +90,12 @@ static int fetch(void *ctx, uint64_t offset, void *data, size_t len) {
 }
 
 sluice_output_t memory_output_of(memory_output_t *m) {
-  sluice_output_t out = {
-      .ctx = m, .lend = lend, .emit = emit, .patch = patch, .fetch = fetch};
+  sluice_output_t out = {.ctx = m,
+                         .lend = lend,
+                         .emit = emit,
+                         .patch = patch,
+                         .fetch = fetch,
+                         .chunk_bytes = m->chunk_bytes};
 
   return out;
 }

@@ -17,6 +17,7 @@ typedef struct memory_output_s {
   size_t len;
   size_t cap;
   uint8_t *chunk; /* lent now */
+  size_t chunk_bytes;
   size_t calls;
   size_t patches;
   size_t fail_at; /* calls before the failure; SIZE_MAX: never */
@@ -26,7 +27,7 @@ typedef struct memory_output_s {
 void memory_output_init(memory_output_t *m);
 void memory_output_done(memory_output_t *m);
 
-/* Patch and fetch included. */
+/* Patch and fetch included; chunks of `chunk_bytes`. */
 sluice_output_t memory_output_of(memory_output_t *m);
 
 #endif

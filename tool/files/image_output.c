@@ -2,10 +2,10 @@
  *
  *     encoder --lend/emit--> slots[head .. tail) --thread--> file
  *
- * A ring of chunks: slot `tail` is the one that is lent, those before it wait
- * to be written. The mutex guards head, tail, number and is_over; a slot's
- * contents belong to the encoder's side until tail has passed it, then to the
- * thread. */
+ * A ring of chunks, large ones for a file, as that may be mapped: slot `tail`
+ * is the one that is lent, those before it wait to be written. The mutex guards
+ * head, tail, number and is_over; a slot's contents belong to the encoder's
+ * side until tail has passed it, then to the thread. */
 #include "files/image_output.h"
 
 #include <errno.h>
@@ -19,8 +19,9 @@
 #include <uv.h>
 
 enum {
-  SLOTS = 16, /* 4 MiB: covers the disk's hiccups, not more */
-  BATCH = 8   /* chunks a write: 2 MiB, where writes stop getting faster */
+  SLOTS_BYTES = 16 * 1024 * 1024, /* covers the disk's hiccups, not more */
+  SLOTS = SLOTS_BYTES / SLUICE_CHUNK_BYTES, /* at most */
+  BATCH = SLOTS / 2                         /* in a write, at most */
 };
 
 struct slot {
@@ -34,19 +35,21 @@ struct image_output_s {
   target_t *target;
   int direct; /* the same file, past the page cache; -1: cannot be */
   struct slot slots[SLOTS];
+  size_t chunk_bytes;
+  uint64_t slot_count;
   uint64_t offset; /* of what is emitted next */
   pthread_t thread;
   bool has_thread;
   pthread_mutex_t lock;
   pthread_cond_t moved;
-  uint64_t head; /* counts for ever; the slot is head % SLOTS */
+  uint64_t head; /* counts for ever; the slot is head % slot_count */
   uint64_t tail;
   int number; /* errno of the first failure */
   bool is_over;
 };
 
 static struct slot *slot_at(image_output_t *o, uint64_t n) {
-  return &o->slots[n % SLOTS];
+  return &o->slots[n % o->slot_count];
 }
 
 /* The thread's side. */
@@ -101,7 +104,7 @@ static int write_batch(image_output_t *o, uint64_t head, int ready, int *out) {
   struct iovec iov[BATCH];
   int count = 0;
 
-  while (count < ready && count < BATCH) {
+  while (count < ready && (uint64_t)count < o->slot_count / 2) {
     const struct slot *s = slot_at(o, head + (uint64_t)count);
 
     if (is_direct(o, s) != direct) {
@@ -167,7 +170,7 @@ static int wait_for(image_output_t *o, uint64_t left) {
 
 static int lend(void *ctx, uint8_t **out) {
   image_output_t *o = ctx;
-  int r = wait_for(o, SLOTS - 1);
+  int r = wait_for(o, o->slot_count - 1);
 
   *out = slot_at(o, o->tail)->base;
   return r;
@@ -244,7 +247,8 @@ static int fetch(void *ctx, uint64_t offset, void *data, size_t len) {
 }
 
 sluice_output_t image_output_calls(image_output_t *o) {
-  sluice_output_t calls = {.ctx = o, .lend = lend, .emit = emit};
+  sluice_output_t calls = {
+      .ctx = o, .lend = lend, .emit = emit, .chunk_bytes = o->chunk_bytes};
 
   if (!o->target->is_stream) {
     calls.patch = patch;
@@ -266,8 +270,11 @@ static int open_direct(const target_t *t) {
 }
 
 static int make_slots(image_output_t *o) {
-  for (int i = 0; i < SLOTS; i++) {
-    o->slots[i].base = aligned_alloc(SLUICE_CHUNK_ALIGN, SLUICE_CHUNK_BYTES);
+  o->chunk_bytes =
+      o->target->is_stream ? SLUICE_CHUNK_BYTES : SLUICE_CHUNK_BYTES_MAX;
+  o->slot_count = SLOTS_BYTES / o->chunk_bytes;
+  for (uint64_t i = 0; i < o->slot_count; i++) {
+    o->slots[i].base = aligned_alloc(SLUICE_CHUNK_ALIGN, o->chunk_bytes);
     if (o->slots[i].base == NULL) {
       return ENOMEM;
     }

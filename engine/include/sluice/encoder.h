@@ -26,14 +26,15 @@ extern "C" {
 typedef struct sluice_encoder_s sluice_encoder_t;
 
 enum {
-  /* Buffers are cut where the stream crosses a multiple of this. */
+  /* Buffers are cut where the stream crosses a multiple of their size. */
   SLUICE_CHUNK_BYTES = 1024 * 1024,
+  SLUICE_CHUNK_BYTES_MAX = 4 * 1024 * 1024, /* a native record's most */
   SLUICE_CHUNK_ALIGN = 4096
 };
 
 /* Where the bytes go. The encoder fills one lent buffer at a time.
  *
- * lend:  an empty buffer of SLUICE_CHUNK_BYTES at `*out`, aligned to
+ * lend:  an empty buffer of `chunk_bytes` at `*out`, aligned to
  *        SLUICE_CHUNK_ALIGN. Returns 0 or a negative code.
  * emit:  gives the buffer back, `len` bytes of it filled, to be appended to the
  *        stream (0: nothing to append). Stream offset and buffer address of a
@@ -41,13 +42,18 @@ enum {
  *        start at `base + skip`. Returns 0 or a negative code.
  * patch: optional; overwrites emitted bytes. With it, and the option
  *        `keep_last`, a page that comes again replaces its former copy.
- * fetch: optional, goes with patch; reads emitted bytes back. */
+ * fetch: optional, goes with patch; reads emitted bytes back.
+ * chunk_bytes: a power of two in SLUICE_CHUNK_BYTES..SLUICE_CHUNK_BYTES_MAX; 0:
+ *        SLUICE_CHUNK_BYTES. Records of pages fill a buffer: who maps an image
+ *        needs a mapping a record. QEMU's streams are always cut by
+ *        SLUICE_CHUNK_BYTES. */
 typedef struct sluice_output_s {
   void *ctx;
   int (*lend)(void *ctx, uint8_t **out);
   int (*emit)(void *ctx, uint8_t *base, size_t skip, size_t len);
   int (*patch)(void *ctx, uint64_t offset, const void *data, size_t len);
   int (*fetch)(void *ctx, uint64_t offset, void *data, size_t len);
+  size_t chunk_bytes;
 } sluice_output_t;
 
 typedef struct sluice_encoder_options_s {
@@ -66,8 +72,8 @@ typedef struct sluice_encoder_options_s {
 } sluice_encoder_options_t;
 
 /* `options` and `output` are copied, what options points to as well.
- * UV_EINVAL: format cannot be written, or keep_last without patch and fetch;
- * UV_ENOMEM. */
+ * UV_EINVAL: format cannot be written, keep_last without patch and fetch, or
+ * chunk_bytes is none of those above; UV_ENOMEM. */
 SLUICE_EXTERN int sluice_encoder_new(sluice_encoder_t **out,
                                      const sluice_encoder_options_t *options,
                                      const sluice_output_t *output,

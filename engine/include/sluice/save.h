@@ -83,7 +83,9 @@ typedef struct sluice_save_options_s {
   size_t max_memory;              /* held by the session; 0: 256 MiB.
                                 An index takes 2 MiB a GiB of pages. */
   int no_index;                   /* native: nobody will seek in it */
-  size_t staging;                 /* bytes in flight to the sink; 0: 3 MiB */
+  /* Bytes in flight to the sink; 0: 3 chunks, of 1 MiB each, or for a file of
+   * up to 4 MiB: a 64th of max_memory. */
+  size_t staging;
   uint32_t weight;                /* share among sessions, 1..1000; 0: 100 */
   uint32_t stall_ms; /* no byte taken for so long: UV_ETIMEDOUT; 0: never */
 

@@ -76,6 +76,13 @@ typedef struct sluice_sink_ops_s {
    * a record's pages are written before its table is known. Asked once it is
    * open. */
   int (*is_random)(const void *self);
+  /* Optional. What a write has at most, but for small ones: a power of two in
+   * SLUICE_CHUNK_BYTES..SLUICE_CHUNK_BYTES_MAX (encoder.h); what else it says
+   * is taken down to the next of them. Large ones are for what will be mapped:
+   * that needs a mapping a write. A session with little memory, or little
+   * `staging`, or with threads to fill them, takes smaller ones. Asked once it
+   * is open; left out: SLUICE_CHUNK_BYTES. */
+  size_t (*chunk_bytes)(const void *self);
 } sluice_sink_ops_t;
 
 /* `ops` is borrowed for the life of the sink. UV_EINVAL, UV_ENOMEM. */

@@ -69,6 +69,7 @@ static int open_walk(sluice_restore_t *restore) {
   f->walk.job = &f->job;
   f->walk.fd = f->survey.fd;
   f->walk.size = f->survey.size;
+  f->walk.index = f->survey.index;
   r = sluice__walk_open(&f->walk, &restore->session.mem);
   if (r < 0) {
     return fail(restore, r, NULL);

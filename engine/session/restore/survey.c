@@ -63,7 +63,7 @@ static const char *look_at_header(const sluice__survey_t *s) {
   return NULL;
 }
 
-static const char *look_at_trailer(const sluice__survey_t *s) {
+static const char *look_at_trailer(sluice__survey_t *s) {
   uint8_t t[TRAILER_ALL];
   const uint8_t *p = t + SLUICE__RECORD_BYTES;
 
@@ -74,9 +74,8 @@ static const char *look_at_trailer(const sluice__survey_t *s) {
       sluice__get_le64(p + SLUICE__TRAILER_TOTAL) != s->size) {
     return "the image is not whole";
   }
-  return sluice__get_le64(p + SLUICE__TRAILER_INDEX) == 0
-             ? "the image has no index"
-             : NULL;
+  s->index = sluice__get_le64(p + SLUICE__TRAILER_INDEX);
+  return s->index == 0 ? "the image has no index" : NULL;
 }
 
 void sluice__survey_run(void *survey) {

@@ -14,6 +14,7 @@ typedef struct sluice__survey_s {
   int fd;             /* in */
   const char *reason; /* why it cannot be mapped; NULL: it can */
   uint64_t size;
+  uint64_t index; /* where it begins, as the trailer says */
   struct timespec changed;
   uint64_t mappings; /* that the kernel still leaves this process */
 } sluice__survey_t;

@@ -1,23 +1,34 @@
 /* walk.c - see walk.h. */
 #include "session/restore/walk.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <uv.h>
 
+#include "session/restore/ahead.h"
 #include "stream/native/stretch.h"
 
 enum {
-  FIRST_BYTES = 4096,      /* a header and the table of 250 pages */
-  PLAIN_BYTES = 256 * 1024 /* where nothing is passed over */
+  FIRST_BYTES = 4096,       /* a header and the table of 250 pages */
+  TABLE_MAX = 16 * 1024,    /* that is read in one go: that of 4 MiB */
+  PLAIN_BYTES = 256 * 1024, /* where nothing is passed over */
+  ALL_BYTES =
+      SLUICE__WALK_BYTES + SLUICE__WALK_PIECES * sizeof(sluice__walk_piece_t)
 };
 
 int sluice__walk_open(sluice__walk_t *walk, sluice__mem_t *mem) {
-  walk->buf = sluice__mem_alloc(mem, SLUICE__WALK_BYTES);
-  return walk->buf == NULL ? sluice__mem_error(mem) : 0;
+  walk->buf = sluice__mem_alloc(mem, ALL_BYTES);
+  if (walk->buf == NULL) {
+    return sluice__mem_error(mem);
+  }
+  walk->pieces =
+      (sluice__walk_piece_t *)(void *)(walk->buf + SLUICE__WALK_BYTES);
+  return 0;
 }
 
 void sluice__walk_close(sluice__walk_t *walk, sluice__mem_t *mem) {
-  sluice__mem_free(mem, walk->buf, walk->buf == NULL ? 0 : SLUICE__WALK_BYTES);
+  sluice__mem_free(mem, walk->buf, walk->buf == NULL ? 0 : ALL_BYTES);
   walk->buf = NULL;
 }
 
@@ -37,14 +48,39 @@ static bool lengthen(sluice__walk_t *walk, sluice__walk_piece_t *piece,
   return piece->len >= len;
 }
 
+/* What is there of the piece without waiting for the disk. Once something is
+ * not, headers are asked for in parallel instead of one behind the other. */
+static void read_at_hand(sluice__walk_t *walk, sluice__walk_piece_t *piece,
+                         size_t len) {
+  uint8_t *to = walk->buf + piece->pos;
+  struct iovec all = {to, len};
+  ssize_t n;
+
+  if (walk->has_asked) {
+    return;
+  }
+  n = preadv2(walk->fd, &all, 1, (off_t)piece->at, RWF_NOWAIT);
+  piece->len = n > 0 ? (size_t)n : 0;
+  if (n >= 0 || errno == EINTR) {
+    return;
+  }
+  walk->has_asked = true; /* or it cannot be known: a file system's own word */
+  if (errno == EAGAIN) {
+    (void)sluice__ahead_ask(walk->fd, walk->index, walk->size, to,
+                            SLUICE__WALK_BYTES - piece->pos);
+  }
+}
+
 /* One stretch of records; returns where the next begins, 0: none is known. */
 static uint64_t read_stretch(sluice__walk_t *walk, uint64_t at) {
   sluice__walk_piece_t *piece = &walk->pieces[walk->count];
-  sluice__stretch_t found = {.need = FIRST_BYTES};
+  size_t first = walk->table > FIRST_BYTES ? walk->table : FIRST_BYTES;
+  sluice__stretch_t found = {.need = first};
   bool is_whole = false;
 
   *piece = (sluice__walk_piece_t){.at = at, .pos = walk->used};
-  (void)lengthen(walk, piece, FIRST_BYTES);
+  read_at_hand(walk, piece, first);
+  (void)lengthen(walk, piece, first);
   for (;;) {
     size_t before = piece->len;
 
@@ -55,6 +91,7 @@ static uint64_t read_stretch(sluice__walk_t *walk, uint64_t at) {
   }
   if (is_whole) {
     piece->len = found.used;
+    walk->table = found.used < TABLE_MAX ? found.used : TABLE_MAX;
   }
   if (piece->len > 0) {
     walk->used += piece->len;
@@ -67,7 +104,7 @@ static void run_hops(sluice__walk_t *walk) {
   uint64_t at = walk->from;
 
   while (at != 0 && at < walk->size && walk->count < SLUICE__WALK_PIECES &&
-         walk->used + FIRST_BYTES <= SLUICE__WALK_BYTES && walk->code == 0) {
+         walk->used + TABLE_MAX <= SLUICE__WALK_BYTES && walk->code == 0) {
     at = read_stretch(walk, at);
   }
 }

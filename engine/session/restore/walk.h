@@ -1,8 +1,10 @@
 /* walk.h - input for a decoder that passes over pages.
  *
- * The headers of an image lie a MiB apart. A job on the pool reads many of them
- * ahead, guessing where the next one is (native/stretch.h); what the decoder
- * then asks for by position is mostly there. Loop thread. */
+ * The headers of an image lie some MiB apart. A job on the pool reads many of
+ * them ahead, guessing where the next one is (native/stretch.h); what the
+ * decoder then asks for by position is mostly there. Where the first one that
+ * has to be waited for shows that the file is not in the page cache, the disk
+ * is asked for all of them at once (ahead.h). Loop thread. */
 #ifndef SLUICE_SESSION_RESTORE_WALK_H
 #define SLUICE_SESSION_RESTORE_WALK_H
 
@@ -26,9 +28,12 @@ typedef struct sluice__walk_s {
   sluice__file_job_t *job; /* shared with its owner */
   int fd;
   uint64_t size;
+  uint64_t index; /* where it begins */
   uint8_t *buf;
   size_t used;
-  sluice__walk_piece_t pieces[SLUICE__WALK_PIECES];
+  sluice__walk_piece_t *pieces; /* behind the bytes of `buf` */
+  bool has_asked;               /* for all headers, or that cannot be known */
+  size_t table; /* of the last record; the next has one like it */
   size_t count;
   size_t next; /* pieces before it are of no use any more */
   uint64_t from;
@@ -37,7 +42,7 @@ typedef struct sluice__walk_s {
   int code;
 } sluice__walk_t;
 
-/* Zeroed, `job`, `fd` and `size` set. */
+/* Zeroed, `job`, `fd`, `size` and `index` set. */
 int sluice__walk_open(sluice__walk_t *walk, sluice__mem_t *mem);
 void sluice__walk_close(sluice__walk_t *walk, sluice__mem_t *mem);
 

@@ -18,10 +18,12 @@ struct sluice__chunk_s {
 };
 
 /* Found again from its buffer: the node stands behind the bytes. */
-enum { CHUNK_SIZE = SLUICE_CHUNK_BYTES + sizeof(sluice__chunk_t) };
+static sluice__chunk_t *chunk_of(const sluice__chunks_t *c, uint8_t *base) {
+  return (sluice__chunk_t *)(void *)(base + c->chunk_bytes);
+}
 
-static sluice__chunk_t *chunk_of(uint8_t *base) {
-  return (sluice__chunk_t *)(void *)(base + SLUICE_CHUNK_BYTES);
+static size_t size_of_chunk(const sluice__chunks_t *c) {
+  return c->chunk_bytes + sizeof(sluice__chunk_t);
 }
 
 void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
@@ -29,6 +31,14 @@ void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
   memset(c, 0, sizeof(*c));
   c->mem = mem;
   c->sink = sink;
+  c->chunk_bytes = SLUICE_CHUNK_BYTES;
+  c->high_bytes = high_bytes;
+}
+
+void sluice__chunks_resize(sluice__chunks_t *c, size_t chunk_bytes,
+                           size_t high_bytes) {
+  assert(c->chunk_count == 0);
+  c->chunk_bytes = chunk_bytes;
   c->high_bytes = high_bytes;
 }
 
@@ -37,7 +47,7 @@ void sluice__chunks_done(sluice__chunks_t *c) {
     sluice__chunk_t *chunk = c->idle;
 
     c->idle = chunk->next;
-    sluice__mem_free_aligned(c->mem, chunk->base, CHUNK_SIZE,
+    sluice__mem_free_aligned(c->mem, chunk->base, size_of_chunk(c),
                              SLUICE_CHUNK_ALIGN);
     c->chunk_count--;
   }
@@ -46,13 +56,13 @@ void sluice__chunks_done(sluice__chunks_t *c) {
 
 static int add_chunk(sluice__chunks_t *c) {
   uint8_t *base =
-      sluice__mem_alloc_aligned(c->mem, CHUNK_SIZE, SLUICE_CHUNK_ALIGN);
+      sluice__mem_alloc_aligned(c->mem, size_of_chunk(c), SLUICE_CHUNK_ALIGN);
   sluice__chunk_t *chunk;
 
   if (base == NULL) {
     return sluice__mem_error(c->mem);
   }
-  chunk = chunk_of(base);
+  chunk = chunk_of(c, base);
   chunk->owner = c;
   chunk->base = base;
   chunk->holds = 0;
@@ -230,7 +240,7 @@ void sluice__chunks_lend_still(sluice__chunks_t *c,
 
 static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   sluice__chunks_t *c = ctx;
-  sluice__chunk_t *chunk = chunk_of(base);
+  sluice__chunk_t *chunk = chunk_of(c, base);
 
   chunk->skip = skip;
   chunk->len = len;
@@ -250,8 +260,8 @@ static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   return c->code;
 }
 
-sluice__chunk_t *sluice__chunks_hold(uint8_t *base) {
-  sluice__chunk_t *chunk = chunk_of(base);
+sluice__chunk_t *sluice__chunks_hold(sluice__chunks_t *c, uint8_t *base) {
+  sluice__chunk_t *chunk = chunk_of(c, base);
 
   chunk->holds++;
   return chunk;

@@ -32,6 +32,7 @@ typedef struct sluice__chunks_s {
   sluice_sink_t *sink;
   sluice__chunk_t *idle;  /* ready to be lent */
   size_t chunk_count;     /* that exist */
+  size_t chunk_bytes;     /* of each */
   sluice__chunk_t *first; /* emitted, but it or one before it is held */
   sluice__chunk_t *last;
   size_t flying_bytes; /* emitted, and not yet taken by the sink */
@@ -51,6 +52,10 @@ typedef struct sluice__chunks_s {
 
 void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
                          sluice_sink_t *sink, size_t high_bytes);
+/* Before the first is lent: other sizes than SLUICE_CHUNK_BYTES and what was
+ * said then. */
+void sluice__chunks_resize(sluice__chunks_t *c, size_t chunk_bytes,
+                           size_t high_bytes);
 /* Frees the buffers; none is under way. */
 void sluice__chunks_done(sluice__chunks_t *c);
 
@@ -59,7 +64,7 @@ sluice_output_t sluice__chunks_output(sluice__chunks_t *c);
 
 /* The chunk of the lent buffer `base` is not to go out before it was released
  * as often as it was held. */
-sluice__chunk_t *sluice__chunks_hold(uint8_t *base);
+sluice__chunk_t *sluice__chunks_hold(sluice__chunks_t *c, uint8_t *base);
 void sluice__chunks_release(sluice__chunks_t *c, sluice__chunk_t *chunk);
 
 /* May the chunk emitted next have still pages? Those of `fill`, then. */

@@ -85,7 +85,7 @@ static sluice__fill_t *take(void *ctx, uint8_t *base, bool is_still) {
   fill->state = BUILT;
   fill->section = f->section;
   fill->lent_before = f->section->lent;
-  fill->chunk = sluice__chunks_hold(base);
+  fill->chunk = sluice__chunks_hold(f->chunks, base);
   append(f, fill);
   return &fill->fill;
 }

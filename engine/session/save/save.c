@@ -11,10 +11,6 @@
 #include "stream/encoder.h"
 
 enum {
-  /* Two requests under way at a file sink and one being made. With one, sink
-   * and encoder took turns; with four, more leaves the cache before it is
-   * written (a unix socket took 4 % more processor time). */
-  STAGING_DEFAULT = 3 * SLUICE_CHUNK_BYTES,
   DOWNTIME_DEFAULT_US = 50 * 1000,
   ROUNDS_DEFAULT = 30,
   WEIGHT_MAX = 1000
@@ -106,9 +102,6 @@ static void fill_defaults(sluice_save_options_t *o) {
   if (o->max_memory == 0) {
     o->max_memory = MEMORY_DEFAULT;
   }
-  if (o->staging == 0) {
-    o->staging = STAGING_DEFAULT;
-  }
 }
 
 static int open_session(sluice_save_t *save, sluice_engine_t *engine,
@@ -162,7 +155,7 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
     return r;
   }
   sluice__chunks_init(&save->chunks, &save->session.mem, save->sink,
-                      save->options.staging);
+                      SLUICE_CHUNK_BYTES); /* more when the sink is open */
   save->chunks.on_written = on_written;
   save->chunks.on_taken = on_taken;
   save->chunks.ctx = save;

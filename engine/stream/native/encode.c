@@ -41,6 +41,7 @@ static void native_free(sluice_encoder_t *e) {
     return;
   }
   sluice__native_drop_pages(e);
+  sluice__native_free_pages(e);
   sluice__page_map_done(&n->map);
   if (n->bounce != NULL) {
     e->alloc.release(e->alloc.ctx, n->bounce, SLUICE_PAGE_MAX, 64);
@@ -223,8 +224,11 @@ static int native_region(sluice_encoder_t *e, uint32_t index) {
       sluice__page_map_region(&n->map, region->bytes / region->page_size) < 0) {
     return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
   }
-  r = sluice__native_begin(e, SLUICE__NATIVE_REGION, 0, e->section_id,
-                           sizeof(fixed) + strlen(region->name));
+  r = sluice__native_reserve_pages(e);
+  if (r == 0) {
+    r = sluice__native_begin(e, SLUICE__NATIVE_REGION, 0, e->section_id,
+                             sizeof(fixed) + strlen(region->name));
+  }
   if (r < 0) {
     return r;
   }

@@ -18,18 +18,18 @@ enum {
   SLUICE__PAGE_ENTRY = SLUICE__PAGES_RUN_BYTES + SLUICE__PAGES_HASH_BYTES,
   /* How many pages space is set aside for in the table, were each a run of its
    * own: what fits one aligned page. With larger tables short records would be
-   * mostly that. */
+   * mostly that; so only behind a record that was full is there room for what
+   * fills the chunk in one run. */
   SLUICE__PAGES_PLANNED =
       (SLUICE__NATIVE_ALIGN - SLUICE__PAGES_TABLE) / SLUICE__PAGE_ENTRY,
-  /* The table ends at the next aligned offset: less than two such pages. More
-   * than fill a chunk with pages of 4 KiB. */
+  /* A record has no more pages than of 4 KiB fill the chunk, or these. */
   SLUICE__PAGES_PER_RECORD = 2 * SLUICE__NATIVE_ALIGN / SLUICE__PAGE_ENTRY,
   /* A guess: 8 KiB of state, and a sweep over memory in which every other page
    * is zero still fills its PAGES records. */
   SLUICE__HELD_ZEROS = 512
 };
 
-/* The PAGES record being built. Runs and hashes are kept here until it ends:
+/* The PAGES record being built. Runs and hashes are kept aside until it ends:
  * how many there will be, and so where the hashes stand, is known then. */
 typedef struct sluice__encode_pages_s {
   uint32_t page_size;
@@ -40,8 +40,10 @@ typedef struct sluice__encode_pages_s {
   uint64_t data;        /* stream offset of the first page */
   sluice__fill_t *fill; /* of those that are lent; NULL: none is */
   bool has_no_fill;     /* none could be had */
-  sluice__native_run_t runs[SLUICE__PAGES_PER_RECORD];
-  uint64_t hashes[SLUICE__PAGES_PER_RECORD];
+  bool was_full;        /* the record before it */
+  uint32_t most;        /* pages of any record; 0: there are no regions yet */
+  sluice__native_run_t *runs;
+  uint64_t *hashes; /* behind the runs, in the same block */
 } sluice__encode_pages_t;
 
 /* Runs of zeros of one region, not yet written, in order of arrival. */
@@ -115,6 +117,9 @@ uint8_t *sluice__native_unit(sluice_encoder_t *e, uint16_t type,
                              uint32_t section, size_t unit);
 
 /* encode_pages.c */
+/* There is to be room for a record of pages. 0 or UV_ENOMEM, latched. */
+int sluice__native_reserve_pages(sluice_encoder_t *e);
+void sluice__native_free_pages(sluice_encoder_t *e);
 int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          const uint8_t *data, uint64_t count);
 /* Puts the still pages of the record being built where they belong, all of

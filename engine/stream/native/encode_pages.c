@@ -6,9 +6,10 @@
  * Each page is tested for zeros where it is, copied once, and hashed where the
  * copy is, in cache: so the hash is that of what was written even when the page
  * changes meanwhile. Space for the table is set aside first; a record that
- * starts on a page boundary has one page of table. Pages that are next to each
- * other share a run, so 4 KiB ones mostly fill the chunk: who maps the image
- * needs a mapping a record.
+ * starts on a page boundary has one page of table, or three in a chunk of 4 MiB
+ * if the record before it was full. Pages that are next to each other share a
+ * run, so 4 KiB ones mostly fill the chunk: who maps the image needs a mapping
+ * a record.
  *
  * Pages that are lent are only looked at; a fill copies and hashes them later,
  * behind the back of the record. Still ones are hashed where they are and the
@@ -22,14 +23,17 @@
 #include "stream/zero.h"
 
 enum {
-  /* A page of the common size. Of 2, 3 and 4 KiB the last is best (12.8, 13.4,
-   * 15.2 GB/s); with four lines a turn or into L2 only, 13.6 and 14.4. */
-  PREFETCH_BYTES = 4096,
+  COMMON_PAGE = 4096,
+  /* Of 2, 3 and 4 KiB the last is best (12.8, 13.4, 15.2 GB/s); with four lines
+   * a turn or into L2 only, 13.6 and 14.4. */
+  PREFETCH_BYTES = COMMON_PAGE,
   /* How far ahead the first words of a lent page are asked for. */
   LOOK_AHEAD = 8
 };
 
-_Static_assert((int)SLUICE__FILL_PAGES_MAX >= (int)SLUICE__PAGES_PER_RECORD,
+_Static_assert((int)SLUICE__FILL_PAGES_MAX >= (int)SLUICE__PAGES_PER_RECORD &&
+                   (int)SLUICE__FILL_PAGES_MAX >=
+                       (int)SLUICE_CHUNK_BYTES_MAX / (int)COMMON_PAGE,
                "a fill has room for every page of a record");
 
 static uint64_t round_up(uint64_t offset) {
@@ -41,15 +45,59 @@ static uint64_t lesser(uint64_t a, uint64_t b) {
   return a < b ? a : b;
 }
 
+static size_t pages_bytes(uint32_t pages) {
+  return pages * (sizeof(sluice__native_run_t) + sizeof(uint64_t));
+}
+
+int sluice__native_reserve_pages(sluice_encoder_t *e) {
+  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
+  uint32_t fill = (uint32_t)(e->stage.chunk_bytes / COMMON_PAGE);
+  uint32_t most = fill > (uint32_t)SLUICE__PAGES_PER_RECORD
+                      ? fill
+                      : (uint32_t)SLUICE__PAGES_PER_RECORD;
+
+  if (p->most != 0) {
+    return 0;
+  }
+  p->runs = e->alloc.alloc(e->alloc.ctx, pages_bytes(most),
+                           _Alignof(sluice__native_run_t));
+  if (p->runs == NULL) {
+    return sluice__encoder_fail(e, UV_ENOMEM, "no memory for a table of pages");
+  }
+  p->hashes = (uint64_t *)(void *)(p->runs + most);
+  p->most = most;
+  return 0;
+}
+
+void sluice__native_free_pages(sluice_encoder_t *e) {
+  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
+
+  if (p->most != 0) {
+    e->alloc.release(e->alloc.ctx, p->runs, pages_bytes(p->most),
+                     _Alignof(sluice__native_run_t));
+    p->most = 0;
+  }
+}
+
+/* For `pages` of them, more or less. */
+static uint64_t table_bytes(const sluice__encode_pages_t *p, uint64_t pages) {
+  uint64_t scattered =
+      lesser(pages, SLUICE__PAGES_PLANNED) * SLUICE__PAGE_ENTRY;
+  uint64_t in_a_run = SLUICE__PAGES_RUN_BYTES +
+                      lesser(pages, p->most) * SLUICE__PAGES_HASH_BYTES;
+
+  return p->was_full && in_a_run > scattered ? in_a_run : scattered;
+}
+
 /* Where would the data of a record begin that started here, and how many pages
  * would it hold, were they in one run? */
 static uint32_t plan(sluice_encoder_t *e, uint32_t page_size,
                      uint64_t *out_data, uint32_t *out_table) {
+  const sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
   uint64_t room = sluice__stage_room(&e->stage);
   uint64_t start = sluice__stage_offset(&e->stage);
-  uint64_t planned = lesser(room / page_size, SLUICE__PAGES_PLANNED);
   uint64_t data =
-      round_up(start + SLUICE__PAGES_TABLE + planned * SLUICE__PAGE_ENTRY);
+      round_up(start + SLUICE__PAGES_TABLE + table_bytes(p, room / page_size));
   uint64_t table = data - start - SLUICE__PAGES_TABLE;
 
   *out_data = data;
@@ -57,8 +105,7 @@ static uint32_t plan(sluice_encoder_t *e, uint32_t page_size,
   if (data >= start + room || table < SLUICE__PAGE_ENTRY) {
     return 0;
   }
-  return (uint32_t)lesser((start + room - data) / page_size,
-                          SLUICE__PAGES_PER_RECORD);
+  return (uint32_t)lesser((start + room - data) / page_size, p->most);
 }
 
 static int begin_pages(sluice_encoder_t *e, uint32_t page_size) {
@@ -83,6 +130,7 @@ static int begin_pages(sluice_encoder_t *e, uint32_t page_size) {
   p->run_count = 0;
   p->fill = NULL;
   p->has_no_fill = false;
+  p->was_full = false;
   (void)sluice__native_extend(e, (size_t)(p->data - n->start) -
                                      SLUICE__RECORD_BYTES);
   return 0;
@@ -294,7 +342,8 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   p->count++;
   note_run(p, region, offset);
   e->totals.pages_data++;
-  if (is_full(p)) {
+  p->was_full = is_full(p);
+  if (p->was_full) {
     return sluice__native_end(e);
   }
   put_still(e);

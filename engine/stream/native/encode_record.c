@@ -28,6 +28,7 @@ int sluice__native_pad(sluice_encoder_t *e) {
   uint8_t header[SLUICE__RECORD_BYTES];
   uint64_t checksum;
 
+  assert(room <= SLUICE__NATIVE_PAYLOAD_MAX);
   if (room > SLUICE__RECORD_BYTES) {
     uint8_t *at = sluice__stage_at(&e->stage);
 
@@ -97,8 +98,19 @@ void sluice__native_append(sluice_encoder_t *e, const void *data, size_t len) {
   }
 }
 
+/* A chunk may be larger than any record but PAGES. */
 size_t sluice__native_left(sluice_encoder_t *e) {
-  return e->stage.cap - e->stage.fill;
+  const sluice__encode_native_t *n = sluice__encode_native_of(e);
+  size_t room = e->stage.cap - e->stage.fill;
+  uint64_t used =
+      sluice__stage_offset(&e->stage) - n->start - SLUICE__RECORD_BYTES;
+
+  if (used >= SLUICE__NATIVE_PAYLOAD_MAX) {
+    return 0;
+  }
+  return room < SLUICE__NATIVE_PAYLOAD_MAX - used
+             ? room
+             : (size_t)(SLUICE__NATIVE_PAYLOAD_MAX - used);
 }
 
 static void pad_payload(sluice_encoder_t *e, uint64_t length) {
