@@ -60,7 +60,8 @@ START_TEST(a_cut_is_the_memory_at_the_instant) {
     ck_assert_msg(r == 0, "%s", box.rig.error.message);
     assert_image_is_the_cut();
   }
-  if (way == ODD_AT_ONCE || (way == ODD_THREADS && !is_slow())) {
+  /* On a slow machine the host has written everything first. */
+  if (!is_slow() && (way == ODD_AT_ONCE || way == ODD_THREADS)) {
     ck_assert_uint_gt(odd_executor_count(), 0); /* or it was no test */
   }
   close_box();
