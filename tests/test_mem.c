@@ -263,6 +263,18 @@ START_TEST(a_provider_may_have_nothing_to_close) {
 }
 END_TEST
 
+/* A sanitizer's allocator ends the process otherwise. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void) {
+  return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void) {
+  return "allocator_may_return_null=1";
+}
+
 START_TEST(what_no_machine_has_is_refused_by_the_system) {
   sluice__mem_t mem;
 
