@@ -138,6 +138,23 @@ START_TEST(with_a_section_to_be_armed_the_instant_comes_from_the_loop) {
 }
 END_TEST
 
+/* Done at the first look; at the second, when the host may have written again,
+ * it is not. */
+static int arm_again(void *self, sluice_error_t *err) {
+  (void)self;
+  (void)err;
+  note("arm ");
+  arms_left++;
+  return arms_left == 2 ? SLUICE_MORE : SLUICE_DONE;
+}
+
+START_TEST(who_has_more_to_arm_at_the_second_look_is_waited_for) {
+  live.handler.save_arm = arm_again;
+  ck_assert_int_eq(rig_save_memory(&rig, &cut, &image, &image_len), 0);
+  ck_assert_str_eq(trace, "arm arm arm arm cut host step step step end ");
+}
+END_TEST
+
 START_TEST(what_takes_long_is_released_in_slices_before_the_end) {
   live.handler.save_release = live_release;
   releases_left = 2;
@@ -157,26 +174,28 @@ START_TEST(a_save_that_converges_releases_in_slices_too) {
 }
 END_TEST
 
-/* Sections that are not live: their state is that of the instant. */
-START_TEST(what_is_not_live_is_kept_from_the_instant) {
+static void assert_image_is_both(void) {
   sluice_registry_t *other = rig_registry(&rig);
   toy_t plain_copy, live_copy;
-  uint8_t was = plain.state[7];
 
   toy_init(&plain_copy, other, "plain", 0, 9);
   toy_init_live(&live_copy, other, "live", 0, 9, 3);
-  (void)begin();
-  plain.state[7] ^= 0xff;
-  rig_run(&rig);
-  ck_assert_int_eq(rig.status, 0);
   ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len), 0);
-  ck_assert_uint_eq(plain_copy.state[7], was);
-  plain.state[7] ^= 0xff;
   ck_assert(toy_equal(&plain, &plain_copy));
   ck_assert(toy_equal(&live, &live_copy));
   ck_assert_int_eq(sluice_registry_free(other), 0);
   toy_done(&plain_copy);
   toy_done(&live_copy);
+}
+
+/* Sections that are not live: their state is that of the instant. */
+START_TEST(what_is_not_live_is_kept_from_the_instant) {
+  (void)begin();
+  plain.state[7] ^= 0xff;
+  rig_run(&rig);
+  ck_assert_int_eq(rig.status, 0);
+  plain.state[7] ^= 0xff;
+  assert_image_is_both();
 }
 END_TEST
 
@@ -263,16 +282,98 @@ START_TEST(a_failed_arming_ends_like_any_other_error) {
 }
 END_TEST
 
+static void grow_plain(size_t len) {
+  plain.state = realloc(plain.state, len + 1);
+  memset(plain.state, 1, len);
+  plain.len = len;
+}
+
 START_TEST(what_is_kept_counts_against_the_memory_of_the_session) {
   sluice_save_options_t o = cut;
 
-  plain.state = realloc(plain.state, TOY_MAX_BYTES);
-  memset(plain.state, 1, TOY_MAX_BYTES);
-  plain.len = TOY_MAX_BYTES;
+  grow_plain(TOY_MAX_BYTES);
   o.max_memory = TOY_MAX_BYTES;
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len),
                    SLUICE_ELIMIT);
   ck_assert_str_eq(rig.error.section, "plain");
+}
+END_TEST
+
+START_TEST(what_is_kept_is_written_in_slices) {
+  const sluice_engine_options_t o = {.alloc = &rig.alloc,
+                                     .slice_bytes = 128 * 1024,
+                                     .slice_us = 1000000,
+                                     .slice_min_us = 1000000};
+  sluice_engine_stats_t stats;
+
+  ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &o), 0);
+  grow_plain(TOY_MAX_BYTES);
+  ck_assert_int_eq(rig_save_memory(&rig, &cut, &image, &image_len), 0);
+  sluice_engine_stats(rig.engine, &stats);
+  ck_assert_uint_ge(stats.turns, TOY_MAX_BYTES / (128 * 1024));
+  assert_image_is_both();
+}
+END_TEST
+
+/* Of 1 MiB of it the sink takes some, all at once. */
+START_TEST(a_sink_that_fails_at_what_is_kept_is_told_with_the_section) {
+  sluice_sink_t *sink;
+
+  grow_plain(TOY_MAX_BYTES);
+  ck_assert_int_eq(
+      sluice_sink_memory(&sink, TOY_MAX_BYTES / 2, &image, &image_len), 0);
+  ck_assert_int_eq(rig_save(&rig, sink, &cut), UV_ENOSPC);
+  ck_assert_str_eq(rig.error.section, "plain");
+  ck_assert_uint_eq(rig.error.phase, SLUICE_PHASE_LIVE);
+  ck_assert_uint_ge(rig.error.offset, TOY_MAX_BYTES / 4);
+  ck_assert_uint_eq(plain.save_ends, 1);
+  ck_assert_ptr_null(image);
+}
+END_TEST
+
+static int take_nothing(void *self, sluice_reader_t *r, sluice_error_t *err) {
+  toy_t *toy = self;
+
+  (void)r, (void)err;
+  toy->shadow = realloc(toy->shadow, 1); /* what its commit takes */
+  return SLUICE_DONE;
+}
+
+static int finish_without_bytes(void *self, sluice_writer_t *w,
+                                sluice_error_t *err) {
+  (void)self, (void)w, (void)err;
+  return SLUICE_DONE;
+}
+
+START_TEST(what_has_no_bytes_is_kept_as_well) {
+  sluice_registry_t *other = rig_registry(&rig);
+  toy_t empty, live_copy;
+
+  grow_plain(0);
+  plain.handler.save_start = NULL;
+  plain.handler.save_finish = finish_without_bytes;
+  ck_assert_int_eq(rig_save_memory(&rig,
+                                   &(sluice_save_options_t){.mode = SLUICE_CUT},
+                                   &image, &image_len),
+                   0);
+  toy_init(&empty, other, "plain", 5, 9);
+  empty.handler.restore_step = take_nothing;
+  toy_init_live(&live_copy, other, "live", 0, 9, 3);
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len), 0);
+  ck_assert_uint_eq(empty.commits, 1);
+  ck_assert_int_eq(sluice_registry_free(other), 0);
+  toy_done(&empty);
+  toy_done(&live_copy);
+}
+END_TEST
+
+START_TEST(a_section_has_the_mode_of_the_save_that_runs) {
+  ck_assert_int_eq(sluice_section_mode(live.section), SLUICE_CONVERGE);
+  (void)begin();
+  ck_assert_int_eq(sluice_section_mode(live.section), SLUICE_CUT);
+  rig_run(&rig);
+  ck_assert_int_eq(sluice_section_mode(live.section), SLUICE_CONVERGE);
 }
 END_TEST
 
@@ -326,6 +427,11 @@ Suite *cut_suite(void) {
   tcase_add_test(t, a_failed_cut_ends_like_any_other_error);
   tcase_add_test(t, a_failed_arming_ends_like_any_other_error);
   tcase_add_test(t, what_is_kept_counts_against_the_memory_of_the_session);
+  tcase_add_test(t, who_has_more_to_arm_at_the_second_look_is_waited_for);
+  tcase_add_test(t, what_is_kept_is_written_in_slices);
+  tcase_add_test(t, a_sink_that_fails_at_what_is_kept_is_told_with_the_section);
+  tcase_add_test(t, what_has_no_bytes_is_kept_as_well);
+  tcase_add_test(t, a_section_has_the_mode_of_the_save_that_runs);
   tcase_add_test(t, cancelled_at_any_turn_it_ends_once);
   suite_add_tcase(s, t);
   return s;

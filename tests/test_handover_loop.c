@@ -3,12 +3,14 @@
 #include <sluice/handover.h>
 
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
+#include "handover/frame.h"
 #include "rig.h"
 #include "suite.h"
 #include "toy.h"
@@ -190,6 +192,102 @@ START_TEST(a_successor_that_refuses_without_a_word_is_given_one) {
 }
 END_TEST
 
+/* ---- how long is waited ---- */
+
+START_TEST(a_host_may_wait_without_a_deadline_or_with_its_own) {
+  const sluice_handover_options_t old = {.timeout_ms = 60000,
+                                         .prepare_ms =
+                                             _i == 0 ? UINT32_MAX : 60000,
+                                         .save = {.downtime_us = 50000}};
+  const sluice_takeover_options_t new = {
+      .timeout_ms = 60000, .stall_ms = _i == 0 ? UINT32_MAX : 60000};
+
+  ck_assert_int_eq(sluice_handover_begin(&box.handover, box.rig.engine,
+                                         box.rig.registry, box.sockets[0], &old,
+                                         on_handed_over),
+                   0);
+  ck_assert_int_eq(sluice_takeover_begin(&box.takeover, box.rig.engine,
+                                         box.other, box.sockets[1], &new,
+                                         on_taken_over),
+                   0);
+  rig_run(&box.rig);
+  ck_assert_int_eq(box.old_status, 0);
+  ck_assert_int_eq(box.new_status, 0);
+  ck_assert(toy_equal(&box.from, &box.to));
+}
+END_TEST
+
+/* ---- a message that the kernel does not take, and a host that dies ---- */
+
+static struct {
+  sluice__frame_type_t type; /* which message; 0: none */
+  int has_come;
+  int peer;       /* the other host's socket, to die by */
+  int read_error; /* of whoever reads then; 0: the end */
+} stuck;
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __real_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags);
+
+static sluice__frame_type_t type_of(const struct msghdr *message) {
+  const uint8_t *header = message->msg_iov[0].iov_base;
+
+  return (sluice__frame_type_t)header[4];
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
+  if (stuck.type != 0 && (stuck.has_come || type_of(message) == stuck.type)) {
+    if (!stuck.has_come) {
+      ck_assert_int_eq(shutdown(stuck.peer, SHUT_RDWR), 0);
+    }
+    stuck.has_come = 1;
+    errno = EAGAIN;
+    return -1;
+  }
+  return __real_sendmsg(fd, message, flags);
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags) {
+  if (stuck.has_come && stuck.read_error != 0) {
+    errno = stuck.read_error;
+    return -1;
+  }
+  return __real_recvmsg(fd, message, flags);
+}
+
+static void run_until_stuck(sluice__frame_type_t type, int read_error) {
+  memset(&stuck, 0, sizeof(stuck));
+  stuck.type = type;
+  stuck.read_error = read_error;
+  stuck.peer = dup(box.sockets[0]);
+  run_both();
+  ck_assert(stuck.has_come);
+  ck_assert_int_eq(close(stuck.peer), 0);
+}
+
+START_TEST(an_old_host_that_dies_before_it_is_told_of_all_is_not_succeeded) {
+  run_until_stuck(SLUICE__FRAME_READY, 0);
+  ck_assert_int_eq(box.new_status, UV_ECONNRESET);
+  ck_assert_uint_eq(box.to.commits, 0);
+}
+END_TEST
+
+START_TEST(an_old_host_that_dies_before_it_hears_running_is_succeeded) {
+  run_until_stuck(SLUICE__FRAME_RUNNING, 0);
+  ck_assert_int_eq(box.new_status, 0);
+  ck_assert_uint_eq(box.to.commits, 1);
+}
+END_TEST
+
+/* It may live: so nobody is told that this is the host. */
+START_TEST(a_socket_that_breaks_before_running_is_heard_is_told) {
+  run_until_stuck(SLUICE__FRAME_RUNNING, EIO);
+  ck_assert_int_eq(box.new_status, UV_EIO);
+}
+END_TEST
+
 /* ---- descriptors of a section ---- */
 
 static int (*next_finish)(void *self, sluice_writer_t *w, sluice_error_t *err);
@@ -232,6 +330,12 @@ Suite *handover_loop_suite(void) {
   tcase_add_test(
       t, a_section_that_fails_at_the_end_fails_the_hand_over_by_its_code);
   tcase_add_test(t, a_successor_that_refuses_without_a_word_is_given_one);
+  tcase_add_loop_test(t, a_host_may_wait_without_a_deadline_or_with_its_own, 0,
+                      2);
+  tcase_add_test(
+      t, an_old_host_that_dies_before_it_is_told_of_all_is_not_succeeded);
+  tcase_add_test(t, an_old_host_that_dies_before_it_hears_running_is_succeeded);
+  tcase_add_test(t, a_socket_that_breaks_before_running_is_heard_is_told);
   tcase_add_test(t, a_descriptor_that_is_none_or_has_no_name_is_not_passed);
   suite_add_tcase(s, t);
   return s;

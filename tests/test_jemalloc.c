@@ -4,6 +4,8 @@
  * the process. Not in sanitizer builds, where malloc is the sanitizer's. */
 #include <sluice/jemalloc.h>
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,10 +220,139 @@ START_TEST(a_sessions_memory_is_an_arena) {
 }
 END_TEST
 
+START_TEST(a_session_may_have_no_cap) {
+  sluice_alloc_t session = open_session(SIZE_MAX);
+  void *p = session.alloc(session.ctx, 100 * MIB, 16);
+
+  ck_assert_ptr_nonnull(p);
+  session.release(session.ctx, p, 100 * MIB, 16);
+  session.close(&session);
+}
+END_TEST
+
+START_TEST(an_alignment_over_the_cap_costs_addresses_only) {
+  sluice_alloc_t session = open_session(4 * MIB);
+  size_t before = mapped_bytes();
+  void *p = session.alloc(session.ctx, 16, 256 * MIB);
+
+  ck_assert_ptr_nonnull(p);
+  ck_assert_uint_eq((uintptr_t)p % (256 * MIB), 0);
+  ck_assert_uint_le(mapped_bytes(), before + SLACK);
+  session.release(session.ctx, p, 16, 256 * MIB);
+  session.close(&session);
+}
+END_TEST
+
+/* ---- the arena's hooks, called as jemalloc may, and as it does rarely ---- */
+
+static extent_hooks_t *hooks_of_last(void) {
+  extent_hooks_t *hooks = NULL;
+  size_t len = sizeof(hooks);
+  char name[64];
+
+  (void)snprintf(name, sizeof(name), "arena.%u.extent_hooks",
+                 arenas_known() - 1);
+  ck_assert_int_eq(mallctl(name, (void *)&hooks, &len, NULL, 0), 0);
+  return hooks;
+}
+
+static uint8_t *ask(extent_hooks_t *hooks, void *wanted, size_t align) {
+  bool zero = false;
+  bool commit = false;
+  uint8_t *p = hooks->alloc(hooks, wanted, MIB, align, &zero, &commit, 0);
+
+  ck_assert(p == NULL || (zero && commit));
+  return p;
+}
+
+START_TEST(an_extent_is_aligned_as_it_is_asked_for_and_no_larger) {
+  sluice_alloc_t session = open_session(64 * MIB);
+  extent_hooks_t *hooks = hooks_of_last();
+  size_t before = mapped_bytes();
+
+  for (size_t align = 4096; align <= 64 * MIB; align *= 2) {
+    uint8_t *p = ask(hooks, NULL, align);
+
+    ck_assert_ptr_nonnull(p);
+    ck_assert_uint_eq((uintptr_t)p % align, 0);
+    ck_assert_uint_eq(mapped_bytes(), before + MIB);
+    p[0] = p[MIB - 1] = 1;
+    ck_assert(!hooks->dalloc(hooks, p, MIB, true, 0));
+    ck_assert_uint_eq(mapped_bytes(), before);
+  }
+  session.close(&session);
+}
+END_TEST
+
+START_TEST(no_extent_grows_in_place) {
+  sluice_alloc_t session = open_session(64 * MIB);
+  extent_hooks_t *hooks = hooks_of_last();
+  uint8_t *p = ask(hooks, NULL, 4096);
+  size_t before = mapped_bytes();
+
+  ck_assert_ptr_nonnull(p);
+  ck_assert_ptr_null(ask(hooks, p + MIB, 4096));
+  ck_assert_uint_eq(mapped_bytes(), before);
+  ck_assert(!hooks->dalloc(hooks, p, MIB, true, 0));
+  session.close(&session);
+}
+END_TEST
+
+/* ---- munmap() refuses ---- */
+
+static unsigned refusals; /* to come */
+
+int __real_munmap(void *addr, size_t len);
+int __wrap_munmap(void *addr, size_t len);
+
+int __wrap_munmap(void *addr, size_t len) {
+  if (refusals == 0) {
+    return __real_munmap(addr, len);
+  }
+  refusals--;
+  errno = ENOMEM;
+  return -1;
+}
+
+/* In memory, not only mapped. */
+static size_t resident_bytes(void) {
+  unsigned long mapped = 0;
+  unsigned long resident = 0;
+  FILE *f = fopen("/proc/self/statm", "re");
+
+  ck_assert_ptr_nonnull(f);
+  ck_assert_int_eq(fscanf(f, "%lu %lu", &mapped, &resident), 2);
+  (void)fclose(f);
+  return resident * 4096;
+}
+
+/* Each number of refusals, until there are no more calls to refuse. */
+START_TEST(what_cannot_be_unmapped_at_the_end_is_tried_again_or_emptied) {
+  for (unsigned n = 0;; n++) {
+    size_t before = mapped_bytes();
+    size_t in_use = resident_bytes();
+    sluice_alloc_t session = open_session(64 * MIB);
+    unsigned left;
+
+    ck_assert_uint_ge(fill(&session, 20 * MIB), 40 * MIB);
+    refusals = n;
+    session.close(&session);
+    left = refusals;
+    refusals = 0;
+    ck_assert_uint_le(resident_bytes(), in_use + 4 * MIB);
+    if (left > 0) {
+      ck_assert_uint_gt(mapped_bytes(), before + 32 * MIB); /* it was a test */
+      break;
+    }
+  }
+}
+END_TEST
+
 Suite *jemalloc_suite(void) {
   Suite *suite = suite_create("jemalloc");
   TCase *core = tcase_create("core");
   TCase *limits = tcase_create("limits");
+  TCase *hooks = tcase_create("hooks");
 
   tcase_set_timeout(limits, 300);
   tcase_add_test(core, close_gives_back_what_was_never_released);
@@ -236,6 +367,13 @@ Suite *jemalloc_suite(void) {
   tcase_add_test(limits, sessions_do_not_use_each_others_room);
   tcase_add_test(limits,
                  the_session_too_many_gets_enomem_and_the_next_one_does_not);
+  tcase_add_test(limits, a_session_may_have_no_cap);
+  tcase_add_test(limits, an_alignment_over_the_cap_costs_addresses_only);
   suite_add_tcase(suite, limits);
+  tcase_add_test(hooks, an_extent_is_aligned_as_it_is_asked_for_and_no_larger);
+  tcase_add_test(hooks, no_extent_grows_in_place);
+  tcase_add_test(hooks,
+                 what_cannot_be_unmapped_at_the_end_is_tried_again_or_emptied);
+  suite_add_tcase(suite, hooks);
   return suite;
 }

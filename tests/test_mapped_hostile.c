@@ -75,8 +75,16 @@ static void put_entry(uint32_t count, uint64_t offset, uint64_t at) {
                entry, sizeof(entry));
 }
 
+static sluice_restore_stats_t stats;
+
+static void on_checked(sluice_restore_t *restore) {
+  sluice_restore_stats(restore, &stats);
+  sluice_restore_commit(restore);
+}
+
 static int restore(sluice_restore_way_t way) {
-  const sluice_restore_options_t o = {.way = way, .must_map = 1};
+  const sluice_restore_options_t o = {
+      .way = way, .must_map = 1, .checked = on_checked};
   sluice_source_t *source;
   FILE *file = fopen(path, "wb");
 
@@ -95,6 +103,31 @@ START_TEST(a_true_index_is_mapped) {
   for (size_t i = 0; i < BYTES; i++) {
     ck_assert_uint_eq(memory[i], i < SAVED * PAGE ? 7 : 0);
   }
+}
+END_TEST
+
+/* What a hole between them would have kept apart. */
+START_TEST(runs_that_go_on_in_memory_and_file_are_one_mapping) {
+  put_pages();
+  put_entry(SAVED / 2, 0, data);
+  put_entry(SAVED / 2, SAVED / 2 * PAGE, data + SAVED / 2 * PAGE);
+  forge_trailer(&forge);
+  ck_assert_int_eq(restore(SLUICE_RESTORE_MAPPED), 0);
+  ck_assert_uint_eq(stats.mappings, 1);
+  ck_assert_uint_eq(stats.mapped_bytes, (uint64_t)SAVED * PAGE);
+  for (size_t i = 0; i < BYTES; i++) {
+    ck_assert_uint_eq(memory[i], i < SAVED * PAGE ? 7 : 0);
+  }
+}
+END_TEST
+
+/* The header says that there is one. */
+START_TEST(an_index_that_is_nowhere_cannot_be_mapped) {
+  put_pages();
+  forge_trailer(&forge);
+  ck_assert_int_eq(restore(SLUICE_RESTORE_MAPPED), UV_ENOTSUP);
+  ck_assert_ptr_nonnull(strstr(rig.error.message, "the image has no index"));
+  ck_assert_uint_eq(memory[0], 0);
 }
 END_TEST
 
@@ -131,6 +164,8 @@ Suite *mapped_hostile_suite(void) {
 
   tcase_add_checked_fixture(tc, setup, teardown);
   tcase_add_test(tc, a_true_index_is_mapped);
+  tcase_add_test(tc, runs_that_go_on_in_memory_and_file_are_one_mapping);
+  tcase_add_test(tc, an_index_that_is_nowhere_cannot_be_mapped);
   tcase_add_loop_test(tc, an_index_that_names_other_than_pages_is_refused, 0,
                       LIES);
   tcase_add_test(tc, an_index_that_lacks_pages_is_refused_where_it_is_verified);

@@ -142,14 +142,18 @@ START_TEST(empty_blocks_are_blocks) {
   sluice__mem_t mem;
   void *a;
   void *b;
+  void *c;
 
   ck_assert_int_eq(sluice__mem_open(&mem, &alloc, SIZE_MAX), 0);
   a = sluice__mem_array(&mem, 0, 8);
   b = sluice__mem_zalloc(&mem, 0);
   ck_assert_ptr_nonnull(a);
   ck_assert_ptr_nonnull(b);
+  c = sluice__mem_array(&mem, 8, 0);
+  ck_assert_ptr_nonnull(c);
   sluice__mem_free(&mem, a, 0);
   sluice__mem_free(&mem, b, 0);
+  sluice__mem_free(&mem, c, 0);
   sluice__mem_free(&mem, NULL, 10);
   ck_assert_uint_eq(p.live_blocks, 0);
   ck_assert_uint_eq(p.live_bytes, 0);
@@ -238,6 +242,49 @@ START_TEST(provider_with_arenas_is_opened_with_the_cap_and_closed_once) {
 }
 END_TEST
 
+/* Its memory goes with something larger. */
+static int open_endless(void *ctx, size_t cap, sluice_alloc_t *out) {
+  int r = counted_open(ctx, cap, out);
+
+  out->close = NULL;
+  return r;
+}
+
+START_TEST(a_provider_may_have_nothing_to_close) {
+  struct provider p = {0};
+  sluice_alloc_t alloc = counted_with_arenas(&p);
+  sluice__mem_t mem;
+
+  alloc.open = open_endless;
+  ck_assert_int_eq(sluice__mem_open(&mem, &alloc, 1000), 0);
+  ck_assert_uint_eq(sluice__mem_close(&mem), 0);
+  ck_assert_uint_eq(p.opened, 1);
+  ck_assert_uint_eq(p.closed, 0);
+}
+END_TEST
+
+/* A sanitizer's allocator ends the process otherwise. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void) {
+  return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void) {
+  return "allocator_may_return_null=1";
+}
+
+START_TEST(what_no_machine_has_is_refused_by_the_system) {
+  sluice__mem_t mem;
+
+  ck_assert_int_eq(sluice__mem_open(&mem, NULL, SIZE_MAX), 0);
+  ck_assert_ptr_null(sluice__mem_alloc(&mem, SIZE_MAX / 2));
+  ck_assert_int_eq(sluice__mem_error(&mem), UV_ENOMEM);
+  ck_assert_uint_eq(sluice__mem_close(&mem), 0);
+}
+END_TEST
+
 START_TEST(open_that_fails_needs_no_close) {
   struct provider p = {.open_result = UV_EMFILE};
   sluice_alloc_t alloc = counted_with_arenas(&p);
@@ -300,6 +347,7 @@ static void add_limits(Suite *suite) {
   tcase_add_test(limits, array_that_overflows_is_refused_without_asking);
   tcase_add_test(limits, empty_blocks_are_blocks);
   tcase_add_test(limits, view_is_counted_and_capped_like_the_rest);
+  tcase_add_test(limits, what_no_machine_has_is_refused_by_the_system);
   suite_add_tcase(suite, limits);
 }
 
@@ -314,6 +362,7 @@ Suite *mem_suite(void) {
                       sizeof(aligns) / sizeof(aligns[0]));
   tcase_add_test(core,
                  provider_with_arenas_is_opened_with_the_cap_and_closed_once);
+  tcase_add_test(core, a_provider_may_have_nothing_to_close);
   suite_add_tcase(suite, core);
   add_limits(suite);
   add_faults(suite);

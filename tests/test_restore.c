@@ -330,6 +330,34 @@ static int take_pages(void *self, sluice_reader_t *r, sluice_error_t *err) {
   return sluice_reader_next(r, &item);
 }
 
+static void commit_early(sluice_restore_t *restore,
+                         const sluice_progress_t *progress) {
+  (void)progress;
+  sluice_restore_commit(restore);
+}
+
+static unsigned asked;
+
+static void on_checked(sluice_restore_t *restore) {
+  asked++;
+  ck_assert_uint_eq(plain2.commits + live2.commits, 0);
+  sluice_restore_commit(restore);
+}
+
+START_TEST(a_commit_before_all_is_checked_does_not_count) {
+  const sluice_restore_options_t o = {.progress = commit_early,
+                                      .checked = on_checked};
+  sluice_source_t *source;
+
+  expect_both();
+  asked = 0;
+  ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
+  ck_assert_int_eq(rig_restore(&rig, other, source, &o), 0);
+  ck_assert_uint_eq(asked, 1);
+  ck_assert(toy_equal(&live, &live2));
+}
+END_TEST
+
 START_TEST(a_section_of_bytes_has_no_pages_to_read) {
   expect_both();
   plain2.handler.restore_step = take_pages;
@@ -376,6 +404,7 @@ Suite *restore_suite(void) {
   tcase_add_test(core, a_folder_that_is_not_there_is_named);
   tcase_add_test(core, a_step_that_reads_nothing_is_told_when_its_time_is_up);
   tcase_add_test(core, a_handler_that_expects_more_than_there_is_is_told);
+  tcase_add_test(core, a_commit_before_all_is_checked_does_not_count);
   tcase_add_test(core, a_section_of_bytes_has_no_pages_to_read);
   tcase_add_test(core,
                  a_section_that_cannot_be_restored_is_refused_before_it_begins);

@@ -273,6 +273,90 @@ START_TEST(a_bandwidth_limit_spreads_the_save) {
 }
 END_TEST
 
+/* Of a section whose handler does not say how much it has, nothing is known. */
+START_TEST(a_live_section_need_not_say_how_much_it_has) {
+  live.handler.save_pending = NULL;
+  ck_assert_int_eq(rig_save_memory(&rig, NULL, &image, &image_len), 0);
+  ck_assert_uint_eq(live.sent, 3000); /* in the pause, if not before */
+  ck_assert_uint_eq(rig.progress.bytes_left, 0);
+}
+END_TEST
+
+/* It wakes the session, which is waiting for the host. */
+static void pause_later_and_switch(sluice_save_t *save) {
+  pause_later(save);
+  sluice_save_switch(save);
+}
+
+START_TEST(a_switch_while_the_host_is_being_paused_changes_nothing) {
+  const sluice_save_options_t o = {.pause = pause_later_and_switch,
+                                   .resume = resume};
+
+  ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
+  ck_assert_str_eq(trace, "pause later resume ");
+}
+END_TEST
+
+static sluice_verdict_t say_paused(sluice_save_t *save,
+                                   const sluice_round_t *round) {
+  (void)round;
+  sluice_save_paused(save);
+  return SLUICE_SWITCH;
+}
+
+START_TEST(a_host_that_says_unasked_that_it_paused_is_asked_all_the_same) {
+  const sluice_save_options_t o = {
+      .policy = say_paused, .pause = pause_now, .resume = resume};
+
+  ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
+  ck_assert_str_eq(trace, "pause resume ");
+}
+END_TEST
+
+static uint64_t always_more(void *self) {
+  (void)self;
+  return 1000;
+}
+
+static int more_and_more(void *self, sluice_writer_t *w, sluice_error_t *err) {
+  (void)self;
+  (void)err;
+  (void)sluice_writer_u64(w, 0);
+  return SLUICE_MORE;
+}
+
+/* Small enough it never is. */
+START_TEST(after_so_many_rounds_the_host_says_what_becomes_of_it) {
+  const sluice_save_options_t o = {.downtime_us = 1,
+                                   .max_rounds = 2,
+                                   .at_max_rounds = SLUICE_GIVE_UP,
+                                   .weight = 7};
+
+  live.handler.save_step = more_and_more;
+  live.handler.save_pending = always_more;
+  ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len),
+                   SLUICE_ENOCONVERGE);
+  ck_assert_uint_eq(rig.progress.rounds, 2);
+  ck_assert_ptr_null(image);
+}
+END_TEST
+
+START_TEST(a_weight_over_1000_is_refused) {
+  const sluice_save_options_t o = {.weight = 1001};
+
+  ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), UV_EINVAL);
+  ck_assert_uint_eq(plain.calls[TOY_SAVE_BEGIN], 0);
+}
+END_TEST
+
+START_TEST(a_save_may_have_an_allocator_of_its_own) {
+  const sluice_save_options_t o = {.alloc = sluice_alloc_libc()};
+
+  ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
+  ck_assert_uint_gt(rig.progress.memory_peak, 0);
+}
+END_TEST
+
 /* Work that leaves nothing in the stream: 1 ms a unit, by a clock of ours. */
 enum { UNITS = 40, UNIT_NS = 1000 * 1000 };
 
@@ -340,6 +424,13 @@ Suite *save_suite(void) {
                       2);
   tcase_add_test(t, progress_is_told_at_each_change_of_phase);
   tcase_add_test(t, a_bandwidth_limit_spreads_the_save);
+  tcase_add_test(t, a_live_section_need_not_say_how_much_it_has);
+  tcase_add_test(t, a_switch_while_the_host_is_being_paused_changes_nothing);
+  tcase_add_test(t,
+                 a_host_that_says_unasked_that_it_paused_is_asked_all_the_same);
+  tcase_add_test(t, after_so_many_rounds_the_host_says_what_becomes_of_it);
+  tcase_add_test(t, a_weight_over_1000_is_refused);
+  tcase_add_test(t, a_save_may_have_an_allocator_of_its_own);
   tcase_add_test(t, a_step_that_writes_nothing_is_told_when_its_time_is_up);
   suite_add_tcase(s, t);
   return s;

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <uv.h>
 
+#include "slow.h"
 #include "suite.h"
 
 enum { IMAGE_MAX = 16 * BYTES, SEEDS = 3 };
@@ -257,7 +258,7 @@ static void assert_image(const void *data, size_t len) {
 
 START_TEST(the_image_is_right_whatever_the_sink_takes) {
   open_row(_i);
-  for (int i = 0; i < SEEDS; i++) {
+  for (int i = 0; i < SEEDS; i += slow_step(SEEDS)) {
     ck_assert_int_eq(run(_i, new_sink()), 0);
     assert_image(sink.data, sink.end);
   }
@@ -280,8 +281,10 @@ START_TEST(pages_of_a_host_that_is_still_are_offered) {
 END_TEST
 
 START_TEST(a_take_that_fails_ends_the_save) {
+  unsigned step = (unsigned)slow_step(9);
+
   open_row(_i);
-  for (sink.fail_at = 1;; sink.fail_at++) {
+  for (sink.fail_at = 1;; sink.fail_at += step) {
     int r = run(_i, new_sink());
 
     if (sink.takes < sink.fail_at) {
@@ -302,7 +305,7 @@ START_TEST(a_cancelled_stream_says_so) {
   int is_through = 0;
 
   open_row(_i);
-  for (int n = 1; !is_through; n++) {
+  for (int n = 1; !is_through; n += slow_step(19)) {
     unsigned before = box.rig.callbacks;
     sluice_save_t *save = begin(_i, new_sink());
 

@@ -1,6 +1,7 @@
 /* channel.c - see channel.h. */
 #include "handover/channel.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -22,9 +23,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 }
 
 void sluice__channel_close(sluice__channel_t *ch) {
-  if (ch == NULL || ch->fd < 0) {
-    return;
-  }
+  assert(ch->fd >= 0); /* each owner closes its own, once */
   ch->ops = NULL;
   sluice__channel_drop_fds(ch);
   sluice__channel_drop_out(ch);

@@ -303,6 +303,7 @@ static void on_ended(void *ctx, int code, const sluice_error_t *err) {
       return;
     }
     break;
+  case SLUICE__TAKEOVER_OVER:
   case SLUICE__TAKEOVER_COMMITTING: return; /* RUNNING will tell */
   case SLUICE__TAKEOVER_TOLD:
     if (t->has_ended) {
@@ -310,7 +311,6 @@ static void on_ended(void *ctx, int code, const sluice_error_t *err) {
       return;
     }
     break;
-  case SLUICE__TAKEOVER_OVER: return;
   }
   if (err != NULL && err->code != 0) {
     fail(t, code, err);

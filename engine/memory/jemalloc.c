@@ -8,6 +8,7 @@
  * Invariant: `mapped` is what the hooks hold, and is never over `limit`. */
 #include <sluice/jemalloc.h>
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,7 +51,8 @@ static bool take_room(struct arena *a, size_t size) {
   size_t mapped = atomic_load(&a->mapped);
 
   do {
-    if (mapped > a->limit || size > a->limit - mapped) {
+    assert(mapped <= a->limit);
+    if (size > a->limit - mapped) {
       return false;
     }
   } while (!atomic_compare_exchange_weak(&a->mapped, &mapped, mapped + size));
@@ -61,16 +63,15 @@ static void give_room(struct arena *a, size_t size) {
   atomic_fetch_sub(&a->mapped, size);
 }
 
-/* Maps more than is needed and cuts both ends off. */
+/* Maps more than is needed and cuts both ends off. jemalloc's sizes end far
+ * below that of the address space. */
 static void *map_aligned(size_t size, size_t align) {
   size_t room = size + align;
   uintptr_t start;
   uintptr_t head;
   void *p;
 
-  if (room < size) {
-    return NULL;
-  }
+  assert(room >= size);
   p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
            0);
   if (p == MAP_FAILED) {
@@ -211,7 +212,8 @@ static void *arena_alloc(void *ctx, size_t size, size_t align) {
 
   a->is_full = false;
   p = mallocx(size, arena_flags(a, align));
-  if (p == NULL && arena_control(a, "purge", NULL, 0) == 0) {
+  if (p == NULL) {
+    (void)arena_control(a, "purge", NULL, 0);
     p = mallocx(size, arena_flags(a, align));
   }
   return p;

@@ -79,12 +79,19 @@ static bool takes_part(size_t i, const scenario_t *s) {
          fault_concerns(&all_faults[i], s);
 }
 
+/* Each strikes at every operation of its kind, counted alone: which of two of
+ * different kinds is armed first makes no other run. Of one kind the second is
+ * the one that strikes where both would. */
+static bool is_pair(size_t i, size_t j) {
+  return j >= i || all_faults[i].kind == all_faults[j].kind;
+}
+
 START_TEST(two_faults_do_no_more_harm_than_one) {
   const scenario_t *s = &scenarios[_i];
 
   for (size_t i = 0; i < all_faults_count; i++) {
     for (size_t j = 0; j < all_faults_count && takes_part(i, s); j++) {
-      if (takes_part(j, s)) {
+      if (is_pair(i, j) && takes_part(j, s)) {
         sweep_pair(s, &all_faults[i], &all_faults[j]);
       }
     }

@@ -36,9 +36,10 @@ SLUICE_EXTERN int sluice_reader_some(sluice_reader_t *r, void *buf, size_t len,
                                      size_t *got);
 
 /* Byte sections. Copies the next `len` bytes without taking them: 0, and `*got`
- * of them are in `buf`, fewer than `len` only where the format says that the
- * payload ends there. SLUICE_WAIT and errors as above. For formats that do not
- * say where a payload ends (QEMU's); not after an _exact that waits. */
+ * of them are in `buf`: `len`, or 0 where the format says that the payload ends
+ * there. SLUICE_WAIT and errors as above. For formats that do not say where a
+ * payload ends (QEMU's): of others no more can be looked at than is left of a
+ * record (SLUICE_ELIMIT). Not after an _exact that waits. */
 SLUICE_EXTERN int sluice_reader_peek(sluice_reader_t *r, void *buf, size_t len,
                                      size_t *got);
 

@@ -6,6 +6,7 @@
  * reads from the decoder. */
 #include "session/restore/restore.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -218,11 +219,10 @@ static int open_payload(sluice_restore_t *restore, const sluice_item_t *item) {
                : refuse(restore, SLUICE_EUNKNOWN, decl,
                         sluice_strerror(SLUICE_EUNKNOWN));
   }
-  if (is_first != (section->stage == SLUICE__SECTION_PRIMED)) {
-    return refuse(restore, SLUICE_EORDER, decl,
-                  is_first ? "section begins twice"
-                           : "section goes on before it has begun");
+  if (is_first && section->stage != SLUICE__SECTION_PRIMED) {
+    return refuse(restore, SLUICE_EORDER, decl, "section begins twice");
   }
+  assert(section->stage != SLUICE__SECTION_PRIMED || is_first);
   if (is_first) {
     r = begin_section(restore, section, decl);
   }
@@ -253,10 +253,8 @@ static int check_complete(sluice_restore_t *restore) {
        at != NULL; at = at->next) {
     missing.name = sluice__section_name(at);
     missing.instance = at->options.instance;
-    if (at->stage == SLUICE__SECTION_BEGUN) {
-      return refuse(restore, SLUICE_EMISSING, &missing,
-                    "the stream ends before the section does");
-    }
+    /* No decoder delivers a trailer before the end of what is live. */
+    assert(at->stage != SLUICE__SECTION_BEGUN);
     if (at->stage == SLUICE__SECTION_PRIMED &&
         (at->options.flags & SLUICE_SECTION_OPTIONAL) == 0) {
       return refuse(restore, SLUICE_EMISSING, &missing,

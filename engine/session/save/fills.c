@@ -109,26 +109,13 @@ static void go(void *ctx, sluice__fill_t *fill) {
   sluice__crew_put(f->crew, &given->task);
 }
 
-/* The one being built is the last. */
-static void unlink_last(sluice__fills_t *f) {
-  sluice__save_fill_t *before = NULL;
-
-  for (sluice__save_fill_t *at = f->first; at != f->last; at = at->next) {
-    before = at;
-  }
-  if (before == NULL) {
-    f->first = NULL;
-  } else {
-    before->next = NULL;
-  }
-  f->last = before;
-}
-
 static void retire(sluice__fills_t *f, sluice__save_fill_t *fill) {
   fill->next = f->idle;
   f->idle = fill;
 }
 
+/* A record is dropped when the save gives up, which it does not before all
+ * others are back: so it is the only one. */
 static void drop(void *ctx, sluice__fill_t *fill) {
   sluice__fills_t *f = ctx;
   sluice__save_fill_t *dropped;
@@ -137,8 +124,9 @@ static void drop(void *ctx, sluice__fill_t *fill) {
     return;
   }
   dropped = of_fill(fill);
-  assert(dropped == f->last && dropped->state == BUILT);
-  unlink_last(f);
+  assert(dropped == f->first && dropped == f->last && dropped->state == BUILT);
+  f->first = NULL;
+  f->last = NULL;
   sluice__chunks_release(f->chunks, dropped->chunk);
   retire(f, dropped);
 }

@@ -259,8 +259,7 @@ int sluice_writer_still_pages(sluice_writer_t *w, uint32_t region,
 }
 
 uint64_t sluice_writer_returned(const sluice_writer_t *w) {
-  return w->fills == NULL ? w->section->lent
-                          : sluice__fills_returned(w->fills, w->section);
+  return sluice__fills_returned(w->fills, w->section);
 }
 
 int sluice_writer_zeros(sluice_writer_t *w, uint32_t region, uint64_t offset,
