@@ -1,21 +1,25 @@
 /* bench_mapped.c - how long until a host can serve, eagerly and by mapping?
  *
- *   bench_mapped [--mapped] [DIR [GIB...]]     /dev/shm, 1 2 8
+ *   bench_mapped [--mapped|--scattered] [DIR [GIB...]]     /dev/shm, 1 2 8
  *
  * From begin to commit, into fresh memory, then one page is read, then 10 000
  * at random places. The state that is saved is 64 MiB mapped again and again,
  * so a large image needs memory once, not twice. Cold: the image was put out of
  * the page cache, which is not to be had in memory. --mapped leaves out what
- * takes seconds. Not of the harness: a run is milliseconds, or seconds. */
+ * takes seconds. --scattered: every second page is zero, so there are more runs
+ * than the kernel allows mappings, and what is over comes before the commit or,
+ * with late pages, behind it; 1000 pages are read at the commit, and the time
+ * until all is there counts from it. Not of the harness: a run is milliseconds,
+ * or seconds. */
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-#include <linux/magic.h>
 
 #include <uv.h>
 
@@ -24,15 +28,14 @@
 
 #include "memory.h"
 
-enum { RUNS = 5, READS = 10000, PAGE = 4096 };
+enum { RUNS = 5, READS = 10000, EARLY_READS = 1000, PAGE = 4096 };
 #define TILE ((size_t)64 << 20)
 #define GIB  ((size_t)1 << 30)
 
 static uv_loop_t loop;
 static sluice_engine_t *engine;
 static sluice_restore_stats_t stats;
-static uint64_t over_ns, verified_ns;
-static uint64_t load_ns, map_ns; /* when these phases began */
+static bool is_scattered, is_brief;
 
 static void must(int r, const char *what) {
   if (r < 0) {
@@ -49,6 +52,13 @@ static uint8_t *reserve(size_t bytes) {
   return p;
 }
 
+static void fill_tile(uint8_t *p) {
+  memory_fill(p, TILE, 1);
+  for (size_t at = 0; is_scattered && at < TILE; at += 2 * (size_t)PAGE) {
+    memset(p + at, 0, PAGE);
+  }
+}
+
 /* Memory of any size that takes TILE bytes. */
 static uint8_t *tiled(size_t bytes) {
   int fd = memfd_create("state", MFD_CLOEXEC);
@@ -63,36 +73,13 @@ static uint8_t *tiled(size_t bytes) {
          "mmap");
   }
   (void)close(fd);
-  memory_fill(p, TILE, 1);
+  fill_tile(p);
   return p;
 }
 
 static void on_saved(sluice_save_t *save, int status) {
   must(status, sluice_save_error(save)->message);
   (void)sluice_save_free(save);
-}
-
-static void on_restored(sluice_restore_t *restore, int status) {
-  must(status, sluice_restore_error(restore)->message);
-  over_ns = uv_hrtime();
-  sluice_restore_stats(restore, &stats);
-  (void)sluice_restore_free(restore); /* busy: verified() frees it */
-}
-
-static void on_progress(sluice_restore_t *restore,
-                        const sluice_progress_t *progress) {
-  (void)restore;
-  if (progress->phase == SLUICE_PHASE_LOAD && load_ns == 0) {
-    load_ns = uv_hrtime();
-  } else if (progress->phase == SLUICE_PHASE_MAP && map_ns == 0) {
-    map_ns = uv_hrtime();
-  }
-}
-
-static void on_verified(sluice_restore_t *restore, int status) {
-  must(status, sluice_restore_error(restore)->message);
-  verified_ns = uv_hrtime();
-  (void)sluice_restore_free(restore);
 }
 
 typedef struct state_s {
@@ -133,25 +120,68 @@ static void save(const char *path, size_t bytes) {
 }
 
 typedef struct sample_s {
+  uint8_t *base;
+  size_t bytes;
+  uint64_t load_ns, map_ns, over_ns; /* when these phases began; the commit */
   double commit_ms;
-  double load_ms; /* of it: the walk over the records, */
+  double walk_ms; /* of it: over the records, */
   double map_ms;  /* and what follows */
   double first_us;
-  double reads_us; /* a random page */
-  double verify_s;
+  double early_us; /* a random page, at the commit */
+  double reads_us; /* ... when nothing more comes */
+  double behind_s; /* verified, or all there, after the commit */
 } sample_t;
 
-static double read_some(const uint8_t *base, size_t bytes, int count) {
-  uint64_t seed = 7;
+static double read_some(const sample_t *s, int count, uint64_t seed) {
   uint64_t begin = uv_hrtime();
   volatile unsigned sum = 0;
 
   for (int i = 0; i < count; i++) {
-    sum += base[memory_random(&seed) % bytes];
+    sum += s->base[memory_random(&seed) % s->bytes];
   }
   (void)sum;
-  return (double)(uv_hrtime() - begin) / 1e3;
+  return (double)(uv_hrtime() - begin) / 1e3 / count;
 }
+
+static void on_restored(sluice_restore_t *restore, int status) {
+  sample_t *s = sluice_restore_data(restore);
+
+  must(status, sluice_restore_error(restore)->message);
+  s->over_ns = uv_hrtime();
+  sluice_restore_stats(restore, &stats);
+  s->first_us = read_some(s, 1, 7);
+  s->early_us = is_scattered ? read_some(s, EARLY_READS, 8) : 0;
+  (void)sluice_restore_free(restore); /* busy: on_behind() frees it */
+}
+
+static void on_progress(sluice_restore_t *restore,
+                        const sluice_progress_t *progress) {
+  sample_t *s = sluice_restore_data(restore);
+
+  if (progress->phase == SLUICE_PHASE_LOAD && s->load_ns == 0) {
+    s->load_ns = uv_hrtime();
+  } else if (progress->phase == SLUICE_PHASE_MAP && s->map_ns == 0) {
+    s->map_ns = uv_hrtime();
+  }
+}
+
+static void on_behind(sluice_restore_t *restore, int status) {
+  sample_t *s = sluice_restore_data(restore);
+
+  must(status, sluice_restore_error(restore)->message);
+  s->behind_s = (double)(uv_hrtime() - s->over_ns) / 1e9;
+  sluice_restore_stats(restore, &stats);
+  (void)sluice_restore_free(restore);
+}
+
+/* What is measured. */
+typedef struct plan_s {
+  const char *name;
+  sluice_restore_way_t way;
+  bool is_late;
+  bool is_cold;
+  int runs;
+} plan_t;
 
 /* Out of the page cache, if it is on a disk. */
 static void evict(const char *path) {
@@ -165,36 +195,40 @@ static void evict(const char *path) {
   (void)close(fd);
 }
 
-static sample_t measure(const char *path, size_t bytes,
-                        sluice_restore_way_t way) {
-  const sluice_restore_options_t o = {
-      .way = way, .verified = on_verified, .progress = on_progress};
-  uint8_t *base = reserve(bytes);
+static void tell_phases(sample_t *s, uint64_t begin) {
+  uint64_t map_ns = s->map_ns == 0 ? s->over_ns : s->map_ns;
+
+  s->commit_ms = (double)(s->over_ns - begin) / 1e6;
+  s->walk_ms = (double)(map_ns - s->load_ns) / 1e6;
+  s->map_ms = (double)(s->over_ns - map_ns) / 1e6;
+}
+
+static sample_t measure(const char *path, size_t bytes, const plan_t *plan) {
+  sample_t out = {.base = reserve(bytes), .bytes = bytes};
+  const sluice_restore_options_t o = {.way = plan->way,
+                                      .data = &out,
+                                      .progress = on_progress,
+                                      .verified = on_behind,
+                                      .filled =
+                                          plan->is_late ? on_behind : NULL};
   sluice_restore_t *op;
   sluice_source_t *source;
   uint64_t begin;
-  sample_t out;
   state_t s;
 
-  open_state(&s, base, bytes);
+  open_state(&s, out.base, bytes);
   must(sluice_source_file(&source, path), path);
-  load_ns = map_ns = 0;
   begin = uv_hrtime();
   must(sluice_restore_begin(&op, engine, s.registry, source, &o, on_restored),
        "restore");
   (void)uv_run(&loop, UV_RUN_DEFAULT);
-  out.commit_ms = (double)(over_ns - begin) / 1e6;
-  map_ns = map_ns == 0 ? over_ns : map_ns;
-  out.load_ms = (double)(map_ns - load_ns) / 1e6;
-  out.map_ms = (double)(over_ns - map_ns) / 1e6;
-  out.verify_s = (double)(verified_ns - over_ns) / 1e9;
-  out.first_us = read_some(base, bytes, 1);
-  out.reads_us = read_some(base, bytes, READS) / READS;
-  if (memcmp(base + bytes - TILE, base, TILE) != 0) {
+  tell_phases(&out, begin);
+  out.reads_us = read_some(&out, READS, 9);
+  if (memcmp(out.base + bytes - TILE, out.base, TILE) != 0) {
     must(SLUICE_ECORRUPT, "restored something else");
   }
   close_state(&s);
-  (void)munmap(base, bytes);
+  (void)munmap(out.base, bytes);
   return out;
 }
 
@@ -205,54 +239,83 @@ static int compare(const void *a, const void *b) {
   return (x->commit_ms > y->commit_ms) - (x->commit_ms < y->commit_ms);
 }
 
-static void bench(const char *path, size_t gib, const char *name,
-                  sluice_restore_way_t way, int runs, int is_cold) {
-  sample_t samples[RUNS];
-  const sample_t *m = &samples[runs / 2];
+static void tell_behind(const sample_t *m, sluice_restore_way_t way) {
+  if (way == SLUICE_RESTORE_MAPPED_VERIFY) {
+    (void)printf("  verified after %.2f s", m->behind_s);
+  }
+  if (is_scattered) {
+    (void)printf("  at the commit %5.2f us  read before %llu MiB", m->early_us,
+                 (unsigned long long)(stats.read_bytes >> 20));
+  }
+  if (stats.late_bytes > 0) {
+    (void)printf("  late %llu MiB, filled after %.2f s, %llu waits",
+                 (unsigned long long)(stats.late_bytes >> 20), m->behind_s,
+                 (unsigned long long)stats.late_faults);
+  }
+  if (stats.late_reason != NULL) {
+    (void)printf("  not late: %s", stats.late_reason);
+  }
+}
 
-  for (int i = 0; i < runs; i++) {
-    if (is_cold) {
+static void bench(const char *path, size_t gib, const plan_t *plan) {
+  sample_t samples[RUNS];
+  const sample_t *m = &samples[plan->runs / 2];
+
+  for (int i = 0; i < plan->runs; i++) {
+    if (plan->is_cold) {
       evict(path);
     }
-    samples[i] = measure(path, gib * GIB, way);
+    samples[i] = measure(path, gib * GIB, plan);
   }
-  qsort(samples, (size_t)runs, sizeof(*samples), compare);
+  qsort(samples, (size_t)plan->runs, sizeof(*samples), compare);
   (void)printf("%3zu GiB %-16s commit %8.2f ms (%.2f - %.2f)  walk %.2f  "
-               "map %.2f  first read "
-               "%6.1f us  a random page %5.2f us  mappings %llu",
-               gib, name, m->commit_ms, samples[0].commit_ms,
-               samples[runs - 1].commit_ms, m->load_ms, m->map_ms, m->first_us,
-               m->reads_us, (unsigned long long)stats.mappings);
-  if (way == SLUICE_RESTORE_MAPPED_VERIFY) {
-    (void)printf("  verified after %.2f s", m->verify_s);
-  }
+               "map %.2f  first read %6.1f us  a random page %5.2f us  "
+               "mappings %llu",
+               gib, plan->name, m->commit_ms, samples[0].commit_ms,
+               samples[plan->runs - 1].commit_ms, m->walk_ms, m->map_ms,
+               m->first_us, m->reads_us, (unsigned long long)stats.mappings);
+  tell_behind(m, plan->way);
   (void)printf("\n");
   (void)fflush(stdout);
 }
 
-static int is_in_memory(const char *path) {
+static bool is_in_memory(const char *path) {
   struct statfs st;
 
   return statfs(path, &st) == 0 && st.f_type == TMPFS_MAGIC;
 }
 
+/* Takes seconds. */
 static void bench_slow(const char *path, size_t gib) {
-  int runs = gib > 2 ? 1 : 3;
+  const plan_t plans[] = {
+      {.name = "mapped, verified", .way = SLUICE_RESTORE_MAPPED_VERIFY},
+      {.name = "verified, mapped", .way = SLUICE_RESTORE_VERIFY_MAPPED},
+      {.name = "eager", .way = SLUICE_RESTORE_EAGER}};
 
-  bench(path, gib, "mapped, verified", SLUICE_RESTORE_MAPPED_VERIFY, runs, 0);
-  bench(path, gib, "verified, mapped", SLUICE_RESTORE_VERIFY_MAPPED, runs, 0);
-  bench(path, gib, "eager", SLUICE_RESTORE_EAGER, runs, 0);
+  for (size_t i = is_scattered ? 2 : 0; i < 3; i++) {
+    plan_t plan = plans[i];
+
+    plan.runs = gib > 2 ? 1 : 3;
+    bench(path, gib, &plan);
+  }
 }
 
-static void bench_size(const char *dir, size_t gib, int is_brief) {
+static void bench_size(const char *dir, size_t gib) {
+  plan_t plan = {.name = "mapped", .way = SLUICE_RESTORE_MAPPED, .runs = RUNS};
   char path[4096];
 
   (void)snprintf(path, sizeof(path), "%s/sluice-bench.%ld.image", dir,
                  (long)getpid());
   save(path, gib * GIB);
-  bench(path, gib, "mapped", SLUICE_RESTORE_MAPPED, RUNS, 0);
-  if (!is_in_memory(path)) {
-    bench(path, gib, "mapped, cold", SLUICE_RESTORE_MAPPED, RUNS, 1);
+  bench(path, gib, &plan);
+  if (is_scattered) {
+    plan.name = "mapped, late";
+    plan.is_late = true;
+    bench(path, gib, &plan);
+  } else if (!is_in_memory(path)) {
+    plan.name = "mapped, cold";
+    plan.is_cold = true;
+    bench(path, gib, &plan);
   }
   if (!is_brief) {
     bench_slow(path, gib);
@@ -262,18 +325,20 @@ static void bench_size(const char *dir, size_t gib, int is_brief) {
 
 int main(int argc, char **argv) {
   static const size_t sizes[] = {1, 2, 8};
-  int is_brief = argc > 1 && strcmp(argv[1], "--mapped") == 0;
-  int at = is_brief ? 2 : 1;
-  const char *dir = argc > at ? argv[at] : "/dev/shm";
+  const char *dir;
 
+  is_scattered = argc > 1 && strcmp(argv[1], "--scattered") == 0;
+  is_brief = argc > 1 && strcmp(argv[1], "--mapped") == 0;
+  argc -= is_scattered || is_brief;
+  argv += is_scattered || is_brief;
+  dir = argc > 1 ? argv[1] : "/dev/shm";
   must(uv_loop_init(&loop), "loop");
   must(sluice_engine_new(&engine, &loop, NULL), "engine");
-  for (int i = at + 1; i < argc; i++) {
-    bench_size(dir, strtoull(argv[i], NULL, 10), is_brief);
+  for (int i = 2; i < argc; i++) {
+    bench_size(dir, strtoull(argv[i], NULL, 10));
   }
-  for (size_t i = 0; argc <= at + 1 && i < sizeof(sizes) / sizeof(*sizes);
-       i++) {
-    bench_size(dir, sizes[i], is_brief);
+  for (size_t i = 0; argc <= 2 && i < sizeof(sizes) / sizeof(*sizes); i++) {
+    bench_size(dir, sizes[i]);
   }
   must(sluice_engine_close(engine, NULL, NULL), "engine");
   (void)uv_run(&loop, UV_RUN_DEFAULT);

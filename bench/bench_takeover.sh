@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # bench_takeover [--quick] [--mib N] [--rounds N] [--rate N] [--only PART]
-#                [--way ''|--memfd] [--out DIR] [--keep]
+#                [--way ''|--memfd] [--starts REGEX] [--out DIR] [--keep]
 #
 # How soon kvd serves, beside redis-server, and what clients feel when it is
 # handed over. PART, in this order: fill (makes an image and a dump.rdb of the
 # same data), start (exec to the first answered GET), pause (take-overs under a
 # fixed rate, and as fast as it goes; copied, and by memfd). --keep leaves the
 # data in DIR, so that a part can run alone: large ones take their time.
+# --starts: those starts whose name matches, as 'eager' or 'mapped, cold'.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 probe=$here/probe
@@ -19,6 +20,7 @@ rate=20000
 only=
 keep=no
 ways=('' --memfd)
+starts=.
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -29,8 +31,9 @@ while [ $# -gt 0 ]; do
   --only) only=$2 && keep=yes && shift ;;
   --out) out=$2 && shift ;;
   --keep) keep=yes ;;
+  --starts) starts=$2 && shift ;;
   --way) ways=("$2") && shift ;;
-  *) sed -n '2,10s/^# \{0,1\}//p' "$0" && exit 2 ;;
+  *) sed -n '2,11s/^# \{0,1\}//p' "$0" && exit 2 ;;
   esac
   shift
 done
@@ -120,6 +123,7 @@ make_cold() { # FILE
 first_get() { # NAME FILE make_warm|make_cold [--small] -- PROGRAM OPTIONS...
   local name=$1 file=$2 how=$3 option='' answer
   shift 3
+  [[ $name =~ $starts ]] || return 0
   [ "$1" != --small ] || { option=--small && shift; }
   shift
   "$how" "$file"

@@ -175,6 +175,46 @@ START_TEST(a_failed_check_of_one_commits_none) {
 }
 END_TEST
 
+enum { MANY_CHECKS = 1000 };
+
+static unsigned checks;
+
+static int check_again(void *self, sluice_error_t *err) {
+  (void)self;
+  (void)err;
+  return ++checks < MANY_CHECKS ? SLUICE_MORE : SLUICE_DONE;
+}
+
+static uint64_t stand_still(void *ctx) {
+  (void)ctx;
+  return 1;
+}
+
+START_TEST(checks_do_not_take_a_turn_of_the_loop_each) {
+  const sluice_engine_options_t o = {.clock = stand_still};
+  sluice_engine_stats_t stats;
+  sluice_engine_t *engine;
+  sluice_restore_t *restore;
+  sluice_source_t *source;
+
+  expect_both();
+  checks = 0;
+  live2.handler.restore_check = check_again;
+  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o), 0);
+  ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
+  ck_assert_int_eq(sluice_restore_begin(&restore, engine, other, source, NULL,
+                                        rig_on_restored),
+                   0);
+  rig_run(&rig);
+  ck_assert_uint_eq(live2.commits, 1);
+  ck_assert_uint_eq(checks, MANY_CHECKS);
+  sluice_engine_stats(engine, &stats);
+  ck_assert_uint_lt(stats.turns, MANY_CHECKS / 10);
+  ck_assert_int_eq(sluice_engine_close(engine, NULL, NULL), 0);
+  rig_run(&rig);
+}
+END_TEST
+
 /* Whatever is cut off: refused, nothing committed, every end hook run. */
 START_TEST(a_truncated_image_commits_nothing) {
   expect_both();
@@ -399,6 +439,7 @@ Suite *restore_suite(void) {
   tcase_add_test(core, an_optional_section_may_be_missing);
   tcase_add_test(core, another_hosts_image_is_refused_on_request);
   tcase_add_test(core, a_failed_check_of_one_commits_none);
+  tcase_add_test(core, checks_do_not_take_a_turn_of_the_loop_each);
   tcase_add_test(core, several_sessions_run_at_once);
   tcase_add_test(core, an_image_that_is_not_there_is_named);
   tcase_add_test(core, a_folder_that_is_not_there_is_named);

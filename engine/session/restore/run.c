@@ -215,16 +215,27 @@ static int ask_host(sluice_restore_t *restore) {
   return SLUICE__MORE;
 }
 
-static int check_turn(sluice_restore_t *restore, sluice__budget_t *b) {
+/* Checks are small, and one section may have thousands: many a turn. */
+static int check_all(sluice_restore_t *restore, sluice__budget_t *b) {
   sluice__session_t *s = &restore->session;
   sluice__cont_t *failed = NULL;
-  int r = sluice__queue_drain(&s->queue, b, &failed);
+  int r;
 
-  if (s->error.code == 0 && r == SLUICE__DONE &&
+  do {
+    r = sluice__queue_drain(&s->queue, b, &failed);
+  } while (r == SLUICE__MORE && s->error.code == 0 &&
+           !sluice__budget_should_yield(b));
+  return r;
+}
+
+static int check_turn(sluice_restore_t *restore, sluice__budget_t *b) {
+  int r = check_all(restore, b);
+
+  if (restore->session.error.code == 0 && r == SLUICE__DONE &&
       sluice__restore_file_holds(restore)) {
     return ask_host(restore);
   }
-  return s->error.code != 0 ? SLUICE__WAIT : SLUICE__MORE;
+  return restore->session.error.code != 0 ? SLUICE__WAIT : SLUICE__MORE;
 }
 
 static int checked_turn(sluice_restore_t *restore) {
