@@ -46,7 +46,7 @@ static int fail_open(sluice_error_t *err, const char *what, int error) {
                        "/dev/userfaultfd, or vm.unprivileged_userfaultfd=1)",
                        what, strerror(error));
   }
-  /* A lack of descriptors or memory passes: it says nothing about the kernel. */
+  /* A lack of descriptors or memory passes: that is not the kernel's word. */
   if (error == EMFILE || error == ENFILE || error == ENOMEM) {
     return sluice_fail(err, -error, "no write-protect: %s: %s", what,
                        strerror(error));

@@ -28,7 +28,7 @@ typedef struct custom_s {
   unsigned waiting;
   unsigned calls;
   unsigned takes;
-  uint64_t at; /* offset that comes next, whatever befell what came */
+  uint64_t at;  /* offset that comes next, whatever befell what came */
   bool is_open; /* neither has open failed, nor have finish or abort come */
 } custom_t;
 

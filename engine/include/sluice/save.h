@@ -86,7 +86,7 @@ typedef struct sluice_save_options_s {
   /* Bytes in flight to the sink; 0: 3 chunks, of 1 MiB each, or for a file of
    * up to 4 MiB: a 64th of max_memory. */
   size_t staging;
-  uint32_t weight;                /* share among sessions, 1..1000; 0: 100 */
+  uint32_t weight;   /* share among sessions, 1..1000; 0: 100 */
   uint32_t stall_ms; /* no byte taken for so long: UV_ETIMEDOUT; 0: never */
 
   /* Optional. NULL: switch when the rest fits the downtime. */
