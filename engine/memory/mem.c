@@ -120,6 +120,10 @@ int sluice__mem_error(const sluice__mem_t *mem) {
   return mem->hit_cap ? SLUICE_ELIMIT : UV_ENOMEM;
 }
 
+int sluice__mem_explain(const sluice__mem_t *mem, int code) {
+  return code == UV_ENOMEM ? sluice__mem_error(mem) : code;
+}
+
 static void *view_alloc(void *ctx, size_t size, size_t align) {
   return sluice__mem_alloc_aligned(ctx, size, align);
 }

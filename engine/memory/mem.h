@@ -56,6 +56,9 @@ void sluice__mem_free_aligned(sluice__mem_t *mem, void *p, size_t size,
 
 /* Why the last alloc gave NULL: SLUICE_ELIMIT (the cap) or UV_ENOMEM. */
 int sluice__mem_error(const sluice__mem_t *mem);
+/* The same of the UV_ENOMEM of somebody who knows providers only; other codes
+ * as they are. */
+int sluice__mem_explain(const sluice__mem_t *mem, int code);
 
 /* A provider whose blocks are counted in `mem`; valid until it is closed. */
 sluice_alloc_t sluice__mem_as_alloc(sluice__mem_t *mem);

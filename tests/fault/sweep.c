@@ -171,9 +171,6 @@ static const char *check_error(const scenario_t *s, const fault_t *f,
                    sluice_err_name(out->status), out->error.message);
     return text;
   }
-  if (f->kind == FAULT_CAP && out->begun == UV_ENOMEM) {
-    return NULL; /* too little to begin with */
-  }
   if (!is_expected(s, f, g, out->status)) {
     (void)snprintf(text, sizeof(text), "says %s: %s; not %s",
                    sluice_err_name(out->status), out->error.message,

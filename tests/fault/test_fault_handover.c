@@ -83,8 +83,7 @@ static const char *check_end(const fault_t *f, const char *side,
   int status = end->begun != 0 ? end->begun : end->status;
 
   if (status == 0 ||
-      (f->expect != 0 && (status == f->expect || is_consequence(status))) ||
-      (f->kind == FAULT_CAP && end->begun == UV_ENOMEM)) {
+      (f->expect != 0 && (status == f->expect || is_consequence(status)))) {
     return NULL;
   }
   (void)snprintf(text, sizeof(text), "the %s says %s: %s; not %s", side,

@@ -115,6 +115,7 @@ typedef struct sluice_save_options_s {
  *   UV_ENOTSUP     CUT, and a section cannot be cut: it is live without
  *                  save_cut, or of pages and not live
  *   UV_ENOMEM      no memory for the session
+ *   SLUICE_ELIMIT  max_memory is too little to begin with
  *   SLUICE_ESTATE  the engine is closing
  * What a handler's hook says when the instant is in here ends the save like any
  * other error: 0 is returned, `cb` gets the code. */

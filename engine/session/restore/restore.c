@@ -75,6 +75,7 @@ static int open_parts(sluice_restore_t *restore, sluice_engine_t *engine,
   }
   r = sluice_decoder_new(&restore->decoder, &d, &restore->session.mem_alloc);
   if (r < 0) {
+    r = sluice__mem_explain(&restore->session.mem, r);
     sluice__session_undo(&restore->session);
   }
   restore->reader.decoder = restore->decoder;

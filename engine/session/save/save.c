@@ -169,6 +169,7 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
     save->encoder->filler = &save->fills.filler;
   }
   if (r < 0) {
+    r = sluice__mem_explain(&save->session.mem, r);
     sluice__session_undo(&save->session);
   }
   return r;
