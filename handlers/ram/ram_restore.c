@@ -392,9 +392,9 @@ void *sluice__ram_restore_late_place(void *self,
                             .page_size = extent->page_size,
                             .offset = extent->offset,
                             .count = extent->bytes >> ram->page_shift};
-  sluice_error_t err;
 
-  if (check_run(ram, region, &run, &err) != 0 || !is_in_place(region)) {
+  if (region == NULL || !is_in_place(region) ||
+      check_run(ram, region, &run, NULL) != 0) {
     return NULL;
   }
   return sluice__shadow_late_place(&region->shadow,
