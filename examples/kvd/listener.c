@@ -85,7 +85,7 @@ void listener_close(listener_t *l, bool is_heard) {
 /* --- beginning --- */
 
 int listener_adopt(listener_t *l, uv_loop_t *loop, int fd, const char *path) {
-  address_t a;
+  address_t a = {.any.sa_family = AF_UNSPEC};
   socklen_t len = sizeof(a);
   int r = getsockname(fd, &a.any, &len) == 0 ? 0 : last_error();
 
