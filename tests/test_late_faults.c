@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "session/registry.h"
+#include "session/restore/file.h"
 #include "session/restore/late_thread.h"
 #include "suite.h"
 
@@ -22,6 +23,13 @@ void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
+
+int __real_posix_memalign(void **out, size_t align, size_t size);
+int __wrap_posix_memalign(void **out, size_t align, size_t size);
+
+int __wrap_posix_memalign(void **out, size_t align, size_t size) {
+  return size == refused ? ENOMEM : __real_posix_memalign(out, align, size);
+}
 
 void *__wrap_malloc(size_t size) {
   return size == refused ? NULL : __real_malloc(size);
@@ -99,16 +107,18 @@ static void open_late(void) {
 
 /* ---- before the commit ---- */
 
-static const size_t blocks[] = {sizeof(sluice__late_t),
-                                1024 * sizeof(sluice__late_piece_t),
-                                SLUICE__LATE_BUFFER};
+enum { PAGES = LOW_PAGES / 2 + HIGH_PAGES, MAP_BYTES = (PAGES / 64 + 1) * 8 };
+
+static const size_t blocks[] = {
+    sizeof(sluice__late_t), 1024 * sizeof(sluice__late_piece_t),
+    sizeof(sluice__late_region_t), SLUICE__LATE_BUFFER, MAP_BYTES};
 
 START_TEST(without_memory_for_late_pages_all_is_read_before_the_commit) {
   refused = blocks[_i];
   ck_assert_int_eq(restore_late(1), 0);
   refused = 0;
   ck_assert_int_eq(late.status, 0);
-  if (can_fill() || _i < 2) {
+  if (can_fill() || _i < 3) {
     ck_assert_str_eq(box.stats.late_reason, "no memory");
   }
   ck_assert_uint_eq(box.stats.late_bytes, 0);

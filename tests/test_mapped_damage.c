@@ -2,61 +2,24 @@
  * verification behind that finds pages, or is cancelled. */
 #include "mapped_box.h"
 
+#include "image_box.h"
 #include "seed.h"
-#include "stream/native/format.h"
 #include "suite.h"
 
 static off_t image_len;
 
 static void setup(void) {
-  struct stat st;
-
   box_open(KERNEL_PAGE);
   host_open(&box.from, SLUICE_RAM_REMAP, SLUICE_RAM_COOPERATIVE, 1);
   host_open(&box.to, SLUICE_RAM_REMAP, SLUICE_RAM_COOPERATIVE, 2);
   host_fill(&box.from, 1, 7);
   box_save(&box.from);
-  ck_assert_int_eq(stat(box.path, &st), 0);
-  image_len = st.st_size;
-}
-
-static void flip(off_t at) {
-  int fd = open(box.path, O_RDWR | O_CLOEXEC);
-  uint8_t byte;
-
-  ck_assert_int_eq((int)pread(fd, &byte, 1, at), 1);
-  byte ^= 0x40;
-  ck_assert_int_eq((int)pwrite(fd, &byte, 1, at), 1);
-  ck_assert_int_eq(close(fd), 0);
-}
-
-static uint64_t read_le64(off_t at) {
-  int fd = open(box.path, O_RDONLY | O_CLOEXEC);
-  uint64_t value = 0;
-
-  ck_assert_int_eq((int)pread(fd, &value, 8, at), 8);
-  ck_assert_int_eq(close(fd), 0);
-  return value; /* all our machines are little-endian */
-}
-
-static off_t index_at(void) {
-  return (off_t)read_le64(image_len - SLUICE__TRAILER_BYTES +
-                          SLUICE__TRAILER_INDEX);
+  image_len = image_size();
 }
 
 /* Where the image has page `number` of region `low`. */
 static off_t find_page(size_t number) {
-  off_t at = index_at() + SLUICE__RECORD_BYTES;
-
-  for (;; at += SLUICE__INDEX_RUN_BYTES) {
-    uint64_t from = read_le64(at + 8) / KERNEL_PAGE;
-    uint64_t count = read_le64(at) >> 32;
-
-    ck_assert_int_lt(at, image_len);
-    if (number >= from && number < from + count) {
-      return (off_t)(read_le64(at + 16) + (number - from) * KERNEL_PAGE);
-    }
-  }
+  return find_byte(0, number * KERNEL_PAGE);
 }
 
 static void assert_untouched(void) {

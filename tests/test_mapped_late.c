@@ -6,12 +6,11 @@
 #include <errno.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "deny.h"
+#include "lost_pages.h"
 #include "seed.h"
 #include "suite.h"
 
@@ -183,42 +182,8 @@ START_TEST(several_threads_may_wait) {
 }
 END_TEST
 
-static sigjmp_buf on_bus;
-
-static void jump(int number) {
-  (void)number;
-  siglongjmp(on_bus, 1);
-}
-
-static int is_readable(const uint8_t *at) {
-  const volatile uint8_t *v = at;
-
-  if (sigsetjmp(on_bus, 1) != 0) {
-    return 0;
-  }
-  (void)*v;
-  return 1;
-}
-
 static void cut_file(void) {
   ck_assert_int_eq(truncate(box.path, 40960), 0);
-}
-
-/* Bytes of both regions that raise a signal. */
-static uint64_t count_lost(void) {
-  struct sigaction act = {.sa_handler = jump};
-  struct sigaction before;
-  volatile uint64_t lost = 0;
-
-  ck_assert_int_eq(sigaction(SIGBUS, &act, &before), 0);
-  for (size_t i = 0; i < LOW_PAGES; i++) {
-    lost += !is_readable(box.to.low + i * KERNEL_PAGE);
-  }
-  for (size_t i = 0; i < HIGH_PAGES; i++) {
-    lost += !is_readable(box.to.high + i * KERNEL_PAGE);
-  }
-  ck_assert_int_eq(sigaction(SIGBUS, &before, NULL), 0);
-  return lost * KERNEL_PAGE;
 }
 
 START_TEST(pages_that_cannot_be_read_are_told_and_raise_a_signal) {
@@ -247,21 +212,6 @@ START_TEST(pages_that_there_is_no_memory_for_are_lost_not_zero) {
 }
 END_TEST
 
-START_TEST(filled_goes_with_ways_that_do_not_verify_behind) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED_VERIFY,
-                                      .verified = on_filled,
-                                      .filled = on_filled};
-  sluice_source_t *source;
-
-  ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
-  ck_assert_int_eq(sluice_restore_begin(&late.restore, box.rig.engine,
-                                        box.to.registry, source, &o,
-                                        on_committed),
-                   UV_EINVAL);
-  sluice_source_free(source);
-}
-END_TEST
-
 Suite *mapped_late_suite(void) {
   Suite *s = suite_create("mapped_late");
   TCase *t = tcase_create("late");
@@ -282,7 +232,6 @@ Suite *mapped_late_suite(void) {
   tcase_add_test(t, several_threads_may_wait);
   tcase_add_test(t, pages_that_cannot_be_read_are_told_and_raise_a_signal);
   tcase_add_test(t, pages_that_there_is_no_memory_for_are_lost_not_zero);
-  tcase_add_test(t, filled_goes_with_ways_that_do_not_verify_behind);
   suite_add_tcase(s, t);
   return s;
 }

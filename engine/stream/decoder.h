@@ -38,6 +38,7 @@ typedef struct sluice__decode_ops_s {
 typedef struct sluice__index_run_s {
   uint32_t section_id;
   uint32_t region;
+  const char *region_name; /* the decoder's */
   uint32_t page_size;
   uint64_t offset; /* bytes in the region */
   uint64_t bytes;

@@ -14,6 +14,13 @@ static struct {
   int status;
   int does_fail; /* at `checked` */
 
+  sluice_restore_way_t way; /* EAGER: MAPPED */
+  uint32_t stall_ms;
+  void (*progress)(sluice_restore_t *restore, const sluice_progress_t *p);
+  void (*damaged)(sluice_restore_t *restore, const sluice_damage_t *damage);
+  char filled_error[160]; /* what was said in `filled` */
+  unsigned told_before;   /* damages, then */
+
   size_t cuts;         /* the file, at `checked`, to so many bytes */
   void (*touch)(void); /* at the commit */
   sluice_restore_t *restore;
@@ -39,10 +46,22 @@ static inline void setup(void) {
 }
 
 static inline void on_filled(sluice_restore_t *restore, int status) {
+  int is_end = late.way != SLUICE_RESTORE_MAPPED_VERIFY;
+
+  ck_assert_uint_eq(box.restored, 1);
+  ck_assert_uint_eq(box.verified, 0);
   late.filled++;
   late.status = status;
+  late.told_before = box.damage_count;
   keep(restore);
-  ck_assert_int_eq(sluice_restore_free(restore), 0);
+  (void)snprintf(late.filled_error, sizeof(late.filled_error), "%.159s",
+                 box.rig.error.message);
+  ck_assert_int_eq(sluice_restore_free(restore), is_end ? 0 : UV_EBUSY);
+}
+
+static inline void on_verified_late(sluice_restore_t *restore, int status) {
+  ck_assert_uint_eq(late.filled, 1);
+  on_verified(restore, status);
 }
 
 static inline void on_committed(sluice_restore_t *restore, int status) {
@@ -66,14 +85,22 @@ static inline void on_checked(sluice_restore_t *restore) {
   }
 }
 
-static inline int restore_late(uint32_t max_mappings) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
-                                      .max_mappings = max_mappings,
-                                      .checked = on_checked,
-                                      .filled = on_filled};
-  sluice_source_t *source;
+static inline int restore_late_from(sluice_source_t *source,
+                                    uint32_t max_mappings) {
+  sluice_restore_options_t o = {.way = late.way,
+                                .max_mappings = max_mappings,
+                                .stall_ms = late.stall_ms,
+                                .progress = late.progress,
+                                .checked = on_checked,
+                                .damaged = late.damaged != NULL ? late.damaged
+                                                                : on_damaged,
+                                .verified = on_verified_late,
+                                .filled = on_filled};
+  int is_behind = late.way == SLUICE_RESTORE_MAPPED_VERIFY;
 
-  ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
+  if (late.way == SLUICE_RESTORE_EAGER) {
+    o.way = SLUICE_RESTORE_MAPPED;
+  }
   ck_assert_int_eq(sluice_restore_begin(&late.restore, box.rig.engine,
                                         box.to.registry, source, &o,
                                         on_committed),
@@ -81,7 +108,15 @@ static inline int restore_late(uint32_t max_mappings) {
   rig_run(&box.rig);
   ck_assert_uint_eq(box.restored, 1);
   ck_assert_uint_eq(late.filled, box.rig.status == 0);
+  ck_assert_uint_eq(box.verified, is_behind && box.rig.status == 0);
   return box.rig.status;
+}
+
+static inline int restore_late(uint32_t max_mappings) {
+  sluice_source_t *source;
+
+  ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
+  return restore_late_from(source, max_mappings);
 }
 
 static inline void assert_filled(void) {

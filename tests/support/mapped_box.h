@@ -19,7 +19,12 @@
 #include "rig.h"
 #include "toy.h"
 
-enum { LOW_PAGES = 700, HIGH_PAGES = 40, MAX_DAMAGES = 64, KERNEL_PAGE = 4096 };
+enum {
+  LOW_PAGES = 700,
+  HIGH_PAGES = 40,
+  MAX_DAMAGES = 512,
+  KERNEL_PAGE = 4096
+};
 
 typedef struct mapped_host_s {
   sluice_registry_t *registry;

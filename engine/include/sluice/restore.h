@@ -29,7 +29,8 @@
  *   MAPPED_VERIFY  behind: after the commit the engine goes through the file in
  *                  slices beside the host, and tells it what is damaged. It is
  *                  the file that is verified: pages that the host has written
- *                  meanwhile do not matter. */
+ *                  meanwhile do not matter. Pages that come after the commit
+ *                  (`filled`) come first. */
 #ifndef SLUICE_RESTORE_H
 #define SLUICE_RESTORE_H
 
@@ -59,7 +60,7 @@ typedef enum sluice_restore_way_e {
   SLUICE_RESTORE_VERIFY_MAPPED  /* verified, then mapped */
 } sluice_restore_way_t;
 
-/* Pages of an image that are not what was written. */
+/* Pages of an image that are not what was written, or could not be read. */
 typedef struct sluice_damage_s {
   char section[64]; /* cut to fit */
   uint32_t instance;
@@ -91,27 +92,33 @@ typedef struct sluice_restore_options_s {
    * kernel leaves the process (vm.max_map_count). Where there are more runs the
    * largest are mapped, the rest is read before the commit. */
   uint32_t max_mappings;
-  /* MAPPED_VERIFY. Optional. Once for each range that is damaged. */
+  /* Optional. Once for each range that is damaged, from the loop, after `cb`
+   * with status 0. MAPPED_VERIFY: what the verification finds. With `filled`:
+   * pages that were late and are lost; what was told as lost the verification
+   * does not tell again. */
   void (*damaged)(sluice_restore_t *restore, const sluice_damage_t *damage);
   /* MAPPED_VERIFY: required there. Once, from the loop, after `cb` with status
-   * 0: the verification is over. 0: the image is good; SLUICE_ECORRUPT: pages
-   * are damaged; UV_ECANCELED, or another error: it is not known. The restore
-   * may be freed from here on, not before. */
+   * 0, and after `filled`: the verification is over. 0: the image is good;
+   * SLUICE_ECORRUPT: pages are damaged; UV_ECANCELED, or another error: it is
+   * not known. The restore may be freed from here on, not before. */
   void (*verified)(sluice_restore_t *restore, int status);
-  /* MAPPED, VERIFY_MAPPED. Optional: where there are more runs than mappings,
-   * small ones come after the commit, by userfaultfd, so that the host serves
-   * at once: a page that is touched is read first, what follows it next. For
-   * regions that are restored in place; others, and kernels or hosts without
-   * (late_reason), have theirs read before the commit, as without `filled`.
+  /* Optional: where there are more runs than mappings, small ones come after
+   * the commit, by userfaultfd, so that the host serves at once: a page that is
+   * touched is read first, what follows it next. For regions that are restored
+   * in place; others, and kernels or hosts without (late_reason), have theirs
+   * read before the commit, as without `filled`.
    *
-   * Called once, from the loop, after `cb` with status 0: all is there, or
-   * could not be read (SLUICE_ETRUNCATED, another error): such pages raise
-   * SIGBUS, as mapped ones do. The restore may be freed from here on, not
-   * before. It cannot be cancelled any more: an engine that closes waits for
-   * it. Until then the host must not unmap or move such regions, or give
-   * their pages back (madvise()); a child that is forked does not get them;
-   * and the kernel does not track what is written there (ram.h,
-   * WRITE_PROTECT): a save that asks for that fails. */
+   * Called once, from the loop, after `cb` with status 0: all is there, or some
+   * is lost: it could not be read (SLUICE_ETRUNCATED, another error) or there
+   * was no memory for it. Lost pages were told to `damaged` by then and raise
+   * SIGBUS, as mapped ones do that cannot be read. Their checksums are not
+   * looked at: MAPPED_VERIFY does it afterwards, with all of the file. The
+   * restore may be freed from here on, not before; with MAPPED_VERIFY from
+   * `verified` on. It cannot be cancelled any more, only the verification can:
+   * an engine that closes waits for it. Until then the host must not unmap or
+   * move such regions, or give their pages back (madvise()); a child that is
+   * forked does not get them; and the kernel does not track what is written
+   * there (ram.h, WRITE_PROTECT): a save that asks for that fails. */
   void (*filled)(sluice_restore_t *restore, int status);
 } sluice_restore_options_t;
 
@@ -124,17 +131,17 @@ typedef struct sluice_restore_stats_s {
   uint64_t read_bytes;        /* pages read because they could not be mapped */
   uint64_t verified_bytes;    /* of the file, behind or before */
   uint64_t file_bytes;        /* of these; 0: not mapped */
-  uint64_t damaged_bytes;     /* found behind */
+  uint64_t damaged_bytes;     /* told to `damaged`, or would have been */
   uint32_t sections_unmapped; /* of pages, whose handlers took no mappings */
   uint64_t late_bytes;        /* pages that come after the commit */
   uint64_t late_left;         /* of these, not there yet */
   uint64_t late_faults;       /* times that somebody waited for one */
-  uint64_t late_lost;         /* bytes that could not be read */
+  uint64_t late_lost;         /* of late_bytes; among damaged_bytes once told */
   const char *late_reason;    /* why they were read before; or NULL */
 } sluice_restore_stats_t;
 
 /* As sluice_save_begin(). `source` is taken on success. UV_EINVAL also:
- * MAPPED_VERIFY without `verified`, or with `filled`. */
+ * MAPPED_VERIFY without `verified`. */
 SLUICE_EXTERN int sluice_restore_begin(sluice_restore_t **out,
                                        sluice_engine_t *engine,
                                        sluice_registry_t *registry,
@@ -145,8 +152,8 @@ SLUICE_EXTERN int sluice_restore_begin(sluice_restore_t **out,
 /* After `checked`: all sections commit, from the loop. */
 SLUICE_EXTERN void sluice_restore_commit(sluice_restore_t *restore);
 
-/* Ends it with UV_ECANCELED; once it has committed, a verification behind; else
- * no-op. */
+/* Ends it with UV_ECANCELED; once it has committed, a verification behind, even
+ * one that waits for late pages; else no-op. */
 SLUICE_EXTERN void sluice_restore_cancel(sluice_restore_t *restore);
 
 /* Frees a restore that is over; allowed inside its callback, or inside
@@ -159,7 +166,7 @@ SLUICE_EXTERN void sluice_restore_progress(const sluice_restore_t *restore,
                                            sluice_progress_t *out);
 SLUICE_EXTERN void sluice_restore_stats(const sluice_restore_t *restore,
                                         sluice_restore_stats_t *out);
-/* After `verified`: of the verification. */
+/* In `filled`: of late pages. After `verified`: of the verification. */
 SLUICE_EXTERN const sluice_error_t *
 sluice_restore_error(const sluice_restore_t *restore);
 

@@ -2,13 +2,14 @@
  *
  * A session of its own, begun when the restore has told that it committed: it
  * holds no registry, so the host may save meanwhile. The restore lends it the
- * source, and memory up to its own cap. */
+ * source, and memory up to its own cap. Where pages are late it waits for
+ * them. */
 #include "session/restore/restore.h"
 
 #include <stddef.h>
 #include <uv.h>
 
-#include "io/source.h"
+enum { NS_PER_MS = 1000 * 1000 };
 
 #define FROM(member, type, field)                                              \
   ((type *)(void *)((char *)(member)-offsetof(type, field)))
@@ -18,18 +19,13 @@ static sluice_restore_t *restore_of(sluice__session_t *s) {
 }
 
 static void on_range(void *ctx, const sluice_damage_t *range) {
-  sluice_restore_t *restore = ctx;
-
-  if (restore->options.damaged != NULL) {
-    restore->options.damaged(restore, range);
-  }
+  sluice__restore_tell_damage(ctx, range);
 }
 
 static void finish(sluice_restore_t *restore) {
   sluice__restore_file_t *f = &restore->file;
   sluice_error_t err = {0};
 
-  f->stats.damaged_bytes = f->verify.damaged;
   if (f->verify.damaged == 0) {
     sluice__session_finish(&f->behind);
     return;
@@ -46,7 +42,7 @@ static int run(sluice__session_t *s, sluice__budget_t *b) {
   sluice__restore_file_t *f = &restore->file;
   int r;
 
-  if (sluice__session_is_paced(s)) {
+  if (f->late != NULL || sluice__session_is_paced(s)) {
     return SLUICE__WAIT;
   }
   r = sluice__verify_run(&f->verify, b);
@@ -65,31 +61,22 @@ static int run(sluice__session_t *s, sluice__budget_t *b) {
 }
 
 static void fail(sluice__session_t *s) {
-  sluice__restore_file_t *f = &restore_of(s)->file;
-
-  f->stats.damaged_bytes = f->verify.damaged;
-  sluice__file_job_cancel(&f->job);
+  sluice__file_job_cancel(&restore_of(s)->file.job);
 }
 
 static bool settle(sluice__session_t *s) {
   sluice_restore_t *restore = restore_of(s);
 
-  if (restore->file.job.is_busy) {
-    return false; /* it wakes the turn */
+  if (restore->file.job.is_busy || restore->file.late != NULL) {
+    return false; /* either wakes the turn */
   }
   sluice__verify_close(&restore->file.verify);
-  sluice__source_close(restore->source);
-  restore->source = NULL;
+  sluice__restore_close_source(restore);
   return true;
 }
 
-static void tell_verified(sluice_restore_t *restore, int status) {
-  restore->file.is_owed = false;
-  restore->options.verified(restore, status); /* last touch */
-}
-
 static void deliver(sluice__session_t *s) {
-  tell_verified(restore_of(s), s->error.code);
+  sluice__restore_tell_verified(restore_of(s), s->error.code);
 }
 
 static uint64_t get_own_ns(const sluice__session_t *s) {
@@ -127,7 +114,7 @@ static void on_job(void *ctx) {
   sluice__session_wake(&restore->file.behind);
 }
 
-static int open_behind(sluice_restore_t *restore) {
+int sluice__restore_open_behind(sluice_restore_t *restore) {
   const sluice_restore_options_t *o = &restore->options;
   sluice__restore_file_t *f = &restore->file;
   const sluice__session_config_t config = {
@@ -148,8 +135,11 @@ static int open_behind(sluice_restore_t *restore) {
   f->job.loop = restore->session.engine->pump.loop;
   f->job.done = on_job;
   f->job.ctx = restore;
-  f->verify = (sluice__verify_t){
-      .job = &f->job, .fd = f->survey.fd, .tell = on_range, .ctx = restore};
+  f->verify = (sluice__verify_t){.job = &f->job,
+                                 .fd = f->survey.fd,
+                                 .tell = on_range,
+                                 .is_known = sluice__restore_knows_lost,
+                                 .ctx = restore};
   r = sluice__verify_open(&f->verify, &f->behind.mem_alloc,
                           restore->session.mem.cap);
   if (r < 0) {
@@ -161,39 +151,21 @@ static int open_behind(sluice_restore_t *restore) {
   return 0;
 }
 
-/* There is no session of its own to say it. */
-static void note_unverified(sluice_restore_t *restore, int code) {
-  sluice_error_t *err = &restore->session.error;
+/* While it waits for late pages it does not stall: the watch goes on, but has
+ * no limit. */
+void sluice__restore_start_behind(sluice_restore_t *restore) {
+  sluice__session_t *s = &restore->file.behind;
 
-  if (code < 0) {
-    (void)sluice_fail(err, code, "cannot verify the image: %s",
-                      sluice_strerror(code));
-    err->phase = SLUICE_PHASE_VERIFY;
-    err->offset = 0;
+  sluice__session_start(s);
+  if (restore->file.late != NULL) {
+    s->stall_ns = 0;
   }
 }
 
-bool sluice__restore_goes_on(const sluice_restore_t *restore) {
-  return restore->options.way == SLUICE_RESTORE_MAPPED_VERIFY &&
-         restore->session.error.code == 0;
-}
+void sluice__restore_resume_behind(sluice_restore_t *restore) {
+  sluice__session_t *s = &restore->file.behind;
 
-/* The restore has committed. Where nothing was mapped all is verified. */
-void sluice__restore_go_behind(sluice_restore_t *restore) {
-  int r = 0;
-
-  restore->file.is_owed = true;
-  if (restore->file.is_walking) {
-    r = open_behind(restore);
-  }
-  if (restore->file.is_behind_open) {
-    sluice__session_start(&restore->file.behind);
-    restore->cb(restore, 0); /* it may be cancelled, but not freed here */
-    return;
-  }
-  sluice__source_close(restore->source);
-  restore->source = NULL;
-  restore->cb(restore, 0);
-  note_unverified(restore, r);
-  tell_verified(restore, r);
+  s->stall_ns = (uint64_t)restore->options.stall_ms * NS_PER_MS;
+  sluice__session_moved(s);
+  sluice__session_wake(s);
 }

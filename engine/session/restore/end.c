@@ -40,9 +40,8 @@ bool sluice__restore_settle(sluice__session_t *s) {
   sluice_decoder_free(restore->decoder);
   restore->decoder = NULL;
   sluice__restore_file_close(restore);
-  if (!sluice__restore_goes_on(restore) && restore->file.late == NULL) {
-    sluice__source_close(restore->source);
-    restore->source = NULL;
+  if (!sluice__restore_goes_on(restore)) {
+    sluice__restore_close_source(restore);
   }
   return true;
 }
@@ -51,11 +50,7 @@ void sluice__restore_deliver(sluice__session_t *s) {
   sluice_restore_t *restore = (sluice_restore_t *)s;
 
   if (sluice__restore_goes_on(restore)) {
-    sluice__restore_go_behind(restore);
-    return;
-  }
-  if (sluice__restore_is_owed_filled(restore)) {
-    sluice__restore_go_late(restore);
+    sluice__restore_go_on(restore);
     return;
   }
   restore->cb(restore, s->error.code); /* last touch: it may be freed here */

@@ -4,7 +4,9 @@
  *   map.c          the index into pieces, pieces into mappings
  *   rest.c         pieces that could not be mapped
  *   late_pieces.c  ... that come after the commit
+ *   late_tell.c    ... and could not be read
  *   behind.c       verifying behind
+ *   after.c        what follows the commit, in which order
  *
  *   SURVEY -> [VERIFY] -> LOAD (the records without their pages) -> MAP */
 #ifndef SLUICE_SESSION_RESTORE_FILE_H
@@ -27,6 +29,7 @@ enum {
 /* Pages one behind the other in a region and in the file. */
 typedef struct sluice__piece_s {
   sluice_section_t *section;
+  const char *region_name; /* the decoder's */
   uint32_t region;
   uint32_t page_size;
   uint64_t offset;
@@ -60,6 +63,17 @@ typedef struct sluice__rest_s {
   bool is_read;
 } sluice__rest_t;
 
+/* Of which pages are late. Names are copies: sections and stream may be gone
+ * when something is told of them. */
+typedef struct sluice__late_region_s {
+  const sluice_section_t *owner; /* until the commit */
+  uint32_t number;
+  uint32_t instance;
+  char section[64];
+  char region[64];
+  uint8_t *base; /* its byte 0 */
+} sluice__late_region_t;
+
 typedef struct sluice__restore_file_s {
   bool is_walking; /* pages are mapped: input comes by position */
   sluice__file_job_t job;
@@ -69,14 +83,18 @@ typedef struct sluice__restore_file_s {
   sluice__pieces_t pieces;
   sluice__rest_t rest;
   sluice__late_t *late; /* NULL: none */
-  uint64_t gap;         /* between mappings, the one at hand */
+  uint32_t gap;         /* between mappings, the one at hand */
   uint32_t gap_region;
-  sluice_section_t *last; /* found for the run of the index before */
+  sluice__late_region_t *late_regions; /* by tag */
+  uint32_t late_region_count;
+  sluice__late_losses_t losses; /* while it verifies behind */
+  sluice_section_t *last;       /* found for the run of the index before */
   sluice_restore_stats_t stats;
 
   /* Behind. */
   sluice__session_t behind;
-  bool is_owed;        /* `verified` or `filled` was not called yet */
+  int behind_code;     /* why it is not open */
+  bool is_owed;        /* the last of `filled` and `verified` was not called */
   bool is_behind_open; /* `behind` has to be done with */
 } sluice__restore_file_t;
 

@@ -1,5 +1,4 @@
-/* late.c - see late.h: life, on the loop. What the thread does is in
- * late_thread.c. */
+/* late.c - see late.h: life, on the loop. */
 #include "session/restore/late.h"
 
 #include <signal.h>
@@ -25,11 +24,12 @@ int sluice__late_new(sluice__late_t **out, sluice_engine_t *engine, int fd) {
 static void free_late(sluice__late_t *late) {
   free(late->list);
   free(late->buf);
+  free(late->lost_map);
+  free(late->told_map);
   free(late);
 }
 
-int sluice__late_add(sluice__late_t *late, uint8_t *to, uint64_t at,
-                     uint64_t bytes, uint64_t gap) {
+int sluice__late_add(sluice__late_t *late, const sluice__late_pages_t *pages) {
   if (late->count == late->cap) {
     size_t cap = late->cap == 0 ? 1024 : late->cap * 2;
     void *list = realloc(late->list, cap * sizeof(*late->list));
@@ -40,9 +40,8 @@ int sluice__late_add(sluice__late_t *late, uint8_t *to, uint64_t at,
     late->list = list;
     late->cap = cap;
   }
-  late->list[late->count++] =
-      (sluice__late_piece_t){.to = to, .at = at, .bytes = bytes, .gap = gap};
-  late->bytes += bytes;
+  late->list[late->count++] = (sluice__late_piece_t){.pages = *pages};
+  late->bytes += pages->bytes;
   return 0;
 }
 
@@ -59,8 +58,8 @@ static void on_closed(uv_handle_t *handle) {
   sluice__late_t *late = handle->data;
   int code = atomic_load(&late->code);
 
-  if (late->cb != NULL) {
-    late->cb(late->ctx, code);
+  if (late->is_kept) {
+    late->owner.filled(late->owner.ctx, code);
   }
   sluice__engine_part(late->engine, &late->guest);
   free_late(late);
@@ -75,12 +74,18 @@ static void close_late(sluice__late_t *late) {
   }
 }
 
-/* The thread has ended. Before anybody relies on it nobody wants to know. */
-static void on_over(uv_async_t *async) {
+/* Pages were lost, or the thread has ended. Before anybody relies on it nobody
+ * wants to know. */
+static void on_news(uv_async_t *async) {
   sluice__late_t *late = async->data;
+  bool is_over = atomic_load(&late->is_over); /* before what it lost */
 
-  late->is_over = true;
-  if (late->is_kept) {
+  if (!late->is_kept) {
+    return;
+  }
+  if (!sluice__late_tell_lost(late)) {
+    (void)uv_async_send(&late->async);
+  } else if (is_over) {
     close_late(late);
   }
 }
@@ -94,7 +99,7 @@ static int compare(const void *a, const void *b) {
   const sluice__late_piece_t *x = a;
   const sluice__late_piece_t *y = b;
 
-  return x->to < y->to ? -1 : x->to > y->to;
+  return x->pages.to < y->pages.to ? -1 : x->pages.to > y->pages.to;
 }
 
 /* Signals are for the host's threads. */
@@ -117,7 +122,10 @@ static int open_parts(sluice__late_t *late) {
     return UV_ENOMEM;
   }
   qsort(late->list, late->count, sizeof(*late->list), compare);
-  r = sluice__late_open_fds(late);
+  r = sluice__late_open_maps(late);
+  if (r == 0) {
+    r = sluice__late_open_fds(late);
+  }
   return r < 0 ? r : sluice__late_register(late);
 }
 
@@ -125,7 +133,7 @@ int sluice__late_start(sluice__late_t *late) {
   int r = open_parts(late);
 
   if (r == 0) {
-    r = uv_async_init(late->engine->pump.loop, &late->async, on_over);
+    r = uv_async_init(late->engine->pump.loop, &late->async, on_news);
   }
   if (r < 0) {
     sluice__late_close_fds(late);
@@ -145,14 +153,11 @@ int sluice__late_start(sluice__late_t *late) {
   return r;
 }
 
-void sluice__late_keep(sluice__late_t *late, void (*cb)(void *ctx, int code),
-                       void *ctx) {
-  late->cb = cb;
-  late->ctx = ctx;
+void sluice__late_keep(sluice__late_t *late,
+                       const sluice__late_owner_t *owner) {
+  late->owner = *owner;
   late->is_kept = true;
-  if (late->is_over) {
-    close_late(late);
-  }
+  (void)uv_async_send(&late->async); /* of what there is already */
 }
 
 void sluice__late_drop(sluice__late_t *late) {

@@ -1,5 +1,4 @@
-/* late_pieces.c - pieces that come after the commit: which, and how it is
- * told.
+/* late_pieces.c - pieces that come after the commit: which.
  *
  * Offered piece by piece while pieces are mapped; decided when all are. Where
  * the kernel will not, they are read before the commit with the rest. */
@@ -7,10 +6,8 @@
 
 #include <uv.h>
 
-#include "io/source.h"
-
-static void *place_of(const sluice_restore_t *restore,
-                      const sluice__piece_t *piece) {
+static uint8_t *place_of(const sluice_restore_t *restore,
+                         const sluice__piece_t *piece) {
   const sluice_handler_t *h = piece->section->handler;
   const sluice_extent_t extent = {.region = piece->region,
                                   .page_size = piece->page_size,
@@ -24,10 +21,23 @@ static void *place_of(const sluice_restore_t *restore,
              : h->restore_late_place(piece->section->self, &extent);
 }
 
+static int add_piece(sluice_restore_t *restore, const sluice__piece_t *piece,
+                     uint8_t *to) {
+  sluice__restore_file_t *f = &restore->file;
+  int64_t tag = sluice__restore_tag_late(restore, piece, to - piece->offset);
+  const sluice__late_pages_t pages = {.to = to,
+                                      .at = piece->at,
+                                      .bytes = piece->bytes,
+                                      .gap = f->gap,
+                                      .tag = (uint32_t)tag};
+
+  return tag < 0 ? (int)tag : sluice__late_add(f->late, &pages);
+}
+
 bool sluice__restore_may_be_late(sluice_restore_t *restore,
                                  const sluice__piece_t *piece) {
   sluice__restore_file_t *f = &restore->file;
-  void *to;
+  uint8_t *to;
 
   if (restore->options.filled == NULL || f->stats.late_reason != NULL) {
     return false;
@@ -44,7 +54,7 @@ bool sluice__restore_may_be_late(sluice_restore_t *restore,
   }
   f->gap += piece->region != f->gap_region;
   f->gap_region = piece->region;
-  if (sluice__late_add(f->late, to, piece->at, piece->bytes, f->gap) < 0) {
+  if (add_piece(restore, piece, to) < 0) {
     f->stats.late_reason = "no memory";
     return false;
   }
@@ -97,39 +107,4 @@ void sluice__restore_start_late(sluice_restore_t *restore) {
   sluice__late_stats(f->late, &late);
   f->stats.late_bytes = late.bytes;
   take_out(&f->pieces);
-}
-
-/* ---- after the commit ---- */
-
-bool sluice__restore_is_owed_filled(const sluice_restore_t *restore) {
-  return restore->options.filled != NULL && restore->session.error.code == 0;
-}
-
-static void on_filled(void *ctx, int code) {
-  sluice_restore_t *restore = ctx;
-  sluice_error_t *err = &restore->session.error;
-
-  if (restore->file.late != NULL) {
-    sluice_restore_stats(restore, &restore->file.stats);
-    restore->file.late = NULL;
-    sluice__source_close(restore->source);
-    restore->source = NULL;
-  }
-  if (code < 0) {
-    (void)sluice_fail(err, code,
-                      "%llu bytes of pages could not be read after the commit",
-                      (unsigned long long)restore->file.stats.late_lost);
-  }
-  restore->file.is_owed = false;
-  restore->options.filled(restore, code); /* last touch: it may be freed here */
-}
-
-void sluice__restore_go_late(sluice_restore_t *restore) {
-  restore->file.is_owed = true;
-  restore->cb(restore, 0); /* not freed here */
-  if (restore->file.late != NULL) {
-    sluice__late_keep(restore->file.late, on_filled, restore);
-  } else {
-    on_filled(restore, 0);
-  }
 }

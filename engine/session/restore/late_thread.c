@@ -32,12 +32,12 @@ struct poison_s {
 };
 #define IOC_POISON _IOWR(UFFDIO, 0x08, struct poison_s)
 
-static uint64_t kernel_page(void) {
+uint64_t sluice__late_page(void) {
   return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static struct uffdio_range page_at(const uint8_t *at) {
-  return (struct uffdio_range){(uintptr_t)at, kernel_page()};
+  return (struct uffdio_range){(uintptr_t)at, sluice__late_page()};
 }
 
 /* ---- the kernel's part ---- */
@@ -80,11 +80,12 @@ static size_t range_of(const sluice__late_t *late, size_t i,
   const sluice__late_piece_t *list = late->list;
   size_t end = i + 1;
 
-  while (end < late->count && list[end].gap == list[i].gap) {
+  while (end < late->count && list[end].pages.gap == list[i].pages.gap) {
     end++;
   }
-  out->start = (uintptr_t)list[i].to;
-  out->len = (uintptr_t)list[end - 1].to + list[end - 1].bytes - out->start;
+  out->start = (uintptr_t)list[i].pages.to;
+  out->len = (uintptr_t)list[end - 1].pages.to + list[end - 1].pages.bytes -
+             out->start;
   return end;
 }
 
@@ -139,22 +140,28 @@ static bool poison_page(const sluice__late_t *late, const uint8_t *at) {
   return error != EEXIST && error != ENOENT;
 }
 
-static void poison(sluice__late_t *late, const uint8_t *to, uint64_t bytes,
-                   int code) {
+static void poison(sluice__late_t *late, const sluice__late_piece_t *piece,
+                   uint64_t from, uint64_t bytes, int code) {
+  uint64_t before = atomic_load(&late->lost);
   int none = 0;
 
-  for (uint64_t done = 0; done < bytes; done += kernel_page()) {
-    if (poison_page(late, to + done)) {
+  for (uint64_t done = 0; done < bytes; done += sluice__late_page()) {
+    if (poison_page(late, piece->pages.to + from + done)) {
       (void)atomic_compare_exchange_strong(&late->code, &none, code);
-      atomic_fetch_add(&late->lost, kernel_page());
+      sluice__late_note_lost(late, piece, from + done);
       none = 0;
     }
   }
+  if (atomic_load(&late->lost) != before) {
+    (void)uv_async_send(&late->async);
+  }
 }
 
-/* Pages that are there already stay as they are. What there is no memory for is
- * lost: it must not be taken for zeros later. */
-static void place(sluice__late_t *late, uint8_t *to, uint64_t bytes) {
+/* What was read of a piece. Pages that are there already stay as they are. What
+ * there is no memory for is lost: it must not be taken for zeros later. */
+static void place(sluice__late_t *late, const sluice__late_piece_t *piece,
+                  uint64_t from, uint64_t bytes) {
+  uint8_t *to = piece->pages.to + from;
   uint64_t done = 0;
 
   while (done < bytes) {
@@ -167,9 +174,10 @@ static void place(sluice__late_t *late, uint8_t *to, uint64_t bytes) {
       done += copy.copy > 0 ? (uint64_t)copy.copy : 0;
     } else if (r != 0 && errno == EEXIST) {
       wake(late, page_at(to + done));
-      done += kernel_page();
+      done += sluice__late_page();
     } else if (r != 0 && errno != ENOENT) {
-      poison(late, to + done, bytes - done, uv_translate_sys_error(errno));
+      poison(late, piece, from + done, bytes - done,
+             uv_translate_sys_error(errno));
       return;
     } else {
       return; /* all of it, or the host has unmapped it */
@@ -191,25 +199,40 @@ static void place_zeros(const sluice__late_t *late, uint8_t *to) {
 
 /* ---- filling ---- */
 
-/* `bytes` of a piece, no more than the buffer takes. */
+/* What can be read of `bytes` of a piece; bytes from the first on. */
+static uint64_t fill_some(sluice__late_t *late,
+                          const sluice__late_piece_t *piece, uint64_t from,
+                          uint64_t bytes, int *out_code) {
+  ptrdiff_t got = sluice__file_read(late->fd, late->buf, (size_t)bytes,
+                                    piece->pages.at + from);
+  uint64_t good =
+      got <= 0 ? 0 : (uint64_t)got / sluice__late_page() * sluice__late_page();
+
+  *out_code = got < 0 ? (int)got : SLUICE_ETRUNCATED;
+  if (good > 0) {
+    place(late, piece, from, good);
+  }
+  return good;
+}
+
+/* No more than the buffer takes. Where something cannot be read it is tried
+ * page by page: what stands beside a bad page is good. */
 static void fill(sluice__late_t *late, const sluice__late_piece_t *piece,
                  uint64_t from, uint64_t bytes) {
-  ptrdiff_t got =
-      sluice__file_read(late->fd, late->buf, (size_t)bytes, piece->at + from);
-  uint64_t good = got <= 0 ? 0 : (uint64_t)got / kernel_page() * kernel_page();
+  const uint64_t page = sluice__late_page();
+  int code;
+  uint64_t done = fill_some(late, piece, from, bytes, &code);
 
-  if (good > 0) {
-    place(late, piece->to + from, good);
-  }
-  if (good < bytes) {
-    poison(late, piece->to + from + good, bytes - good,
-           got < 0 ? (int)got : SLUICE_ETRUNCATED);
+  for (; done < bytes; done += page) {
+    if (fill_some(late, piece, from + done, page, &code) == 0) {
+      poison(late, piece, from + done, page, code);
+    }
   }
 }
 
 static void skip_done(sluice__late_t *late) {
   while (late->first < late->count &&
-         late->list[late->first].done == late->list[late->first].bytes) {
+         late->list[late->first].done == late->list[late->first].pages.bytes) {
     late->first++;
   }
   if (late->cursor >= late->count || late->cursor < late->first) {
@@ -220,7 +243,7 @@ static void skip_done(sluice__late_t *late) {
 /* A buffer full at most of the piece at the cursor, then the next piece. */
 static void fill_next(sluice__late_t *late) {
   sluice__late_piece_t *piece = &late->list[late->cursor];
-  uint64_t n = piece->bytes - piece->done;
+  uint64_t n = piece->pages.bytes - piece->done;
 
   n = n < SLUICE__LATE_BUFFER ? n : (uint64_t)SLUICE__LATE_BUFFER;
   if (n > 0) {
@@ -228,21 +251,21 @@ static void fill_next(sluice__late_t *late) {
     piece->done += n;
     atomic_fetch_sub(&late->left, n);
   }
-  if (piece->done == piece->bytes) {
+  if (piece->done == piece->pages.bytes) {
     late->cursor++;
     skip_done(late);
   }
 }
 
-/* The piece that holds `at`, or the first behind it. */
-static size_t find(const sluice__late_t *late, const uint8_t *at) {
+size_t sluice__late_find(const sluice__late_piece_t *list, size_t count,
+                         const uint8_t *at) {
   size_t low = 0;
-  size_t high = late->count;
+  size_t high = count;
 
   while (low < high) {
     size_t mid = low + (high - low) / 2;
 
-    if (late->list[mid].to + late->list[mid].bytes <= at) {
+    if (list[mid].pages.to + list[mid].pages.bytes <= at) {
       low = mid + 1;
     } else {
       high = mid;
@@ -253,18 +276,18 @@ static size_t find(const sluice__late_t *late, const uint8_t *at) {
 
 /* What follows is likely to be touched next. */
 static void serve(sluice__late_t *late, uint8_t *at) {
-  size_t i = find(late, at);
+  size_t i = sluice__late_find(late->list, late->count, at);
 
   atomic_fetch_add(&late->faults, 1);
   if (i < late->count) {
     late->cursor = i;
   }
-  if (i == late->count || at < late->list[i].to) {
+  if (i == late->count || at < late->list[i].pages.to) {
     place_zeros(late, at);
   } else {
     const sluice__late_piece_t *piece = &late->list[i];
 
-    fill(late, piece, (uint64_t)(at - piece->to), kernel_page());
+    fill(late, piece, (uint64_t)(at - piece->pages.to), sluice__late_page());
   }
   skip_done(late);
 }
@@ -275,7 +298,8 @@ static void take_events(sluice__late_t *late) {
 
   for (ssize_t i = 0; n > 0 && i < n / (ssize_t)sizeof(events[0]); i++) {
     if (events[i].event == UFFD_EVENT_PAGEFAULT) {
-      uint64_t page = events[i].arg.pagefault.address & ~(kernel_page() - 1);
+      uint64_t page =
+          events[i].arg.pagefault.address & ~(sluice__late_page() - 1);
 
       serve(late, (uint8_t *)(uintptr_t)page);
     }
@@ -297,6 +321,7 @@ void *sluice__late_run(void *arg) {
     }
   }
   release_ranges(late, late->count);
+  atomic_store(&late->is_over, true);
   (void)uv_async_send(&late->async);
   return NULL;
 }

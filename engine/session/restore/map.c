@@ -88,6 +88,7 @@ int sluice__restore_on_index_run(void *ctx, const sluice__index_run_t *run) {
   }
   count_piece(p, run);
   p->list[p->count++] = (sluice__piece_t){.section = section,
+                                          .region_name = run->region_name,
                                           .region = run->region,
                                           .page_size = run->page_size,
                                           .offset = run->offset,

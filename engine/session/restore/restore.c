@@ -104,7 +104,7 @@ static int check_begin(const sluice_registry_t *registry,
   case SLUICE_RESTORE_MAPPED:
   case SLUICE_RESTORE_VERIFY_MAPPED: return 0;
   case SLUICE_RESTORE_MAPPED_VERIFY:
-    return o->verified != NULL && o->filled == NULL ? 0 : UV_EINVAL;
+    return o->verified != NULL ? 0 : UV_EINVAL;
   }
   return UV_EINVAL;
 }
@@ -170,6 +170,7 @@ int sluice_restore_free(sluice_restore_t *restore) {
   if (restore->file.is_behind_open) {
     sluice__session_done(&restore->file.behind);
   }
+  sluice__restore_forget_late(restore);
   sluice__session_done(&restore->session);
   free_struct(restore);
   return 0;
@@ -203,5 +204,9 @@ void sluice_restore_stats(const sluice_restore_t *restore,
 }
 
 const sluice_error_t *sluice_restore_error(const sluice_restore_t *restore) {
-  return &current(restore)->error;
+  const sluice__session_t *s = current(restore);
+
+  /* Until it is verified: of the late pages, if of anything. */
+  return restore->file.is_owed && s->error.code == 0 ? &restore->session.error
+                                                     : &s->error;
 }

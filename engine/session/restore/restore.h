@@ -97,12 +97,31 @@ bool sluice__restore_may_be_late(sluice_restore_t *restore,
                                  const sluice__piece_t *piece);
 /* What may be late is, from here on; else it stays with the rest. */
 void sluice__restore_start_late(sluice_restore_t *restore);
-bool sluice__restore_is_owed_filled(const sluice_restore_t *restore);
-void sluice__restore_go_late(sluice_restore_t *restore);
 
-/* behind.c */
+/* late_tell.c */
+/* The number of the piece's region, whose byte 0 is at `base`, for
+ * sluice__restore_on_lost(); or UV_ENOMEM, SLUICE_ELIMIT. */
+int64_t sluice__restore_tag_late(sluice_restore_t *restore,
+                                 const sluice__piece_t *piece, uint8_t *base);
+void sluice__restore_on_lost(void *ctx, const sluice__late_pages_t *range);
+/* As `is_known` of a verification. */
+bool sluice__restore_knows_lost(void *ctx, const sluice_damage_t *part);
+/* Counts it, and tells the host. */
+void sluice__restore_tell_damage(sluice_restore_t *restore,
+                                 const sluice_damage_t *range);
+void sluice__restore_forget_late(sluice_restore_t *restore);
+
+/* behind.c; it is opened at the commit and goes on when all pages are there. */
+int sluice__restore_open_behind(sluice_restore_t *restore);
+void sluice__restore_start_behind(sluice_restore_t *restore);
+void sluice__restore_resume_behind(sluice_restore_t *restore);
+
+/* after.c */
 bool sluice__restore_goes_on(const sluice_restore_t *restore);
-void sluice__restore_go_behind(sluice_restore_t *restore);
+/* The callback, and what follows it. */
+void sluice__restore_go_on(sluice_restore_t *restore);
+void sluice__restore_close_source(sluice_restore_t *restore);
+void sluice__restore_tell_verified(sluice_restore_t *restore, int status);
 
 /* place.c */
 void sluice__restore_open_place(sluice_restore_t *restore);

@@ -3,6 +3,7 @@
 
 #include <sluice/handler.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "queue.h"
 
@@ -21,16 +22,31 @@ static bool goes_on(const sluice_damage_t *range, const sluice_damage_t *page) {
          strcmp(page->section, range->section) == 0;
 }
 
-static void on_damage(void *ctx, const sluice_damage_t *page) {
-  sluice__verify_t *v = ctx;
-
-  v->damaged += page->bytes;
-  if (goes_on(&v->found, page)) {
-    v->found.bytes += page->bytes;
+static void add(sluice__verify_t *v, const sluice_damage_t *part) {
+  if (v->is_known != NULL && v->is_known(v->ctx, part)) {
+    return;
+  }
+  if (goes_on(&v->found, part)) {
+    v->found.bytes += part->bytes;
     return;
   }
   flush(v);
-  v->found = *page;
+  v->found = *part;
+}
+
+/* A page of the image may be several of the kernel's. */
+static void on_damage(void *ctx, const sluice_damage_t *page) {
+  const uint64_t most = (uint64_t)sysconf(_SC_PAGESIZE);
+  sluice__verify_t *v = ctx;
+  sluice_damage_t part = *page;
+
+  v->damaged += page->bytes;
+  for (uint64_t done = 0; done < page->bytes; done += part.bytes) {
+    part.offset = page->offset + done;
+    part.at = page->at + done;
+    part.bytes = page->bytes - done < most ? page->bytes - done : most;
+    add(v, &part);
+  }
 }
 
 int sluice__verify_open(sluice__verify_t *v, const sluice_alloc_t *alloc,

@@ -82,6 +82,7 @@ int sluice__native_tell_entry(sluice_decoder_t *d,
   const sluice__decode_region_t *region = &n->regions[entry->region];
   const sluice__index_run_t run = {.section_id = region->section_id,
                                    .region = entry->region,
+                                   .region_name = region->name,
                                    .page_size = region->page_size,
                                    .offset = entry->offset,
                                    .bytes = entry->count * region->page_size,
