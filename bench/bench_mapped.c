@@ -1,16 +1,18 @@
 /* bench_mapped.c - how long until a host can serve, eagerly and by mapping?
  *
- *   bench_mapped [--mapped|--scattered] [DIR [GIB...]]     /dev/shm, 1 2 8
+ *   bench_mapped [--mapped|--scattered[=PAGES]] [DIR [GIB...]]  /dev/shm, 1 2 8
  *
  * From begin to commit, into fresh memory, then one page is read, then 10 000
  * at random places. The state that is saved is 64 MiB mapped again and again,
  * so a large image needs memory once, not twice. Cold: the image was put out of
  * the page cache, which is not to be had in memory. --mapped leaves out what
- * takes seconds. --scattered: every second page is zero, so there are more runs
- * than the kernel allows mappings, and what is over comes before the commit or,
- * with late pages, behind it; 1000 pages are read at the commit, and the time
- * until all is there counts from it. Not of the harness: a run is milliseconds,
- * or seconds. */
+ * takes seconds. --scattered: every second page is zero, or PAGES have data and
+ * as many have not, a power of two. Where there are more runs than the kernel
+ * allows mappings, what is over comes before the commit or, with late pages,
+ * behind it; or all is read eagerly, unless mapping is insisted on (must_map),
+ * which is measured turn about with it. 1000 pages are read at the commit, and
+ * the time until all is there counts from it. Not of the harness: a run is
+ * milliseconds, or seconds. */
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdbool.h>
@@ -36,6 +38,7 @@ static uv_loop_t loop;
 static sluice_engine_t *engine;
 static sluice_restore_stats_t stats;
 static bool is_scattered, is_brief;
+static size_t run_pages = 1; /* if it is scattered */
 
 static void must(int r, const char *what) {
   if (r < 0) {
@@ -54,8 +57,8 @@ static uint8_t *reserve(size_t bytes) {
 
 static void fill_tile(uint8_t *p) {
   memory_fill(p, TILE, 1);
-  for (size_t at = 0; is_scattered && at < TILE; at += 2 * (size_t)PAGE) {
-    memset(p + at, 0, PAGE);
+  for (size_t at = 0; is_scattered && at < TILE; at += 2 * run_pages * PAGE) {
+    memset(p + at, 0, run_pages * PAGE);
   }
 }
 
@@ -180,6 +183,7 @@ typedef struct plan_s {
   sluice_restore_way_t way;
   bool is_late;
   bool is_cold;
+  bool must_map;
   int runs;
 } plan_t;
 
@@ -207,6 +211,7 @@ static sample_t measure(const char *path, size_t bytes, const plan_t *plan) {
   sample_t out = {.base = reserve(bytes), .bytes = bytes};
   const sluice_restore_options_t o = {.way = plan->way,
                                       .data = &out,
+                                      .must_map = plan->must_map,
                                       .progress = on_progress,
                                       .verified = on_behind,
                                       .filled =
@@ -252,21 +257,24 @@ static void tell_behind(const sample_t *m, sluice_restore_way_t way) {
                  (unsigned long long)(stats.late_bytes >> 20), m->behind_s,
                  (unsigned long long)stats.late_faults);
   }
+  if (way != SLUICE_RESTORE_EAGER && stats.way == SLUICE_RESTORE_EAGER) {
+    (void)printf("  eagerly: %s", stats.reason);
+  }
   if (stats.late_reason != NULL) {
     (void)printf("  not late: %s", stats.late_reason);
   }
 }
 
-static void bench(const char *path, size_t gib, const plan_t *plan) {
-  sample_t samples[RUNS];
+static sample_t measure_once(const char *path, size_t gib, const plan_t *plan) {
+  if (plan->is_cold) {
+    evict(path);
+  }
+  return measure(path, gib * GIB, plan);
+}
+
+static void tell(sample_t *samples, size_t gib, const plan_t *plan) {
   const sample_t *m = &samples[plan->runs / 2];
 
-  for (int i = 0; i < plan->runs; i++) {
-    if (plan->is_cold) {
-      evict(path);
-    }
-    samples[i] = measure(path, gib * GIB, plan);
-  }
   qsort(samples, (size_t)plan->runs, sizeof(*samples), compare);
   (void)printf("%3zu GiB %-16s commit %8.2f ms (%.2f - %.2f)  walk %.2f  "
                "map %.2f  first read %6.1f us  a random page %5.2f us  "
@@ -277,6 +285,32 @@ static void bench(const char *path, size_t gib, const plan_t *plan) {
   tell_behind(m, plan->way);
   (void)printf("\n");
   (void)fflush(stdout);
+}
+
+static void bench(const char *path, size_t gib, const plan_t *plan) {
+  sample_t samples[RUNS];
+
+  for (int i = 0; i < plan->runs; i++) {
+    samples[i] = measure_once(path, gib, plan);
+  }
+  tell(samples, gib, plan);
+}
+
+/* Turn about: the machine is not the same a second later. */
+static void bench_pair(const char *path, size_t gib, const plan_t *plans) {
+  sample_t samples[2][RUNS];
+  sluice_restore_stats_t seen[2];
+
+  for (int i = 0; i < RUNS; i++) {
+    for (int p = 0; p < 2; p++) {
+      samples[p][i] = measure_once(path, gib, &plans[p]);
+      seen[p] = stats;
+    }
+  }
+  for (int p = 0; p < 2; p++) {
+    stats = seen[p];
+    tell(samples[p], gib, &plans[p]);
+  }
 }
 
 static bool is_in_memory(const char *path) {
@@ -300,22 +334,43 @@ static void bench_slow(const char *path, size_t gib) {
   }
 }
 
-static void bench_size(const char *dir, size_t gib) {
+static void bench_scattered(const char *path, size_t gib) {
+  const plan_t plans[2] = {
+      {.name = "mapped", .way = SLUICE_RESTORE_MAPPED, .runs = RUNS},
+      {.name = "mapped, must_map",
+       .way = SLUICE_RESTORE_MAPPED,
+       .must_map = true,
+       .runs = RUNS}};
+  plan_t plan = {.name = "mapped, late",
+                 .way = SLUICE_RESTORE_MAPPED,
+                 .is_late = true,
+                 .runs = RUNS};
+
+  bench_pair(path, gib, plans);
+  bench(path, gib, &plan);
+}
+
+static void bench_mapped(const char *path, size_t gib) {
   plan_t plan = {.name = "mapped", .way = SLUICE_RESTORE_MAPPED, .runs = RUNS};
+
+  bench(path, gib, &plan);
+  if (!is_in_memory(path)) {
+    plan.name = "mapped, cold";
+    plan.is_cold = true;
+    bench(path, gib, &plan);
+  }
+}
+
+static void bench_size(const char *dir, size_t gib) {
   char path[4096];
 
   (void)snprintf(path, sizeof(path), "%s/sluice-bench.%ld.image", dir,
                  (long)getpid());
   save(path, gib * GIB);
-  bench(path, gib, &plan);
   if (is_scattered) {
-    plan.name = "mapped, late";
-    plan.is_late = true;
-    bench(path, gib, &plan);
-  } else if (!is_in_memory(path)) {
-    plan.name = "mapped, cold";
-    plan.is_cold = true;
-    bench(path, gib, &plan);
+    bench_scattered(path, gib);
+  } else {
+    bench_mapped(path, gib);
   }
   if (!is_brief) {
     bench_slow(path, gib);
@@ -323,11 +378,18 @@ static void bench_size(const char *dir, size_t gib) {
   (void)unlink(path);
 }
 
+static bool starts_with(const char *text, const char *start) {
+  return strncmp(text, start, strlen(start)) == 0;
+}
+
 int main(int argc, char **argv) {
   static const size_t sizes[] = {1, 2, 8};
   const char *dir;
 
-  is_scattered = argc > 1 && strcmp(argv[1], "--scattered") == 0;
+  is_scattered = argc > 1 && starts_with(argv[1], "--scattered");
+  if (is_scattered && starts_with(argv[1], "--scattered=")) {
+    run_pages = strtoull(argv[1] + strlen("--scattered="), NULL, 10);
+  }
   is_brief = argc > 1 && strcmp(argv[1], "--mapped") == 0;
   argc -= is_scattered || is_brief;
   argv += is_scattered || is_brief;

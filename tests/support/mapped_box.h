@@ -19,8 +19,12 @@
 #include "rig.h"
 #include "toy.h"
 
+#ifndef BOX_LOW_PAGES
+#define BOX_LOW_PAGES 700 /* a suite may want more */
+#endif
+
 enum {
-  LOW_PAGES = 700,
+  LOW_PAGES = BOX_LOW_PAGES,
   HIGH_PAGES = 40,
   MAX_DAMAGES = 512,
   KERNEL_PAGE = 4096

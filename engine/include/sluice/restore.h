@@ -86,11 +86,15 @@ typedef struct sluice_restore_options_s {
    * sluice_restore_commit(), in here or later. */
   void (*checked)(sluice_restore_t *restore);
   sluice_restore_way_t way;
-  /* Not 0: fail with UV_ENOTSUP rather than read the pages eagerly. */
+  /* Not 0: fail with UV_ENOTSUP rather than read the pages eagerly; a
+   * scattered image is mapped as far as it goes, even if that takes longer. */
   int must_map;
   /* Mappings that may be made, each of one run of pages. 0: half of what the
    * kernel leaves the process (vm.max_map_count). Where there are more runs the
-   * largest are mapped, the rest is read before the commit. */
+   * largest are mapped, the rest is read before the commit. Where most would be
+   * read, counting what is in runs of less than 24 KiB (reading these is
+   * quicker), all is restored eagerly; with `filled`, only if there are no more
+   * runs than that. An image with less than 8 MiB of such is mapped. */
   uint32_t max_mappings;
   /* Optional. Once for each range that is damaged, from the loop, after `cb`
    * with status 0. MAPPED_VERIFY: what the verification finds. With `filled`:

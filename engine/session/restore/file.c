@@ -101,6 +101,9 @@ int sluice__restore_survey_turn(sluice_restore_t *restore) {
   if (f->survey.fd < 0) {
     return decline(restore, "the source is not a file");
   }
+  f->survey.max_mappings = restore->options.max_mappings;
+  f->survey.may_be_late = restore->options.filled != NULL;
+  f->survey.may_scatter = restore->options.must_map != 0;
   r = sluice__restore_start_job(restore, sluice__survey_run, &f->survey);
   return r < 0 ? fail(restore, r, NULL) : SLUICE__WAIT;
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include "session/restore/scatter.h"
+
 /* Where pages may come later, what is smaller is not worth a mapping. */
 enum { LATE_LEAST = 64 * SLUICE__PIECE_PAGE };
 
@@ -112,17 +114,13 @@ static void choose(sluice__pieces_t *p, uint64_t most) {
 void sluice__restore_begin_map(sluice_restore_t *restore) {
   sluice__restore_file_t *f = &restore->file;
   sluice__pieces_t *p = &f->pieces;
-  uint64_t most = restore->options.max_mappings;
+  uint64_t most = sluice__scatter_most(restore->options.max_mappings,
+                                       f->survey.mappings, p->count, p->gaps);
 
   sluice__restore_enter(restore, SLUICE__RESTORE_MAP, SLUICE_PHASE_MAP);
   sluice__queue_cancel_all(&restore->session.queue);
   if (p->count > 0) {
     p->sizes[size_class(p->list[p->count - 1].bytes)]++;
-  }
-  if (most == 0) {
-    /* Where no other piece follows, a mapping of what is between does. */
-    most = f->survey.mappings / 2;
-    most = p->count + p->gaps <= most ? p->count : most / 2;
   }
   choose(p, most);
   if (restore->options.filled != NULL && p->count > most &&

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/file_job.h"
+#include "session/restore/scatter.h"
 #include "stream/bytes.h"
 #include "stream/native/format.h"
 
@@ -78,11 +79,33 @@ static const char *look_at_trailer(sluice__survey_t *s) {
   return s->index == 0 ? "the image has no index" : NULL;
 }
 
+static uint64_t mappings_left(void) {
+  uint64_t limit = read_limit();
+  uint64_t used = count_mappings();
+
+  return limit > used ? limit - used : 0;
+}
+
+static const char *look_at_index(const sluice__survey_t *s) {
+  sluice__scatter_t scatter;
+  uint64_t most;
+
+  if (s->may_scatter) {
+    return NULL;
+  }
+  sluice__scatter_look(&scatter, s->fd, s->index, s->size);
+  most = sluice__scatter_most(s->max_mappings, s->mappings, scatter.count,
+                              scatter.gaps);
+  if ((s->may_be_late && scatter.count > most) ||
+      !sluice__scatter_is_too_much(&scatter, most)) {
+    return NULL;
+  }
+  return "the image is too scattered: most of it would be read anyway";
+}
+
 void sluice__survey_run(void *survey) {
   sluice__survey_t *s = survey;
   struct stat st;
-  uint64_t limit;
-  uint64_t used;
 
   if (fstat(s->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
     s->reason = "the source is not a file";
@@ -94,9 +117,10 @@ void sluice__survey_run(void *survey) {
   if (s->reason == NULL) {
     s->reason = look_at_trailer(s);
   }
-  limit = read_limit();
-  used = count_mappings();
-  s->mappings = limit > used ? limit - used : 0;
+  s->mappings = mappings_left();
+  if (s->reason == NULL) {
+    s->reason = look_at_index(s);
+  }
 }
 
 bool sluice__survey_holds(const sluice__survey_t *s) {

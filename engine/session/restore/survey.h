@@ -1,8 +1,9 @@
 /* survey.h - can this file be mapped?
  *
  * A first look, before anything of it is believed: a native image, whole by its
- * trailer, with an index. What fails here is restored eagerly, so that it is
- * refused, if it is, in the same words as ever. Blocks: for the pool. */
+ * trailer, with an index, and not too scattered. What fails here is restored
+ * eagerly, so that it is refused, if it is, in the same words as ever. Blocks:
+ * for the pool. */
 #ifndef SLUICE_SESSION_RESTORE_SURVEY_H
 #define SLUICE_SESSION_RESTORE_SURVEY_H
 
@@ -11,8 +12,11 @@
 #include <time.h>
 
 typedef struct sluice__survey_s {
-  int fd;             /* in */
-  const char *reason; /* why it cannot be mapped; NULL: it can */
+  int fd;                /* in, as the next three */
+  uint32_t max_mappings; /* 0: of what the kernel leaves */
+  bool may_be_late;      /* what is over that comes after the commit */
+  bool may_scatter;      /* mapped even where reading is quicker */
+  const char *reason;    /* why it cannot be mapped; NULL: it can */
   uint64_t size;
   uint64_t index; /* where it begins, as the trailer says */
   struct timespec changed;

@@ -1,0 +1,46 @@
+/* scatter.h - is an image too scattered to be mapped?
+ *
+ * A mapping costs the kernel 5 us however short it is, and 2 more when it is
+ * touched; reading costs 0.8 us a run and 0.9 us a page. So runs of less than
+ * SLUICE__SCATTER_LEAST are cheaper to read, and what is read beside mappings
+ * costs twice what it costs to read all of an image, in large pieces into huge
+ * pages. Hence the rule: where more than half would be read, all is.
+ *
+ * Believes what the index says without looking at a checksum: an image that
+ * lies is only restored by the slower way. Blocks: for the pool. */
+#ifndef SLUICE_SESSION_RESTORE_SCATTER_H
+#define SLUICE_SESSION_RESTORE_SCATTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+  SLUICE__SCATTER_PAGE = 4096,
+  SLUICE__SCATTER_SIZES = 1025,           /* in such pages; the last: more */
+  SLUICE__SCATTER_LEAST = 6,              /* pages */
+  SLUICE__SCATTER_FEW = 8 * 1024 * 1024,  /* bytes: 10 ms, however read */
+  SLUICE__SCATTER_LOOK = 64 * 1024 * 1024 /* of the index, the beginning */
+};
+
+typedef struct sluice__scatter_s {
+  uint64_t count; /* runs of pages with data */
+  uint64_t gaps;  /* of these, behind something else */
+  uint64_t bytes;
+  uint64_t large; /* bytes of the runs of the last size */
+  uint64_t sizes[SLUICE__SCATTER_SIZES];
+} sluice__scatter_t;
+
+/* The INDEX records from `from` to `end` of the file; what cannot be read is
+ * not there. */
+void sluice__scatter_look(sluice__scatter_t *out, int fd, uint64_t from,
+                          uint64_t end);
+
+/* Mappings that may be made for so many runs: `asked`, or 0 and what the kernel
+ * leaves. */
+uint64_t sluice__scatter_most(uint64_t asked, uint64_t left, uint64_t count,
+                              uint64_t gaps);
+
+/* Of `most` mappings, the largest: would most be read all the same? */
+bool sluice__scatter_is_too_much(const sluice__scatter_t *s, uint64_t most);
+
+#endif
