@@ -94,7 +94,8 @@ typedef struct sluice_restore_options_s {
    * largest are mapped, the rest is read before the commit. Where most would be
    * read, counting what is in runs of less than 24 KiB (reading these is
    * quicker), all is restored eagerly; with `filled`, only if there are no more
-   * runs than that. An image with less than 8 MiB of such is mapped. */
+   * runs than mappings, or no page can be late. An image with less than 8 MiB
+   * of such is mapped. */
   uint32_t max_mappings;
   /* Optional. Once for each range that is damaged, from the loop, after `cb`
    * with status 0. MAPPED_VERIFY: what the verification finds. With `filled`:

@@ -61,6 +61,9 @@ typedef struct sluice__late_losses_s {
   uint64_t *map; /* a bit for each page of these */
 } sluice__late_losses_t;
 
+/* The kernel has what it takes, and gives it. Any thread. */
+bool sluice__late_is_possible(void);
+
 /* `fd` is borrowed until it is over. */
 int sluice__late_new(sluice__late_t **out, sluice_engine_t *engine, int fd);
 int sluice__late_add(sluice__late_t *late, const sluice__late_pages_t *pages);

@@ -42,15 +42,33 @@ static struct uffdio_range page_at(const uint8_t *at) {
 
 /* ---- the kernel's part ---- */
 
-int sluice__late_open_fds(sluice__late_t *late) {
+static int open_uffd(void) {
   struct uffdio_api api = {.api = UFFD_API, .features = FEATURE_POISON};
+  int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 
-  late->uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-  if (late->uffd < 0) {
+  if (fd < 0) {
     return uv_translate_sys_error(errno);
   }
-  if (ioctl(late->uffd, UFFDIO_API, &api) != 0) {
+  if (ioctl(fd, UFFDIO_API, &api) != 0) {
+    (void)close(fd);
     return UV_ENOTSUP;
+  }
+  return fd;
+}
+
+bool sluice__late_is_possible(void) {
+  int fd = open_uffd();
+
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  return fd >= 0;
+}
+
+int sluice__late_open_fds(sluice__late_t *late) {
+  late->uffd = open_uffd();
+  if (late->uffd < 0) {
+    return late->uffd;
   }
   late->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   return late->stop < 0 ? uv_translate_sys_error(errno) : 0;

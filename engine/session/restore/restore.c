@@ -103,8 +103,7 @@ static int check_begin(const sluice_registry_t *registry,
   case SLUICE_RESTORE_EAGER:
   case SLUICE_RESTORE_MAPPED:
   case SLUICE_RESTORE_VERIFY_MAPPED: return 0;
-  case SLUICE_RESTORE_MAPPED_VERIFY:
-    return o->verified != NULL ? 0 : UV_EINVAL;
+  case SLUICE_RESTORE_MAPPED_VERIFY: return o->verified != NULL ? 0 : UV_EINVAL;
   }
   return UV_EINVAL;
 }

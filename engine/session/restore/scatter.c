@@ -32,6 +32,7 @@ typedef struct look_s {
   uint64_t pages; /* of the data run at hand; 0: none */
   uint64_t page_size;
   uint64_t large; /* pages of the runs of the last size */
+  uint64_t most;  /* the largest of the other sizes that there is */
   uint64_t sizes[SLUICE__SCATTER_SIZES];
 } look_t;
 
@@ -43,6 +44,7 @@ static void end_run(look_t *l) {
     l->sizes[LAST]++;
   } else if (l->pages > 0) {
     l->sizes[l->pages]++;
+    l->most = l->pages > l->most ? l->pages : l->most;
   }
   l->pages = 0;
 }
@@ -61,12 +63,14 @@ static void end_region(look_t *l) {
       l->page_size == UINT64_MAX ? SLUICE__SCATTER_PAGE : l->page_size;
 
   end_run(l);
-  for (uint64_t n = 1; n < LAST; n++) {
+  for (uint64_t n = 1; n <= l->most; n++) {
     add_runs(l->out, l->sizes[n], l->sizes[n] * n * page);
+    l->sizes[n] = 0;
   }
   add_runs(l->out, l->sizes[LAST], l->large * page);
-  memset(l->sizes, 0, sizeof(l->sizes));
+  l->sizes[LAST] = 0;
   l->large = 0;
+  l->most = 0;
   l->page_size = UINT64_MAX;
 }
 
@@ -121,33 +125,42 @@ static void take_runs(look_t *l, const uint8_t *p, size_t len) {
   }
 }
 
-/* One record; where the next one begins, or 0. */
-static uint64_t take_record(look_t *l, int fd, uint64_t at, uint64_t end) {
+static bool take_index(look_t *l, int fd, uint64_t at, uint64_t left) {
   uint8_t buf[BUFFER];
-  sluice__record_t record;
-  uint64_t left;
 
-  if (sluice__file_read(fd, buf, SLUICE__RECORD_BYTES, at) !=
-      SLUICE__RECORD_BYTES) {
-    return 0;
-  }
-  sluice__record_get(&record, buf);
-  at += SLUICE__RECORD_BYTES;
-  if (record.type != SLUICE__NATIVE_INDEX || record.length == 0 ||
-      record.length > end - at) {
-    return 0;
-  }
-  for (left = record.length; left > 0;) {
+  while (left > 0) {
     size_t n = left < BUFFER ? (size_t)left : BUFFER;
 
     if (sluice__file_read(fd, buf, n, at) != (ptrdiff_t)n) {
-      return 0;
+      return false;
     }
     take_runs(l, buf, n);
     at += n;
     left -= n;
   }
-  return sluice__native_padded(at);
+  return true;
+}
+
+/* One record; where the next one begins, or 0: the index is over. It may have
+ * been written in pieces, with padding between them. */
+static uint64_t take_record(look_t *l, int fd, uint64_t at, uint64_t end) {
+  uint8_t header[SLUICE__RECORD_BYTES];
+  sluice__record_t record;
+
+  if (sluice__file_read(fd, header, sizeof(header), at) != sizeof(header)) {
+    return 0;
+  }
+  sluice__record_get(&record, header);
+  at += sizeof(header);
+  if (record.length > end - at) {
+    return 0;
+  }
+  if (record.type != SLUICE__NATIVE_PAD &&
+      (record.type != SLUICE__NATIVE_INDEX ||
+       !take_index(l, fd, at, record.length))) {
+    return 0;
+  }
+  return sluice__native_padded(at + record.length);
 }
 
 void sluice__scatter_look(sluice__scatter_t *out, int fd, uint64_t from,

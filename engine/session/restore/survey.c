@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io/file_job.h"
+#include "session/restore/late.h"
 #include "session/restore/scatter.h"
 #include "stream/bytes.h"
 #include "stream/native/format.h"
@@ -96,8 +97,8 @@ static const char *look_at_index(const sluice__survey_t *s) {
   sluice__scatter_look(&scatter, s->fd, s->index, s->size);
   most = sluice__scatter_most(s->max_mappings, s->mappings, scatter.count,
                               scatter.gaps);
-  if ((s->may_be_late && scatter.count > most) ||
-      !sluice__scatter_is_too_much(&scatter, most)) {
+  if (!sluice__scatter_is_too_much(&scatter, most) ||
+      (s->may_be_late && scatter.count > most && sluice__late_is_possible())) {
     return NULL;
   }
   return "the image is too scattered: most of it would be read anyway";

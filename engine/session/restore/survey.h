@@ -13,8 +13,8 @@
 
 typedef struct sluice__survey_s {
   int fd;                /* in, as the next three */
-  uint32_t max_mappings; /* 0: of what the kernel leaves */
-  bool may_be_late;      /* what is over that comes after the commit */
+  uint32_t max_mappings; /* 0: of what the kernel leaves; what is over */
+  bool may_be_late;      /* ... comes after the commit, if it can */
   bool may_scatter;      /* mapped even where reading is quicker */
   const char *reason;    /* why it cannot be mapped; NULL: it can */
   uint64_t size;
