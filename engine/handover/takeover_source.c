@@ -9,11 +9,16 @@
 #include "session/registry.h"
 #include "session/restore/restore.h"
 
+/* A message is a record as often as not: read whole, it would be in the window
+ * before its table has said where its pages go. */
+enum { READ_MOST = 64 * 1024 };
+
 static ptrdiff_t read_source(void *self, void *buf, size_t len,
                              sluice_source_cb cb, void *ctx) {
   sluice_takeover_t *t = self;
 
-  return sluice__channel_read(t->channel, buf, len, cb, ctx);
+  return sluice__channel_read(t->channel, buf,
+                              len < READ_MOST ? len : READ_MOST, cb, ctx);
 }
 
 static ptrdiff_t read_source_into(void *self, const struct iovec *places,
