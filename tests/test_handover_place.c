@@ -29,7 +29,7 @@ typedef struct host_s {
 static rig_t rig;
 static seed_t seed;
 static host_t from, to;
-static sluice_takeover_t *takeover;
+static sluice_takeover_t *takeover; /* NULL: over */
 static int sockets[2];
 
 static struct {
@@ -69,7 +69,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags) {
   n = __real_recvmsg(fd, message, flags);
   if (n > 0 && (flags & MSG_PEEK) == 0) {
     odd.turns++;
-    if (odd.turns == odd.cancel_at) {
+    if (odd.turns == odd.cancel_at && takeover != NULL) {
       sluice_takeover_cancel(takeover);
     }
   }
@@ -140,6 +140,7 @@ static void on_taken_over(sluice_takeover_t *t, int status) {
   to.done++;
   to.status = status;
   ck_assert_int_eq(sluice_takeover_free(t), 0);
+  takeover = NULL;
 }
 
 static void run_both(uint32_t flags) {
