@@ -1,6 +1,12 @@
 /* test_mapped_cold.c - an image that is not in the page cache: its headers are
- * asked for ahead, by what the index says, whatever that says. */
+ * asked for ahead, by what the index says, whatever that says, while the walk
+ * goes on. What the kernel is told and asked is looked at on its way there. */
 #include "mapped_box.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
 
 #include "seed.h"
 #include "session/restore/ahead.h"
@@ -9,6 +15,69 @@
 #include "suite.h"
 
 enum { ROOM = 64 * 1024 };
+
+/* Of the kernel's calls; the pool's threads make them. */
+static atomic_bool is_cold; /* nothing is in the page cache */
+static atomic_bool is_slow; /* the disk takes no wish before the walk reads */
+static atomic_uint wishes, walked, random_reads;
+static atomic_uint_fast64_t most_read;
+static atomic_int advice;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t moved = PTHREAD_COND_INITIALIZER;
+
+int __real_posix_fadvise(int f, off_t at, off_t n, int what);
+int __wrap_posix_fadvise(int f, off_t at, off_t n, int what);
+ssize_t __real_pread(int f, void *buf, size_t n, off_t at);
+ssize_t __wrap_pread(int f, void *buf, size_t n, off_t at);
+ssize_t __real_preadv2(int f, const struct iovec *v, int count, off_t at,
+                       int flags);
+ssize_t __wrap_preadv2(int f, const struct iovec *v, int count, off_t at,
+                       int flags);
+
+/* Until it has read a header behind the first. */
+static void await_walk(void) {
+  (void)pthread_mutex_lock(&lock);
+  while (atomic_load(&is_slow) && atomic_load(&walked) == 0) {
+    (void)pthread_cond_wait(&moved, &lock);
+  }
+  atomic_store(&is_slow, false);
+  (void)pthread_mutex_unlock(&lock);
+}
+
+int __wrap_posix_fadvise(int f, off_t at, off_t n, int what) {
+  if (what != POSIX_FADV_WILLNEED) {
+    atomic_store(&advice, what);
+    return __real_posix_fadvise(f, at, n, what);
+  }
+  await_walk();
+  atomic_fetch_add(&wishes, 1);
+  return __real_posix_fadvise(f, at, n, what);
+}
+
+ssize_t __wrap_pread(int f, void *buf, size_t n, off_t at) {
+  (void)pthread_mutex_lock(&lock);
+  if (n >= KERNEL_PAGE && at > 0) { /* the index has few runs here */
+    atomic_fetch_add(&walked, 1);
+  }
+  if (atomic_load(&advice) == POSIX_FADV_RANDOM) {
+    atomic_fetch_add(&random_reads, 1);
+  }
+  if (n > atomic_load(&most_read)) {
+    atomic_store(&most_read, n);
+  }
+  (void)pthread_cond_broadcast(&moved);
+  (void)pthread_mutex_unlock(&lock);
+  return __real_pread(f, buf, n, at);
+}
+
+ssize_t __wrap_preadv2(int f, const struct iovec *v, int count, off_t at,
+                       int flags) {
+  if ((flags & RWF_NOWAIT) != 0 && atomic_load(&is_cold)) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return __real_preadv2(f, v, count, at, flags);
+}
 
 static uint8_t *image;
 static size_t len;
@@ -32,6 +101,11 @@ static void setup(void) {
   host_fill(&box.from, 1, 7);
   box_save(&box.from);
   read_image();
+  atomic_store(&is_cold, false);
+  atomic_store(&wishes, 0);
+  atomic_store(&walked, 0);
+  atomic_store(&random_reads, 0);
+  atomic_store(&most_read, 0);
 }
 
 static void teardown(void) {
@@ -53,10 +127,12 @@ static uint64_t index_at(void) {
 
 static size_t ask(uint64_t index, uint64_t end, size_t room) {
   uint8_t *buf = malloc(room); /* exactly: what is behind would show */
-  size_t asked = sluice__ahead_ask(fd, index, end, buf, room);
+  sluice__ahead_t ahead = {
+      .fd = fd, .index = index, .end = end, .buf = buf, .len = room};
 
+  sluice__ahead_run(&ahead);
   free(buf);
-  return asked;
+  return ahead.asked;
 }
 
 START_TEST(a_cold_image_is_restored_like_any_other) {
@@ -95,9 +171,59 @@ START_TEST(each_table_is_asked_for_once) {
 }
 END_TEST
 
-START_TEST(an_index_larger_than_the_buffer_is_left) {
-  ck_assert_uint_eq(ask(index_at(), len, SLUICE__RECORD_BYTES + 8), 0);
-  ck_assert_uint_eq(ask(index_at(), len, 1), 0);
+START_TEST(an_index_larger_than_the_buffer_is_read_in_pieces) {
+  ck_assert_uint_eq(ask(index_at(), len, SLUICE__INDEX_RUN_BYTES),
+                    ask(index_at(), len, ROOM));
+  ck_assert_uint_eq(ask(index_at(), len, 2 * SLUICE__INDEX_RUN_BYTES + 8),
+                    ask(index_at(), len, ROOM));
+}
+END_TEST
+
+START_TEST(who_is_told_to_stop_asks_for_nothing) {
+  uint8_t buf[ROOM];
+  sluice__ahead_t ahead = {
+      .fd = fd, .index = index_at(), .end = len, .buf = buf, .len = ROOM};
+
+  ck_assert(sluice__ahead_stop(&ahead));
+  sluice__ahead_run(&ahead);
+  ck_assert_uint_eq(ahead.asked, 0);
+}
+END_TEST
+
+START_TEST(a_warm_image_is_not_asked_for) {
+  free(image);
+  ck_assert_int_eq(close(fd), 0);
+  read_image(); /* all of it */
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  ck_assert_uint_eq(atomic_load(&wishes), 0);
+}
+END_TEST
+
+/* Or it would never be asked for the second header. */
+START_TEST(a_walk_goes_on_while_the_disk_is_asked) {
+  atomic_store(&is_cold, true);
+  atomic_store(&is_slow, true);
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  ck_assert(!atomic_load(&is_slow));
+  ck_assert_uint_ge(atomic_load(&wishes), 1);
+  assert_same();
+}
+END_TEST
+
+START_TEST(the_kernel_reads_around_no_header_and_around_pages_as_ever) {
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  ck_assert_uint_ge(atomic_load(&random_reads), 3); /* from the first look on */
+  ck_assert_uint_le(atomic_load(&most_read), 256 * 1024);
+  ck_assert_int_eq(atomic_load(&advice), POSIX_FADV_NORMAL);
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_mapped_is_read_in_order) {
+  static const uint8_t nothing[8];
+
+  ck_assert_int_eq((int)pwrite(fd, nothing, 8, (off_t)len - 8), 8);
+  ck_assert_int_lt(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  ck_assert_int_eq(atomic_load(&advice), POSIX_FADV_SEQUENTIAL);
 }
 END_TEST
 
@@ -106,7 +232,6 @@ START_TEST(where_there_is_no_index_nothing_is_asked_for) {
   ck_assert_uint_eq(ask(len, len, ROOM), 0);
   ck_assert_uint_eq(ask(len + 5, len, ROOM), 0);
   ck_assert_uint_eq(ask(UINT64_MAX - 3, UINT64_MAX, ROOM), 0);
-  ck_assert_uint_eq(sluice__ahead_ask(-1, 0, len, image, len), 0);
 }
 END_TEST
 
@@ -133,7 +258,12 @@ Suite *mapped_cold_suite(void) {
   tcase_add_loop_test(c, a_cold_image_is_restored_like_any_other, 0, 3);
   tcase_add_test(c, a_cold_image_of_many_records_is_restored);
   tcase_add_test(c, each_table_is_asked_for_once);
-  tcase_add_test(c, an_index_larger_than_the_buffer_is_left);
+  tcase_add_test(c, an_index_larger_than_the_buffer_is_read_in_pieces);
+  tcase_add_test(c, who_is_told_to_stop_asks_for_nothing);
+  tcase_add_test(c, a_warm_image_is_not_asked_for);
+  tcase_add_test(c, a_walk_goes_on_while_the_disk_is_asked);
+  tcase_add_test(c, the_kernel_reads_around_no_header_and_around_pages_as_ever);
+  tcase_add_test(c, a_file_that_is_not_mapped_is_read_in_order);
   tcase_add_test(c, where_there_is_no_index_nothing_is_asked_for);
   tcase_add_test(c, any_index_is_survived);
   suite_add_tcase(s, c);

@@ -37,7 +37,7 @@ void sluice__channel_close(sluice__channel_t *ch) {
 
 /* A stream that nobody asks for is not polled for, nor is what follows it. */
 static int events_of(const sluice__channel_t *ch) {
-  bool is_full = ch->stream_left > 0 && ch->want == NULL;
+  bool is_full = ch->stream_left > 0 && !sluice__channel_is_read(ch);
   bool has_words = ch->first != NULL || ch->words_sent < ch->words_len;
 
   return (ch->is_over || is_full ? 0 : UV_READABLE) |
@@ -122,21 +122,24 @@ void sluice__channel_hurry(sluice__channel_t *ch) {
 /* Nobody is called from inside a call: what was given up is told here. */
 static void on_later(uv_idle_t *later) {
   sluice__channel_t *ch = later->data;
-  sluice_source_cb cb = ch->want_cb;
 
   (void)uv_idle_stop(later);
-  if (ch->want == NULL && cb != NULL) {
-    ch->want_cb = NULL;
-    cb(ch->want_ctx, UV_ECANCELED);
+  if (ch->want == SLUICE__WANT_RELEASE) {
+    ch->want = SLUICE__WANT_NOTHING;
+    ch->want_cb(ch->want_ctx, UV_ECANCELED);
   }
   if (ch->cut_cb != NULL) {
     sluice__channel_finish_cut(ch);
   }
 }
 
+bool sluice__channel_is_read(const sluice__channel_t *ch) {
+  return ch->want == SLUICE__WANT_BYTES || ch->want == SLUICE__WANT_WORD;
+}
+
 void sluice__channel_unread(sluice__channel_t *ch) {
-  if (ch->want != NULL) {
-    ch->want = NULL;
+  if (sluice__channel_is_read(ch)) {
+    ch->want = SLUICE__WANT_RELEASE;
     (void)uv_idle_start(&ch->later, on_later);
   }
 }

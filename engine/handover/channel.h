@@ -45,6 +45,14 @@ typedef struct sluice__channel_ops_s {
   void (*leave)(void *ctx);
 } sluice__channel_ops_t;
 
+/* What whoever reads the stream waits for. */
+typedef enum sluice__want_e {
+  SLUICE__WANT_NOTHING,
+  SLUICE__WANT_BYTES,  /* to be put to want_buf */
+  SLUICE__WANT_WORD,   /* that there are bytes: it fetches them itself */
+  SLUICE__WANT_RELEASE /* it was given up, and is told so from the loop */
+} sluice__want_t;
+
 struct sluice__channel_s {
   sluice__guest_t guest; /* first: leave() gets this */
   sluice_engine_t *engine;
@@ -76,7 +84,8 @@ struct sluice__channel_s {
   bool is_short_of_fds; /* the kernel had no room for all of them */
   bool is_over;         /* `ended` was called */
   bool is_unsure;       /* ... as reading failed: there may be more */
-  uint8_t *want;        /* who waits for bytes of the stream; NULL: nobody */
+  sluice__want_t want;
+  void *want_buf;
   size_t want_len;
   sluice_source_cb want_cb;
   void *want_ctx;
@@ -117,11 +126,16 @@ void sluice__channel_poll(sluice__channel_t *ch);
 
 /* channel_in.c: reads and reports what is there. */
 void sluice__channel_drain(sluice__channel_t *ch);
-/* As in sluice_source_ops_t. */
+/* As in sluice_source_ops_t; at least one byte is asked for. */
 ptrdiff_t sluice__channel_read(sluice__channel_t *ch, void *buf, size_t len,
                                sluice_source_cb cb, void *ctx);
-/* Whoever waits gets `code`, from the loop. */
+ptrdiff_t sluice__channel_read_into(sluice__channel_t *ch,
+                                    const struct iovec *places, int count,
+                                    sluice_source_cb cb, void *ctx);
+/* Whoever waits gets UV_ECANCELED, from the loop. */
 void sluice__channel_unread(sluice__channel_t *ch);
+/* Somebody waits for what comes next of the stream. */
+bool sluice__channel_is_read(const sluice__channel_t *ch);
 /* The next descriptor of the message at hand; the caller's now. -1: none. */
 int sluice__channel_take_fd(sluice__channel_t *ch, uint32_t index);
 void sluice__channel_drop_fds(sluice__channel_t *ch);

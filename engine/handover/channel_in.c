@@ -59,33 +59,47 @@ static void keep_fds(sluice__channel_t *ch, struct msghdr *message) {
 }
 
 /* > 0 bytes, UV_EOF, UV_EAGAIN, or another error. */
-static ptrdiff_t take(sluice__channel_t *ch, void *buf, size_t len,
-                      bool is_header) {
-  union {
-    struct cmsghdr align;
-    char bytes[CONTROL_BYTES];
-  } control;
-  struct iovec iov = {buf, len};
-  struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+static ptrdiff_t receive(int fd, struct msghdr *message, int flags) {
   ssize_t n;
 
-  if (is_header) {
-    message.msg_control = control.bytes;
-    message.msg_controllen = sizeof(control.bytes);
-  }
   do {
-    n = recvmsg(ch->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    n = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
   } while (n < 0 && errno == EINTR);
   if (n < 0) {
     return uv_translate_sys_error(errno);
   }
-  if (is_header) {
-    keep_fds(ch, &message);
-  }
-  if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    ch->is_short_of_fds = true;
-  }
   return n == 0 ? UV_EOF : n;
+}
+
+static ptrdiff_t take(sluice__channel_t *ch, struct msghdr *message) {
+  ptrdiff_t n = receive(ch->fd, message, 0);
+
+  if (n > 0) {
+    keep_fds(ch, message);
+    ch->is_short_of_fds =
+        ch->is_short_of_fds || (message->msg_flags & MSG_CTRUNC) != 0;
+  }
+  return n;
+}
+
+static ptrdiff_t take_header(sluice__channel_t *ch) {
+  union {
+    struct cmsghdr align;
+    char bytes[CONTROL_BYTES];
+  } control;
+  struct iovec rest = {ch->header + ch->header_len,
+                       SLUICE__FRAME_HEADER - ch->header_len};
+
+  return take(ch, &(struct msghdr){.msg_iov = &rest,
+                                   .msg_iovlen = 1,
+                                   .msg_control = control.bytes,
+                                   .msg_controllen = sizeof(control.bytes)});
+}
+
+static ptrdiff_t take_into(sluice__channel_t *ch, const struct iovec *places,
+                           int count) {
+  return take(ch, &(struct msghdr){.msg_iov = (struct iovec *)(uintptr_t)places,
+                                   .msg_iovlen = (size_t)count});
 }
 
 static void end(sluice__channel_t *ch, int code, const sluice_error_t *err) {
@@ -150,8 +164,7 @@ static int read_header(sluice__channel_t *ch, sluice_error_t *err) {
   int r;
 
   while (ch->header_len < SLUICE__FRAME_HEADER) {
-    n = take(ch, ch->header + ch->header_len,
-             SLUICE__FRAME_HEADER - ch->header_len, true);
+    n = take_header(ch);
     if (n < 0) {
       return (int)n;
     }
@@ -163,8 +176,9 @@ static int read_header(sluice__channel_t *ch, sluice_error_t *err) {
 
 static int read_payload(sluice__channel_t *ch) {
   while (ch->payload_len < ch->frame.len) {
-    ptrdiff_t n = take(ch, ch->payload + ch->payload_len,
-                       ch->frame.len - ch->payload_len, false);
+    const struct iovec rest = {ch->payload + ch->payload_len,
+                               ch->frame.len - ch->payload_len};
+    ptrdiff_t n = take_into(ch, &rest, 1);
 
     if (n < 0) {
       return (int)n;
@@ -198,9 +212,23 @@ static void report(sluice__channel_t *ch) {
   }
 }
 
-static ptrdiff_t take_stream(sluice__channel_t *ch, void *buf, size_t len) {
+/* How many of them the message at hand fills. */
+static int count_filled(const struct iovec *places, int count, size_t left) {
+  int n = 0;
+
+  while (n < count && places[n].iov_len <= left) {
+    left -= places[n++].iov_len;
+  }
+  return n;
+}
+
+/* Never beyond the message at hand. */
+static ptrdiff_t take_stream(sluice__channel_t *ch, const struct iovec *places,
+                             int count) {
+  const struct iovec part = {places[0].iov_base, ch->stream_left};
+  int filled = count_filled(places, count, ch->stream_left);
   ptrdiff_t n =
-      take(ch, buf, len < ch->stream_left ? len : ch->stream_left, false);
+      filled > 0 ? take_into(ch, places, filled) : take_into(ch, &part, 1);
 
   if (n > 0) {
     ch->stream_left -= (uint32_t)n;
@@ -208,21 +236,32 @@ static ptrdiff_t take_stream(sluice__channel_t *ch, void *buf, size_t len) {
   return n;
 }
 
-/* Of the message at hand: 1 go on, or a code. */
+/* > 0 there are bytes, or a code as of receive(). What it says of descriptors
+ * may be true of those of the next message only. */
+static ptrdiff_t look_at_stream(const sluice__channel_t *ch) {
+  uint8_t byte;
+  struct iovec place = {&byte, sizeof(byte)};
+
+  return receive(ch->fd, &(struct msghdr){.msg_iov = &place, .msg_iovlen = 1},
+                 MSG_PEEK);
+}
+
+/* Of the message at hand: 1 go on, or a code. Who fetches bytes itself is told
+ * only when there are some: an end is for `ended` to tell. */
 static int read_stream(sluice__channel_t *ch) {
-  sluice_source_cb cb = ch->want_cb;
+  const struct iovec place = {ch->want_buf, ch->want_len};
+  bool fetches = ch->want == SLUICE__WANT_WORD;
   ptrdiff_t n;
 
-  if (ch->want == NULL) {
+  if (!sluice__channel_is_read(ch)) {
     return UV_EAGAIN;
   }
-  n = take_stream(ch, ch->want, ch->want_len);
+  n = fetches ? look_at_stream(ch) : take_stream(ch, &place, 1);
   if (n < 0) {
     return (int)n;
   }
-  ch->want = NULL;
-  ch->want_cb = NULL;
-  cb(ch->want_ctx, n); /* may read again */
+  ch->want = SLUICE__WANT_NOTHING;
+  ch->want_cb(ch->want_ctx, fetches ? UV_EAGAIN : n); /* may read again */
   return 1;
 }
 
@@ -257,25 +296,54 @@ void sluice__channel_drain(sluice__channel_t *ch) {
   }
 }
 
-ptrdiff_t sluice__channel_read(sluice__channel_t *ch, void *buf, size_t len,
-                               sluice_source_cb cb, void *ctx) {
+/* Bytes, UV_EOF, UV_EAGAIN or another error. */
+static ptrdiff_t take_now(sluice__channel_t *ch, const struct iovec *places,
+                          int count) {
   ptrdiff_t n = UV_EAGAIN;
 
   if (ch->is_over) {
     return UV_EOF;
   }
   if (ch->stream_left > 0) {
-    n = take_stream(ch, buf, len);
+    n = take_stream(ch, places, count);
   }
   if (n != UV_EAGAIN) {
     sluice__channel_poll(ch); /* what follows is waited for again */
-    return n;
   }
-  ch->want = buf;
-  ch->want_len = len;
+  return n;
+}
+
+static void wait_for(sluice__channel_t *ch, sluice__want_t what,
+                     sluice_source_cb cb, void *ctx) {
+  ch->want = what;
   ch->want_cb = cb;
   ch->want_ctx = ctx;
   sluice__channel_poll(ch);
+}
+
+ptrdiff_t sluice__channel_read(sluice__channel_t *ch, void *buf, size_t len,
+                               sluice_source_cb cb, void *ctx) {
+  const struct iovec place = {buf, len};
+  ptrdiff_t n = take_now(ch, &place, 1);
+
+  if (n != UV_EAGAIN) {
+    return n;
+  }
+  ch->want_buf = buf;
+  ch->want_len = len;
+  wait_for(ch, SLUICE__WANT_BYTES, cb, ctx);
+  return 0;
+}
+
+ptrdiff_t sluice__channel_read_into(sluice__channel_t *ch,
+                                    const struct iovec *places, int count,
+                                    sluice_source_cb cb, void *ctx) {
+  ptrdiff_t n = take_now(ch, places, count);
+
+  if (n != UV_EAGAIN) {
+    return n;
+  }
+  wait_for(ch, SLUICE__WANT_WORD, cb, ctx);
   return 0;
 }
 

@@ -9,11 +9,23 @@
 #include "session/registry.h"
 #include "session/restore/restore.h"
 
+/* A message is a record as often as not: read whole, it would be in the window
+ * before its table has said where its pages go. */
+enum { READ_MOST = 64 * 1024 };
+
 static ptrdiff_t read_source(void *self, void *buf, size_t len,
                              sluice_source_cb cb, void *ctx) {
   sluice_takeover_t *t = self;
 
-  return sluice__channel_read(t->channel, buf, len, cb, ctx);
+  return sluice__channel_read(t->channel, buf,
+                              len < READ_MOST ? len : READ_MOST, cb, ctx);
+}
+
+static ptrdiff_t read_source_into(void *self, const struct iovec *places,
+                                  int count, sluice_source_cb cb, void *ctx) {
+  sluice_takeover_t *t = self;
+
+  return sluice__channel_read_into(t->channel, places, count, cb, ctx);
 }
 
 static void cancel_source(void *self) {
@@ -33,7 +45,8 @@ const sluice_source_ops_t sluice__takeover_source = {
     .stays_open = 1,
     .read = read_source,
     .cancel = cancel_source,
-    .busy_ns = get_busy_ns};
+    .busy_ns = get_busy_ns,
+    .read_into = read_source_into};
 
 int sluice__takeover_keep(sluice_takeover_t *t, const sluice__frame_t *frame,
                           const uint8_t *entries, sluice_error_t *err) {

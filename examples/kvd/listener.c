@@ -174,7 +174,7 @@ int listener_open_unix(listener_t *l, uv_loop_t *loop, const char *path,
 /* --- looking --- */
 
 int listener_port(const listener_t *l) {
-  address_t a;
+  address_t a = {.any.sa_family = AF_UNSPEC};
   socklen_t len = sizeof(a);
 
   if (l->fd < 0 || getsockname(l->fd, &a.any, &len) != 0) {

@@ -16,6 +16,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags) {
   }
   if (f->style == STYLE_SHORT) {
     message->msg_iov[0].iov_len = 1;
+    message->msg_iovlen = 1;
     return __real_recvmsg(fd, message, flags);
   }
   errno = f->code;

@@ -4,9 +4,11 @@
  *   message  u8 what, u16 bytes (little-endian), bytes
  *
  *   options  bit 0: it is the old host that is spoken to; bit 1: copies memory
- *   what     bits 0-3: type; bits 4-5: descriptors that come with it, 0 to 2;
- *            bit 6: the bytes go out as they are, without a header; bit 7: the
- *            host gets no turn before the next
+ *   what     bits 0-3: type, or 14: STREAM, of which a part comes at a time,
+ * 15: many STREAMs, each a part; the first byte is the size of a part in units
+ * of 64, less 1; bits 4-5: descriptors that come with it, 0 to 2; bit 6: the
+ * bytes go out as they are, without a header; bit 7: the host gets no turn
+ * before the next
  *
  * Headers are made right otherwise: magic, length and number are not what is
  * tested. At the end the input ends. Whatever was said: one callback, an error
@@ -18,7 +20,14 @@
 #include "handover_host.h"
 #include "require.h"
 
-enum { ROOM = 1 << 17, RAW = 64, GO_ON = 128 };
+enum {
+  ROOM = 1 << 17,
+  TYPE = 15,
+  IN_PARTS = 14, /* types of our own */
+  RAW = 64,
+  GO_ON = 128,
+  UNIT = 64
+};
 
 typedef struct input_s {
   const uint8_t *at;
@@ -26,13 +35,65 @@ typedef struct input_s {
   uint32_t number;
 } input_t;
 
+static void tell(host_t *host, input_t *in, const sluice__frame_t *frame,
+                 const uint8_t *bytes) {
+  uint8_t *message = malloc(SLUICE__FRAME_HEADER + frame->len);
+
+  REQUIRE(message != NULL);
+  sluice__frame_put(message, frame, in->number++);
+  memcpy(message + SLUICE__FRAME_HEADER, bytes, frame->len);
+  host_tell(host, message, SLUICE__FRAME_HEADER + frame->len, frame->fds);
+  free(message);
+}
+
+static void tell_header(host_t *host, input_t *in,
+                        const sluice__frame_t *frame) {
+  uint8_t header[SLUICE__FRAME_HEADER];
+
+  sluice__frame_put(header, frame, in->number++);
+  host_tell(host, header, sizeof(header), frame->fds);
+}
+
+/* The host reads what there is before the next part comes. */
+static void tell_parts(host_t *host, input_t *in, uint8_t what,
+                       const uint8_t *bytes, size_t len) {
+  size_t most = len > 0 ? (bytes[0] + 1u) * UNIT : 0;
+  sluice__frame_t frame = {.type = SLUICE__FRAME_STREAM};
+
+  for (size_t at = 1; at < len; at += frame.len) {
+    frame.len = (uint32_t)(len - 1);
+    if ((what & TYPE) == IN_PARTS && at == 1) {
+      tell_header(host, in, &frame);
+    }
+    frame.len = (uint32_t)(len - at < most ? len - at : most);
+    if ((what & TYPE) == IN_PARTS) {
+      host_tell(host, bytes + at, frame.len, 0);
+    } else {
+      tell(host, in, &frame, bytes + at);
+    }
+    host_turn(host);
+  }
+}
+
+static void say(host_t *host, input_t *in, uint8_t what, const uint8_t *bytes,
+                size_t len) {
+  const sluice__frame_t frame = {.type = (sluice__frame_type_t)(what & TYPE),
+                                 .fds = (what >> 4 & 3) % 3,
+                                 .len = (uint32_t)len};
+
+  if ((what & RAW) != 0) {
+    host_tell(host, bytes, len, frame.fds);
+  } else if ((what & TYPE) >= IN_PARTS) {
+    tell_parts(host, in, what, bytes, len);
+  } else {
+    tell(host, in, &frame, bytes);
+  }
+}
+
 /* False: there is none. */
 static int say_next(host_t *host, input_t *in) {
-  uint8_t header[SLUICE__FRAME_HEADER];
-  uint8_t *message;
   size_t len;
   uint8_t what;
-  sluice__frame_t frame;
 
   if (in->left < 3) {
     return 0;
@@ -40,21 +101,7 @@ static int say_next(host_t *host, input_t *in) {
   what = in->at[0];
   len = in->at[1] | (size_t)in->at[2] << 8;
   len = len < in->left - 3 ? len : in->left - 3;
-  frame = (sluice__frame_t){.type = (sluice__frame_type_t)(what & 15),
-                            .fds = (what >> 4 & 3) % 3,
-                            .len = (uint32_t)len};
-  sluice__frame_put(header, &frame, in->number);
-  message = malloc(sizeof(header) + len);
-  REQUIRE(message != NULL);
-  memcpy(message, header, sizeof(header));
-  memcpy(message + sizeof(header), in->at + 3, len);
-  if ((what & RAW) != 0) {
-    host_tell(host, message + sizeof(header), len, frame.fds);
-  } else {
-    in->number++;
-    host_tell(host, message, sizeof(header) + len, frame.fds);
-  }
-  free(message);
+  say(host, in, what, in->at + 3, len);
   in->at += 3 + len;
   in->left -= 3 + len;
   if ((what & GO_ON) == 0) {

@@ -8,7 +8,8 @@
 
 #include "handover/frame.h"
 
-enum { HOST_BYTES = 2 * 4096 };
+/* Pages enough to be read straight into their place. */
+enum { HOST_BYTES = 6 * 4096 };
 
 typedef struct host_s host_t;
 

@@ -232,14 +232,26 @@ static void add_message(build_t *b, const sluice__frame_t *frame,
   build_raw(b, payload, frame->len);
 }
 
+/* STREAM as a type of the target's own, in parts of 2 KiB. */
+static void add_parts(build_t *b, uint8_t type, const sluice__frame_t *frame,
+                      const uint8_t *payload) {
+  build_u8(b, type);
+  build_u8(b, (uint8_t)(frame->len + 1));
+  build_u8(b, (uint8_t)((frame->len + 1) >> 8));
+  build_u8(b, 2048 / 64 - 1);
+  build_raw(b, payload, frame->len);
+}
+
 /* What an old host says, for a new one. */
-static void record(build_t *b, const uint8_t *bytes, size_t len,
+static void record(build_t *b, uint8_t parts, const uint8_t *bytes, size_t len,
                    uint32_t *number) {
   while (len >= SLUICE__FRAME_HEADER) {
     sluice__frame_t frame;
 
     REQUIRE(sluice__frame_get(&frame, bytes, (*number)++, NULL) == 0);
-    if (frame.type != SLUICE__FRAME_FAIL) {
+    if (frame.type == SLUICE__FRAME_STREAM && parts != 0) {
+      add_parts(b, parts, &frame, bytes + SLUICE__FRAME_HEADER);
+    } else if (frame.type != SLUICE__FRAME_FAIL) {
       add_message(b, &frame, bytes + SLUICE__FRAME_HEADER);
     }
     bytes += SLUICE__FRAME_HEADER + frame.len;
@@ -247,7 +259,8 @@ static void record(build_t *b, const uint8_t *bytes, size_t len,
   }
 }
 
-static void write_old(const char *name, uint8_t options) {
+/* `parts`: the type of STREAM messages; 0: their own. */
+static void write_old(const char *name, uint8_t options, uint8_t parts) {
   static uint8_t heard[1 << 17];
   static const uint8_t hello[SLUICE__FRAME_GREETING] = {1};
   sluice__frame_t frame = {.type = SLUICE__FRAME_HELLO, .len = sizeof(hello)};
@@ -265,13 +278,13 @@ static void write_old(const char *name, uint8_t options) {
   host_tell(host, message, SLUICE__FRAME_HEADER, 0);
   for (int i = 0; i < 20; i++) {
     host_turn(host);
-    record(&b, heard, host_hear(host, heard, sizeof(heard)), &number);
+    record(&b, parts, heard, host_hear(host, heard, sizeof(heard)), &number);
   }
   frame = (sluice__frame_t){.type = SLUICE__FRAME_READY};
   sluice__frame_put(message, &frame, 2);
   host_tell(host, message, SLUICE__FRAME_HEADER, 0);
   host_turn(host);
-  record(&b, heard, host_hear(host, heard, sizeof(heard)), &number);
+  record(&b, parts, heard, host_hear(host, heard, sizeof(heard)), &number);
   REQUIRE(host_close(host) < 0);
   write_input("handover", name, NULL, 0, &b);
   build_done(&b);
@@ -301,8 +314,10 @@ static void write_new(const char *name, uint8_t options, uint32_t fail) {
 }
 
 static void write_handover(void) {
-  write_old("old", 0);
-  write_old("old-copied", 2);
+  write_old("old", 0, 0);
+  write_old("old-copied", 2, 0);
+  write_old("old-in-parts", 2, 14);
+  write_old("old-in-messages", 2, 15);
   write_new("new", 1, 4);
   write_new("new-fails", 1, 3);
   write_new("new-unprepared", 1, 1);

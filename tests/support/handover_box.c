@@ -70,6 +70,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags) {
 
   if (box.plan->piecemeal && message->msg_iov[0].iov_len <= 4096) {
     message->msg_iov[0].iov_len = 1;
+    message->msg_iovlen = 1;
   }
   n = __real_recvmsg(fd, message, flags);
   if (n >= 0) {

@@ -81,9 +81,11 @@ typedef struct sluice_handover_options_s {
 /* Waits for the successor's greeting on `socket`, then hands over. `socket` is
  * taken on success and closed; `registry` is in use until `cb`, which comes
  * once, from the loop: 0: the successor runs, nothing that was handed over may
- * be touched any more; else the host goes on. `options` may be NULL and is
- * copied. UV_EINVAL (not a unix stream socket, too large an offer, ...), and as
- * sluice_save_begin(). */
+ * be touched any more; else the host goes on. What a host does on 0 may keep
+ * the successor, which has its clients to take just then, from a processor: it
+ * had better sleep for some milliseconds before it gives its memory back.
+ * `options` may be NULL and is copied. UV_EINVAL (not a unix stream socket, too
+ * large an offer, ...), and as sluice_save_begin(). */
 SLUICE_EXTERN int
 sluice_handover_begin(sluice_handover_t **out, sluice_engine_t *engine,
                       sluice_registry_t *registry, int socket,

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 
-#include "io/file_job.h"
 #include "stream/bytes.h"
 #include "stream/native/record.h"
 
@@ -16,16 +15,13 @@ enum {
   ASKED_MAX = 65536
 };
 
-typedef struct ahead_s {
-  int fd;
-  uint64_t end;
-  uint64_t last; /* page that was asked for last */
-  size_t asked;
-} ahead_t;
+static bool is_over(const sluice__ahead_t *a) {
+  return a->asked >= ASKED_MAX || atomic_load(&a->is_off);
+}
 
 /* A table ends where its record's first page begins, so a run's data is behind
  * it, mostly just behind. */
-static void ask_for(ahead_t *a, uint64_t hashes, uint64_t data) {
+static void ask_for(sluice__ahead_t *a, uint64_t hashes, uint64_t data) {
   uint64_t page = (hashes - BEFORE_HASHES) / PAGE * PAGE;
   uint64_t len = data > page && data - page <= TABLE_MAX ? data - page : PAGE;
 
@@ -37,43 +33,68 @@ static void ask_for(ahead_t *a, uint64_t hashes, uint64_t data) {
   a->asked++;
 }
 
-/* The entries of the records that are there; how many bytes those have. */
-static size_t look_at(ahead_t *a, const uint8_t *p, size_t len) {
-  size_t at = 0;
+/* `runs` entries of the index, at `at`. */
+static void read_runs(sluice__ahead_t *a, uint64_t at, uint64_t runs) {
+  uint64_t most = a->len / SLUICE__INDEX_RUN_BYTES;
 
-  while (len - at >= SLUICE__RECORD_BYTES && a->asked < ASKED_MAX) {
-    sluice__record_t record;
-    size_t end;
+  while (runs > 0 && !is_over(a)) {
+    uint64_t want = runs < most ? runs : most;
+    ptrdiff_t n = sluice__file_read(a->fd, a->buf,
+                                    (size_t)want * SLUICE__INDEX_RUN_BYTES, at);
+    size_t got = n > 0 ? (size_t)n / SLUICE__INDEX_RUN_BYTES : 0;
 
-    sluice__record_get(&record, p + at);
-    if (record.type != SLUICE__NATIVE_INDEX ||
-        record.length > len - at - SLUICE__RECORD_BYTES) {
-      break;
+    for (size_t i = 0; i < got && !is_over(a); i++) {
+      const uint8_t *run = a->buf + i * SLUICE__INDEX_RUN_BYTES;
+
+      ask_for(a, sluice__get_le64(run + 24), sluice__get_le64(run + 16));
     }
-    end = at + SLUICE__RECORD_BYTES + (size_t)record.length;
-    for (size_t i = at + SLUICE__RECORD_BYTES;
-         end - i >= SLUICE__INDEX_RUN_BYTES; i += SLUICE__INDEX_RUN_BYTES) {
-      ask_for(a, sluice__get_le64(p + i + 24), sluice__get_le64(p + i + 16));
+    if (got < want) {
+      return;
     }
-    at = (size_t)sluice__native_padded(end);
+    at += want * SLUICE__INDEX_RUN_BYTES;
+    runs -= want;
   }
-  return at;
 }
 
-size_t sluice__ahead_ask(int fd, uint64_t index, uint64_t end, uint8_t *buf,
-                         size_t len) {
-  ahead_t a = {.fd = fd, .end = end, .last = UINT64_MAX};
+/* Returns where the next record begins; 0: the index is over. */
+static uint64_t read_record(sluice__ahead_t *a, uint64_t at) {
+  uint8_t head[SLUICE__RECORD_BYTES];
+  sluice__record_t record;
 
-  while (index < end && a.asked < ASKED_MAX) {
-    uint64_t left = end - index;
-    ptrdiff_t n =
-        sluice__file_read(fd, buf, left < len ? (size_t)left : len, index);
-    size_t used = n > 0 ? look_at(&a, buf, (size_t)n) : 0;
-
-    if (used == 0) {
-      break;
-    }
-    index += used;
+  if (a->end - at < sizeof(head) ||
+      sluice__file_read(a->fd, head, sizeof(head), at) !=
+          (ptrdiff_t)sizeof(head)) {
+    return 0;
   }
-  return a.asked;
+  at += sizeof(head);
+  sluice__record_get(&record, head);
+  if (record.type != SLUICE__NATIVE_INDEX || record.length > a->end - at) {
+    return 0;
+  }
+  read_runs(a, at, record.length / SLUICE__INDEX_RUN_BYTES);
+  return at + sluice__native_padded(record.length);
+}
+
+void sluice__ahead_run(void *ahead) {
+  sluice__ahead_t *a = ahead;
+  uint64_t at = a->index;
+
+  a->last = UINT64_MAX;
+  a->asked = 0;
+  while (at != 0 && at < a->end && !is_over(a)) {
+    at = read_record(a, at);
+  }
+}
+
+void sluice__ahead_start(sluice__ahead_t *ahead) {
+  if (!ahead->is_begun) {
+    ahead->is_begun = true;
+    (void)sluice__file_job_start(&ahead->job, sluice__ahead_run, ahead);
+  }
+}
+
+bool sluice__ahead_stop(sluice__ahead_t *ahead) {
+  atomic_store(&ahead->is_off, true);
+  sluice__file_job_cancel(&ahead->job);
+  return !ahead->job.is_busy;
 }

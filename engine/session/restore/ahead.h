@@ -2,18 +2,43 @@
  *
  * A walk from header to header waits for the disk at each of them, where the
  * image is not in the page cache. The index says where pages and their hashes
- * stand, and so, nearly, where the headers do. A hint: nothing of it is
- * believed, and what it misses is only slower. Blocks: for the pool. */
+ * stand, and so, nearly, where the headers do. The disk's queue is short: who
+ * asks waits for most of what was asked for. So this is a job of its own, and
+ * the walk goes on behind it, through what is there. A hint: nothing of it is
+ * believed, and what it misses is only slower. */
 #ifndef SLUICE_SESSION_RESTORE_AHEAD_H
 #define SLUICE_SESSION_RESTORE_AHEAD_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of the file `fd`, whose index begins at `index` and ends before `end`.
- * `buf` has `len` bytes to work with. Returns how many pieces were asked for.
- */
-size_t sluice__ahead_ask(int fd, uint64_t index, uint64_t end, uint8_t *buf,
-                         size_t len);
+#include "io/file_job.h"
+
+enum { SLUICE__AHEAD_BYTES = 32 * 1024 };
+
+typedef struct sluice__ahead_s {
+  sluice__file_job_t job; /* `loop`, `done` and `ctx` set by the owner */
+  int fd;
+  uint64_t index; /* where it begins */
+  uint64_t end;   /* and before which it ends */
+  uint8_t *buf;   /* of `len` bytes, to work with */
+  size_t len;
+  uint64_t last; /* page that was asked for last */
+  size_t asked;  /* pieces */
+  atomic_bool is_off;
+  bool is_begun; /* once, and never again */
+} sluice__ahead_t;
+
+/* All before `last` is set: the job is started, unless it was before. Loop
+ * thread. */
+void sluice__ahead_start(sluice__ahead_t *ahead);
+/* False: it is under way still, it ends soon and then calls `done`. Loop
+ * thread. */
+bool sluice__ahead_stop(sluice__ahead_t *ahead);
+
+/* The job: reads the index and asks. Blocks: for the pool. */
+void sluice__ahead_run(void *ahead);
 
 #endif

@@ -23,6 +23,7 @@ void sluice__restore_fail(sluice__session_t *s) {
   sluice__late_drop(restore->file.late); /* before its memory goes */
   restore->file.late = NULL;
   sluice__restore_end_sections(restore, s->error.code);
+  (void)sluice__ahead_stop(&restore->file.ahead);
   if (restore->file.job.is_busy) {
     sluice__file_job_cancel(&restore->file.job);
   } else if (restore->is_source_busy && !restore->is_cancelled) {
@@ -34,7 +35,7 @@ void sluice__restore_fail(sluice__session_t *s) {
 bool sluice__restore_settle(sluice__session_t *s) {
   sluice_restore_t *restore = (sluice_restore_t *)s;
 
-  if (restore->is_source_busy) {
+  if (!sluice__ahead_stop(&restore->file.ahead) || restore->is_source_busy) {
     return false; /* its callback wakes the turn */
   }
   sluice_decoder_free(restore->decoder);

@@ -4,6 +4,7 @@
  * then the restore is an eager one like any other. */
 #include "session/restore/restore.h"
 
+#include <fcntl.h>
 #include <uv.h>
 
 #include "io/source.h"
@@ -34,6 +35,18 @@ static int fail(sluice_restore_t *restore, int code,
   return SLUICE__WAIT;
 }
 
+/* The kernel reads some MiB around what is asked for, where it takes a file to
+ * be read in order; a walk goes from header to header. It keeps them apart by
+ * descriptor, and mappings of pages go by what that was told last. */
+static void advise(sluice_restore_t *restore, int advice) {
+  sluice__restore_file_t *f = &restore->file;
+
+  if (f->advice != advice) {
+    (void)posix_fadvise(f->survey.fd, 0, 0, advice);
+    f->advice = advice;
+  }
+}
+
 /* Eagerly, then. */
 static int decline(sluice_restore_t *restore, const char *reason) {
   sluice_error_t err = {0};
@@ -41,6 +54,9 @@ static int decline(sluice_restore_t *restore, const char *reason) {
   if (restore->options.must_map) {
     (void)sluice_fail(&err, UV_ENOTSUP, "cannot be mapped: %s", reason);
     return fail(restore, UV_ENOTSUP, &err);
+  }
+  if (restore->file.survey.fd >= 0) {
+    advise(restore, POSIX_FADV_SEQUENTIAL);
   }
   restore->file.stats.way = SLUICE_RESTORE_EAGER;
   restore->file.stats.reason = reason;
@@ -52,6 +68,7 @@ static int open_verify(sluice_restore_t *restore) {
   sluice__restore_file_t *f = &restore->file;
   int r;
 
+  advise(restore, POSIX_FADV_SEQUENTIAL);
   f->verify = (sluice__verify_t){.job = &f->job, .fd = f->survey.fd};
   r = sluice__verify_open(&f->verify, &restore->session.mem_alloc,
                           restore->session.mem.cap);
@@ -60,6 +77,27 @@ static int open_verify(sluice_restore_t *restore) {
   }
   sluice__restore_enter(restore, SLUICE__RESTORE_VERIFY, SLUICE_PHASE_VERIFY);
   return SLUICE__MORE;
+}
+
+static void on_asked(void *ctx) {
+  sluice_restore_t *restore = ctx;
+
+  sluice__session_wake(&restore->session);
+}
+
+/* Room to work in comes with the walk's. */
+static void open_ahead(sluice_restore_t *restore) {
+  sluice__restore_file_t *f = &restore->file;
+  sluice__ahead_t *ahead = &f->ahead;
+
+  ahead->job.loop = restore->session.engine->pump.loop;
+  ahead->job.done = on_asked;
+  ahead->job.ctx = restore;
+  ahead->fd = f->survey.fd;
+  ahead->index = f->survey.index;
+  ahead->end = f->survey.size;
+  ahead->buf = f->walk.spare;
+  ahead->len = SLUICE__AHEAD_BYTES;
 }
 
 static int open_walk(sluice_restore_t *restore) {
@@ -74,6 +112,7 @@ static int open_walk(sluice_restore_t *restore) {
   if (r < 0) {
     return fail(restore, r, NULL);
   }
+  open_ahead(restore);
   f->is_walking = true;
   f->stats.file_bytes = f->survey.size;
   restore->decoder->hooks.ctx = restore;
@@ -104,6 +143,7 @@ int sluice__restore_survey_turn(sluice_restore_t *restore) {
   f->survey.max_mappings = restore->options.max_mappings;
   f->survey.may_be_late = restore->options.filled != NULL;
   f->survey.may_scatter = restore->options.must_map != 0;
+  advise(restore, POSIX_FADV_RANDOM);
   r = sluice__restore_start_job(restore, sluice__survey_run, &f->survey);
   return r < 0 ? fail(restore, r, NULL) : SLUICE__WAIT;
 }
@@ -136,9 +176,16 @@ ptrdiff_t sluice__restore_walk_read(sluice_restore_t *restore, void *buf,
   sluice__restore_file_t *f = &restore->file;
   const sluice_decoder_t *d = restore->decoder;
   bool hops = d->hooks.skips_pages && sluice__decoder_is_between(d);
-  ptrdiff_t got =
-      sluice__walk_read(&f->walk, buf, len, sluice__decoder_position(d), hops);
+  uint64_t at = sluice__decoder_position(d);
+  ptrdiff_t got;
 
+  if (f->walk.is_cold) { /* as the job before this one found */
+    sluice__ahead_start(&f->ahead);
+  }
+  if (at >= f->walk.index) {
+    advise(restore, POSIX_FADV_NORMAL); /* from here on as any file */
+  }
+  got = sluice__walk_read(&f->walk, buf, len, at, hops);
   restore->is_source_busy = f->job.is_busy;
   return got;
 }

@@ -15,6 +15,7 @@
 #include <sluice/restore.h>
 
 #include "io/file_job.h"
+#include "session/restore/ahead.h"
 #include "session/restore/late.h"
 #include "session/restore/survey.h"
 #include "session/restore/verify.h"
@@ -77,8 +78,10 @@ typedef struct sluice__late_region_s {
 typedef struct sluice__restore_file_s {
   bool is_walking; /* pages are mapped: input comes by position */
   sluice__file_job_t job;
+  int advice; /* that the kernel was given last, of the way it is read */
   sluice__survey_t survey;
   sluice__walk_t walk;
+  sluice__ahead_t ahead;
   sluice__verify_t verify;
   sluice__pieces_t pieces;
   sluice__rest_t rest;

@@ -13,9 +13,15 @@ enum {
   FIRST_BYTES = 4096,       /* a header and the table of 250 pages */
   TABLE_MAX = 16 * 1024,    /* that is read in one go: that of 4 MiB */
   PLAIN_BYTES = 256 * 1024, /* where nothing is passed over */
-  ALL_BYTES =
-      SLUICE__WALK_BYTES + SLUICE__WALK_PIECES * sizeof(sluice__walk_piece_t)
+  HEAD_BYTES = 64 * 1024,   /* of the file: mostly pages follow soon */
+  ALL_BYTES = SLUICE__WALK_BYTES +
+              SLUICE__WALK_PIECES * sizeof(sluice__walk_piece_t) +
+              SLUICE__AHEAD_BYTES
 };
+
+static size_t lesser(size_t a, uint64_t b) {
+  return a < b ? a : (size_t)b;
+}
 
 int sluice__walk_open(sluice__walk_t *walk, sluice__mem_t *mem) {
   walk->buf = sluice__mem_alloc(mem, ALL_BYTES);
@@ -24,6 +30,7 @@ int sluice__walk_open(sluice__walk_t *walk, sluice__mem_t *mem) {
   }
   walk->pieces =
       (sluice__walk_piece_t *)(void *)(walk->buf + SLUICE__WALK_BYTES);
+  walk->spare = (uint8_t *)(walk->pieces + SLUICE__WALK_PIECES);
   return 0;
 }
 
@@ -48,27 +55,24 @@ static bool lengthen(sluice__walk_t *walk, sluice__walk_piece_t *piece,
   return piece->len >= len;
 }
 
-/* What is there of the piece without waiting for the disk. Once something is
- * not, headers are asked for in parallel instead of one behind the other. */
+/* What is there of the piece without waiting for the disk: once that is not
+ * all, the image is a cold one, and nobody looks any more. */
 static void read_at_hand(sluice__walk_t *walk, sluice__walk_piece_t *piece,
                          size_t len) {
-  uint8_t *to = walk->buf + piece->pos;
-  struct iovec all = {to, len};
+  struct iovec all = {walk->buf + piece->pos,
+                      lesser(len, walk->size - piece->at)};
   ssize_t n;
 
-  if (walk->has_asked) {
+  if (walk->is_cold || walk->is_untold) {
     return;
   }
   n = preadv2(walk->fd, &all, 1, (off_t)piece->at, RWF_NOWAIT);
+  if (n < 0 && errno != EAGAIN && errno != EINTR) {
+    walk->is_untold = true; /* the file system's own word */
+  } else {
+    walk->is_cold = n < 0 ? errno == EAGAIN : (size_t)n < all.iov_len;
+  }
   piece->len = n > 0 ? (size_t)n : 0;
-  if (n >= 0 || errno == EINTR) {
-    return;
-  }
-  walk->has_asked = true; /* or it cannot be known: a file system's own word */
-  if (errno == EAGAIN) {
-    (void)sluice__ahead_ask(walk->fd, walk->index, walk->size, to,
-                            SLUICE__WALK_BYTES - piece->pos);
-  }
 }
 
 /* One stretch of records; returns where the next begins, 0: none is known. */
@@ -102,8 +106,11 @@ static uint64_t read_stretch(sluice__walk_t *walk, uint64_t at) {
 
 static void run_hops(sluice__walk_t *walk) {
   uint64_t at = walk->from;
+  bool was_cold = walk->is_cold;
 
-  while (at != 0 && at < walk->size && walk->count < SLUICE__WALK_PIECES &&
+  /* Once it shows that the image is cold the owner learns it, at once. */
+  while (walk->is_cold == was_cold && at != 0 && at < walk->size &&
+         walk->count < SLUICE__WALK_PIECES &&
          walk->used + TABLE_MAX <= SLUICE__WALK_BYTES && walk->code == 0) {
     at = read_stretch(walk, at);
   }
@@ -111,10 +118,16 @@ static void run_hops(sluice__walk_t *walk) {
 
 static void run_plain(sluice__walk_t *walk) {
   sluice__walk_piece_t *piece = &walk->pieces[0];
+  size_t len = lesser(walk->want, SLUICE__WALK_BYTES);
 
+  if (walk->from == 0 && len > HEAD_BYTES) {
+    len = HEAD_BYTES;
+  } else if (len < PLAIN_BYTES) {
+    len = PLAIN_BYTES;
+  }
   *piece = (sluice__walk_piece_t){.at = walk->from};
-  (void)lengthen(walk, piece,
-                 walk->want > PLAIN_BYTES ? walk->want : PLAIN_BYTES);
+  read_at_hand(walk, piece, len);
+  (void)lengthen(walk, piece, len);
   walk->used = piece->len;
   walk->count = piece->len > 0 ? 1 : 0;
 }

@@ -2,9 +2,10 @@
  *
  * The headers of an image lie some MiB apart. A job on the pool reads many of
  * them ahead, guessing where the next one is (native/stretch.h); what the
- * decoder then asks for by position is mostly there. Where the first one that
- * has to be waited for shows that the file is not in the page cache, the disk
- * is asked for all of them at once (ahead.h). Loop thread. */
+ * decoder then asks for by position is mostly there. The first piece that has
+ * to be waited for shows that the file is not in the page cache; whoever owns
+ * the walk then lets the disk be asked for all of them (ahead.h). Loop thread.
+ */
 #ifndef SLUICE_SESSION_RESTORE_WALK_H
 #define SLUICE_SESSION_RESTORE_WALK_H
 
@@ -31,9 +32,12 @@ typedef struct sluice__walk_s {
   uint64_t index; /* where it begins */
   uint8_t *buf;
   size_t used;
+  uint8_t *spare;               /* SLUICE__AHEAD_BYTES that it does not use */
   sluice__walk_piece_t *pieces; /* behind the bytes of `buf` */
-  bool has_asked;               /* for all headers, or that cannot be known */
-  size_t table; /* of the last record; the next has one like it */
+  bool is_cold; /* a piece was not in the page cache; the job's while it runs */
+  bool is_untold; /* the file system does not say what is */
+  bool is_random; /* the kernel knows that most is passed over */
+  size_t table;   /* of the last record; the next has one like it */
   size_t count;
   size_t next; /* pieces before it are of no use any more */
   uint64_t from;

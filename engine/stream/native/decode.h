@@ -197,11 +197,13 @@ const sluice__section_t *
 sluice__native_unended(const sluice__decode_native_t *n);
 
 /* decode_pages.c */
-int sluice__native_on_region(sluice_decoder_t *d, sluice_item_t *item);
 int sluice__native_on_pages(sluice_decoder_t *d);
 int sluice__native_step_pages(sluice_decoder_t *d, sluice_item_t *item);
 int sluice__native_on_zeros(sluice_decoder_t *d);
 int sluice__native_step_zeros(sluice_decoder_t *d, sluice_item_t *item);
+
+/* decode_regions.c */
+int sluice__native_on_region(sluice_decoder_t *d, sluice_item_t *item);
 /* `count` pages from byte `offset` of region `index` exist? */
 int sluice__native_check_run(sluice_decoder_t *d, uint32_t index,
                              uint64_t offset, uint64_t count);
