@@ -31,6 +31,7 @@ typedef struct sluice__chunks_s {
   sluice__mem_t *mem;
   sluice_sink_t *sink;
   sluice__chunk_t *idle;  /* ready to be lent */
+  sluice__chunk_t *lent;  /* and not emitted yet */
   size_t chunk_count;     /* that exist */
   size_t chunk_bytes;     /* of each */
   sluice__chunk_t *first; /* emitted, but it or one before it is held */
@@ -39,6 +40,8 @@ typedef struct sluice__chunks_s {
   size_t high_bytes;   /* no more is made above this */
   bool is_draining;    /* no more is made while any are flying */
   bool takes_nothing;  /* the sink has said that it takes nothing at once */
+  bool is_told;        /* what it takes at once: it was asked before */
+  bool is_gathering;   /* still pages, for the chunk that is lent */
   const sluice__fill_t *still; /* of the chunk emitted next */
   uint64_t offset;             /* of the next byte for the sink */
   int code;                    /* first error of the sink */
@@ -62,6 +65,11 @@ void sluice__chunks_done(sluice__chunks_t *c);
 /* The encoder's output. */
 sluice_output_t sluice__chunks_output(sluice__chunks_t *c);
 
+/* How much may be written at stream offset `offset` before somebody looks at
+ * the clock: less where the memory is touched for the first time, for a page
+ * fault takes ten times as long as copying the page. */
+size_t sluice__chunks_easy(const sluice__chunks_t *c, uint64_t offset);
+
 /* The chunk of the lent buffer `base` is not to go out before it was released
  * as often as it was held. */
 sluice__chunk_t *sluice__chunks_hold(sluice__chunks_t *c, uint8_t *base);
@@ -74,6 +82,9 @@ void sluice__chunks_lend_still(sluice__chunks_t *c, const sluice__fill_t *fill);
 bool sluice__chunks_can_put(const sluice__chunks_t *c);
 void sluice__chunks_put_still(sluice__chunks_t *c, sluice__fill_t *fill,
                               uint64_t offset);
+/* Pages are gathered for a sink that may take none at once, and then all of
+ * them are copied in one go, into new memory: it is to be asked with few. */
+bool sluice__chunks_should_ask(const sluice__chunks_t *c);
 /* May a record wait for what the next step writes? Not if the sink would take
  * it at once, as soon as it is whole. */
 bool sluice__chunks_may_linger(const sluice__chunks_t *c);

@@ -66,14 +66,24 @@ static int ensure_open(sluice_writer_t *w) {
   return w->status;
 }
 
+/* A sink that takes it at once takes its time, and so do pages that are touched
+ * for the first time: the clock is to be read. */
+static uint64_t most_at_once(const sluice_writer_t *w) {
+  const sluice__chunks_t *chunks = w->fills->chunks;
+  uint64_t easy =
+      sluice__chunks_easy(chunks, sluice_encoder_offset(w->encoder));
+
+  return easy > SLUICE__STILL_BYTES && w->can_be_still &&
+                 sluice__chunks_can_put(chunks)
+             ? SLUICE__STILL_BYTES
+             : easy;
+}
+
 size_t sluice_writer_left(const sluice_writer_t *w) {
   uint64_t left = sluice__budget_left(w->budget);
+  uint64_t most = w->fills == NULL ? left : most_at_once(w);
 
-  /* A sink that takes it at once takes its time: the clock is to be read. */
-  return (size_t)(left > SLUICE__STILL_BYTES && w->can_be_still &&
-                          sluice__chunks_can_put(w->fills->chunks)
-                      ? SLUICE__STILL_BYTES
-                      : left);
+  return (size_t)(left < most ? left : most);
 }
 
 /* Work that wrote nothing may have taken any time: only the clock knows. */
@@ -85,7 +95,8 @@ int sluice_writer_should_yield(sluice_writer_t *w) {
   }
   w->asked_at = b->bytes_used;
   return w->status < 0 || sluice__budget_should_yield(b) ||
-         (w->can_be_still && sluice__chunks_are_full(w->fills->chunks));
+         (w->can_be_still && (sluice__chunks_are_full(w->fills->chunks) ||
+                              sluice__chunks_should_ask(w->fills->chunks)));
 }
 
 int sluice_writer_status(const sluice_writer_t *w) {
