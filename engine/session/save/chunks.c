@@ -167,7 +167,6 @@ static ptrdiff_t offer(sluice__chunks_t *c, const sluice__fill_t *still,
   ptrdiff_t n = sluice__sink_write_now(c->sink, pieces, count, c->offset);
 
   c->takes_nothing = n == UV_ENOTSUP;
-  c->is_told = true;
   return n == UV_ENOTSUP ? 0 : n;
 }
 
@@ -214,7 +213,6 @@ static void put_still(sluice__chunks_t *c, sluice__chunk_t *chunk) {
   ptrdiff_t n = 0;
 
   c->still = NULL;
-  c->is_gathering = false;
   if (c->code == 0 && !c->is_cut && chunk->len > 0) {
     n = still->out > 0 ? put_rest(c, still, from, chunk->len)
                        : offer(c, still, from, chunk->len);
@@ -240,11 +238,6 @@ bool sluice__chunks_can_take_now(const sluice__chunks_t *c) {
 
 bool sluice__chunks_can_put(const sluice__chunks_t *c) {
   return sluice__chunks_can_take_now(c) && sluice__sink_is_random(c->sink);
-}
-
-bool sluice__chunks_should_ask(const sluice__chunks_t *c) {
-  return !c->is_told && c->is_gathering && c->lent != NULL &&
-         c->lent->is_fresh && !sluice__sink_is_random(c->sink);
 }
 
 bool sluice__chunks_may_linger(const sluice__chunks_t *c) {

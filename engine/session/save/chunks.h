@@ -40,8 +40,6 @@ typedef struct sluice__chunks_s {
   size_t high_bytes;   /* no more is made above this */
   bool is_draining;    /* no more is made while any are flying */
   bool takes_nothing;  /* the sink has said that it takes nothing at once */
-  bool is_told;        /* what it takes at once: it was asked before */
-  bool is_gathering;   /* still pages, for the chunk that is lent */
   const sluice__fill_t *still; /* of the chunk emitted next */
   uint64_t offset;             /* of the next byte for the sink */
   int code;                    /* first error of the sink */
@@ -82,9 +80,6 @@ void sluice__chunks_lend_still(sluice__chunks_t *c, const sluice__fill_t *fill);
 bool sluice__chunks_can_put(const sluice__chunks_t *c);
 void sluice__chunks_put_still(sluice__chunks_t *c, sluice__fill_t *fill,
                               uint64_t offset);
-/* Pages are gathered for a sink that may take none at once, and then all of
- * them are copied in one go, into new memory: it is to be asked with few. */
-bool sluice__chunks_should_ask(const sluice__chunks_t *c);
 /* May a record wait for what the next step writes? Not if the sink would take
  * it at once, as soon as it is whole. */
 bool sluice__chunks_may_linger(const sluice__chunks_t *c);

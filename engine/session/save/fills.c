@@ -75,7 +75,6 @@ static sluice__fill_t *take(void *ctx, uint8_t *base, bool is_still) {
   if (is_still && f->crew == NULL && sluice__chunks_can_take_now(f->chunks)) {
     f->still.is_still = true;
     f->still.out = 0;
-    f->chunks->is_gathering = true;
     return &f->still;
   }
   fill = f->crew == NULL ? NULL : new_fill(f);

@@ -95,8 +95,7 @@ int sluice_writer_should_yield(sluice_writer_t *w) {
   }
   w->asked_at = b->bytes_used;
   return w->status < 0 || sluice__budget_should_yield(b) ||
-         (w->can_be_still && (sluice__chunks_are_full(w->fills->chunks) ||
-                              sluice__chunks_should_ask(w->fills->chunks)));
+         (w->can_be_still && sluice__chunks_are_full(w->fills->chunks));
 }
 
 int sluice_writer_status(const sluice_writer_t *w) {
