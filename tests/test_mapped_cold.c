@@ -12,6 +12,7 @@
 #include "session/restore/ahead.h"
 #include "stream/bytes.h"
 #include "stream/native/format.h"
+#include "stream/native/record.h"
 #include "suite.h"
 
 enum { ROOM = 64 * 1024 };
@@ -19,6 +20,8 @@ enum { ROOM = 64 * 1024 };
 /* Of the kernel's calls; the pool's threads make them. */
 static atomic_bool is_cold; /* nothing is in the page cache */
 static atomic_bool is_slow; /* the disk takes no wish before the walk reads */
+static atomic_bool is_held; /* nor before the test says so */
+static atomic_bool is_asked;
 static atomic_uint wishes, walked, random_reads;
 static atomic_uint_fast64_t most_read;
 static atomic_int advice;
@@ -44,12 +47,29 @@ static void await_walk(void) {
   (void)pthread_mutex_unlock(&lock);
 }
 
+static void await_test(void) {
+  (void)pthread_mutex_lock(&lock);
+  atomic_store(&is_asked, true);
+  while (atomic_load(&is_held)) {
+    (void)pthread_cond_wait(&moved, &lock);
+  }
+  (void)pthread_mutex_unlock(&lock);
+}
+
+static void release(void) {
+  (void)pthread_mutex_lock(&lock);
+  atomic_store(&is_held, false);
+  (void)pthread_cond_broadcast(&moved);
+  (void)pthread_mutex_unlock(&lock);
+}
+
 int __wrap_posix_fadvise(int f, off_t at, off_t n, int what) {
   if (what != POSIX_FADV_WILLNEED) {
     atomic_store(&advice, what);
     return __real_posix_fadvise(f, at, n, what);
   }
   await_walk();
+  await_test();
   atomic_fetch_add(&wishes, 1);
   return __real_posix_fadvise(f, at, n, what);
 }
@@ -102,6 +122,7 @@ static void setup(void) {
   box_save(&box.from);
   read_image();
   atomic_store(&is_cold, false);
+  atomic_store(&is_asked, false);
   atomic_store(&wishes, 0);
   atomic_store(&walked, 0);
   atomic_store(&random_reads, 0);
@@ -179,6 +200,24 @@ START_TEST(an_index_larger_than_the_buffer_is_read_in_pieces) {
 }
 END_TEST
 
+/* As where it took several turns to write. */
+START_TEST(padding_between_records_of_the_index_is_passed_over) {
+  const sluice__record_t pad = {.type = SLUICE__NATIVE_PAD, .length = 8};
+  uint8_t head[SLUICE__RECORD_BYTES + 8] = {0};
+  off_t end = (off_t)(len - len % SLUICE__RECORD_PAD);
+  size_t rest = len - (size_t)index_at();
+  size_t asked = ask(index_at(), len, ROOM);
+
+  sluice__record_put(head, &pad);
+  ck_assert_int_eq((int)pwrite(fd, head, sizeof(head), end), (int)sizeof(head));
+  ck_assert_int_eq(
+      (int)pwrite(fd, image + index_at(), rest, end + (off_t)sizeof(head)),
+      (int)rest);
+  ck_assert_uint_eq(
+      ask((uint64_t)end, (uint64_t)end + sizeof(head) + rest, ROOM), asked);
+}
+END_TEST
+
 START_TEST(who_is_told_to_stop_asks_for_nothing) {
   uint8_t buf[ROOM];
   sluice__ahead_t ahead = {
@@ -207,6 +246,39 @@ START_TEST(a_walk_goes_on_while_the_disk_is_asked) {
   ck_assert(!atomic_load(&is_slow));
   ck_assert_uint_ge(atomic_load(&wishes), 1);
   assert_same();
+}
+END_TEST
+
+static void leave_unsaid(sluice_restore_t *restore) {
+  (void)restore; /* not committed */
+}
+
+START_TEST(a_cancelled_restore_waits_for_who_asks_the_disk) {
+  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
+                                      .checked = leave_unsaid};
+  sluice_restore_t *restore;
+  sluice_source_t *source;
+
+  atomic_store(&is_cold, true);
+  atomic_store(&is_held, true);
+  ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
+  ck_assert_int_eq(sluice_restore_begin(&restore, box.rig.engine,
+                                        box.to.registry, source, &o,
+                                        on_restored),
+                   0);
+  while (!atomic_load(&is_asked)) {
+    (void)uv_run(&box.rig.loop, UV_RUN_NOWAIT);
+  }
+  sluice_restore_cancel(restore);
+  for (int turn = 0; turn < 100; turn++) {
+    (void)uv_run(&box.rig.loop, UV_RUN_NOWAIT);
+  }
+  ck_assert_uint_eq(box.restored, 0);
+  release();
+  rig_run(&box.rig);
+  ck_assert_uint_eq(box.restored, 1);
+  ck_assert_int_eq(box.rig.status, UV_ECANCELED);
+  ck_assert_uint_eq(atomic_load(&wishes), 1);
 }
 END_TEST
 
@@ -245,7 +317,8 @@ START_TEST(any_index_is_survived) {
     uint8_t byte = (uint8_t)seed_below(&seed, 256);
 
     ck_assert_int_eq((int)pwrite(fd, &byte, 1, (off_t)where), 1);
-    ck_assert_uint_le(ask(at, len, 1 + seed_below(&seed, ROOM)), 65536);
+    ck_assert_uint_le(
+        ask(at, len, SLUICE__INDEX_RUN_BYTES + seed_below(&seed, ROOM)), 65536);
   }
 }
 END_TEST
@@ -259,9 +332,11 @@ Suite *mapped_cold_suite(void) {
   tcase_add_test(c, a_cold_image_of_many_records_is_restored);
   tcase_add_test(c, each_table_is_asked_for_once);
   tcase_add_test(c, an_index_larger_than_the_buffer_is_read_in_pieces);
+  tcase_add_test(c, padding_between_records_of_the_index_is_passed_over);
   tcase_add_test(c, who_is_told_to_stop_asks_for_nothing);
   tcase_add_test(c, a_warm_image_is_not_asked_for);
   tcase_add_test(c, a_walk_goes_on_while_the_disk_is_asked);
+  tcase_add_test(c, a_cancelled_restore_waits_for_who_asks_the_disk);
   tcase_add_test(c, the_kernel_reads_around_no_header_and_around_pages_as_ever);
   tcase_add_test(c, a_file_that_is_not_mapped_is_read_in_order);
   tcase_add_test(c, where_there_is_no_index_nothing_is_asked_for);

@@ -56,7 +56,8 @@ static void read_runs(sluice__ahead_t *a, uint64_t at, uint64_t runs) {
   }
 }
 
-/* Returns where the next record begins; 0: the index is over. */
+/* Returns where the next record begins; 0: the index is over. One that was
+ * written in pieces has padding between them. */
 static uint64_t read_record(sluice__ahead_t *a, uint64_t at) {
   uint8_t head[SLUICE__RECORD_BYTES];
   sluice__record_t record;
@@ -68,10 +69,14 @@ static uint64_t read_record(sluice__ahead_t *a, uint64_t at) {
   }
   at += sizeof(head);
   sluice__record_get(&record, head);
-  if (record.type != SLUICE__NATIVE_INDEX || record.length > a->end - at) {
+  if (record.length > a->end - at) {
     return 0;
   }
-  read_runs(a, at, record.length / SLUICE__INDEX_RUN_BYTES);
+  if (record.type == SLUICE__NATIVE_INDEX) {
+    read_runs(a, at, record.length / SLUICE__INDEX_RUN_BYTES);
+  } else if (record.type != SLUICE__NATIVE_PAD) {
+    return 0;
+  }
   return at + sluice__native_padded(record.length);
 }
 

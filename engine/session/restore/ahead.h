@@ -23,7 +23,7 @@ typedef struct sluice__ahead_s {
   int fd;
   uint64_t index; /* where it begins */
   uint64_t end;   /* and before which it ends */
-  uint8_t *buf;   /* of `len` bytes, to work with */
+  uint8_t *buf;   /* of `len` bytes, a run at least, to work with */
   size_t len;
   uint64_t last; /* page that was asked for last */
   size_t asked;  /* pieces */
