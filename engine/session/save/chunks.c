@@ -15,12 +15,7 @@ struct sluice__chunk_s {
   size_t skip; /* where its bytes begin */
   size_t len;
   uint32_t holds;
-  bool is_fresh; /* was never full: some of it was never touched */
 };
-
-/* 16 first touches of a page: 40 us, or 80 where a hypervisor has to find it.
- * What is copied into memory that is there takes a quarter of that at most. */
-enum { FRESH_BYTES = 64 * 1024 };
 
 /* Found again from its buffer: the node stands behind the bytes. */
 static sluice__chunk_t *chunk_of(const sluice__chunks_t *c, uint8_t *base) {
@@ -71,7 +66,6 @@ static int add_chunk(sluice__chunks_t *c) {
   chunk->owner = c;
   chunk->base = base;
   chunk->holds = 0;
-  chunk->is_fresh = true;
   chunk->next = c->idle;
   c->idle = chunk;
   c->chunk_count++;
@@ -89,22 +83,8 @@ static int lend(void *ctx, uint8_t **out) {
   assert(c->idle != NULL);
   chunk = c->idle;
   c->idle = chunk->next;
-  c->lent = chunk;
   *out = chunk->base;
   return 0;
-}
-
-size_t sluice__chunks_easy(const sluice__chunks_t *c, uint64_t offset) {
-  const sluice__chunk_t *next = c->lent != NULL ? c->lent : c->idle;
-  uint64_t left = c->chunk_bytes - offset % c->chunk_bytes;
-
-  if (next == NULL || next->is_fresh) {
-    return FRESH_BYTES;
-  }
-  if (c->lent == NULL || c->idle != NULL) {
-    return SIZE_MAX;
-  }
-  return left > FRESH_BYTES ? (size_t)left : FRESH_BYTES; /* then a new one */
 }
 
 static void give_back(sluice__chunk_t *chunk) {
@@ -265,8 +245,6 @@ static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
   chunk->skip = skip;
   chunk->len = len;
   chunk->next = NULL;
-  chunk->is_fresh = chunk->is_fresh && skip + len < c->chunk_bytes;
-  c->lent = NULL;
   if (c->still != NULL) {
     put_still(c, chunk);
     len = chunk->len;

@@ -31,7 +31,6 @@ typedef struct sluice__chunks_s {
   sluice__mem_t *mem;
   sluice_sink_t *sink;
   sluice__chunk_t *idle;  /* ready to be lent */
-  sluice__chunk_t *lent;  /* and not emitted yet */
   size_t chunk_count;     /* that exist */
   size_t chunk_bytes;     /* of each */
   sluice__chunk_t *first; /* emitted, but it or one before it is held */
@@ -62,11 +61,6 @@ void sluice__chunks_done(sluice__chunks_t *c);
 
 /* The encoder's output. */
 sluice_output_t sluice__chunks_output(sluice__chunks_t *c);
-
-/* How much may be written at stream offset `offset` before somebody looks at
- * the clock: less where the memory is touched for the first time, for a page
- * fault takes ten times as long as copying the page. */
-size_t sluice__chunks_easy(const sluice__chunks_t *c, uint64_t offset);
 
 /* The chunk of the lent buffer `base` is not to go out before it was released
  * as often as it was held. */

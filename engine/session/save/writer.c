@@ -66,24 +66,14 @@ static int ensure_open(sluice_writer_t *w) {
   return w->status;
 }
 
-/* A sink that takes it at once takes its time, and so do pages that are touched
- * for the first time: the clock is to be read. */
-static uint64_t most_at_once(const sluice_writer_t *w) {
-  const sluice__chunks_t *chunks = w->fills->chunks;
-  uint64_t easy =
-      sluice__chunks_easy(chunks, sluice_encoder_offset(w->encoder));
-
-  return easy > SLUICE__STILL_BYTES && w->can_be_still &&
-                 sluice__chunks_can_put(chunks)
-             ? SLUICE__STILL_BYTES
-             : easy;
-}
-
 size_t sluice_writer_left(const sluice_writer_t *w) {
   uint64_t left = sluice__budget_left(w->budget);
-  uint64_t most = w->fills == NULL ? left : most_at_once(w);
 
-  return (size_t)(left < most ? left : most);
+  /* A sink that takes it at once takes its time: the clock is to be read. */
+  return (size_t)(left > SLUICE__STILL_BYTES && w->can_be_still &&
+                          sluice__chunks_can_put(w->fills->chunks)
+                      ? SLUICE__STILL_BYTES
+                      : left);
 }
 
 /* Work that wrote nothing may have taken any time: only the clock knows. */
