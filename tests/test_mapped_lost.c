@@ -102,6 +102,22 @@ static void spoil_some(void) {
   spoil(1, pages(10), pages(3));
 }
 
+/* In how many pieces a range is told depends on who is faster. */
+static void join_told(void) {
+  unsigned last = 0;
+
+  for (unsigned i = 1; i < box.damage_count; i++) {
+    sluice_damage_t *before = &box.damages[last];
+
+    if (box.damages[i].at == before->at + before->bytes) {
+      before->bytes += box.damages[i].bytes;
+    } else {
+      box.damages[++last] = box.damages[i];
+    }
+  }
+  box.damage_count = last + 1;
+}
+
 /* Regions are filled, and told, as they lie in memory. */
 static unsigned low_is_first(void) {
   return strcmp(box.damages[0].region, "low") == 0;
@@ -115,8 +131,9 @@ START_TEST(a_lost_page_is_told_once_with_region_and_range) {
   late.way = ways[_i];
   ck_assert_int_eq(restore_late(1), 0);
   ck_assert_int_eq(late.status, UV_EIO);
+  ck_assert_uint_eq(late.told_before, box.damage_count); /* before `filled` */
+  join_told();
   ck_assert_uint_eq(box.damage_count, 2);
-  ck_assert_uint_eq(late.told_before, 2); /* before `filled` */
   assert_told(low_is_first() ? 0 : 1, "low", pages(6), pages(1), disk.from[0]);
   assert_told(low_is_first() ? 1 : 0, "high", pages(10), pages(3),
               disk.from[1]);

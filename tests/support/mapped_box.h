@@ -139,6 +139,7 @@ static inline void assert_same(void) {
 
 static inline void box_open(uint32_t page_size) {
   memset(&box, 0, sizeof(box));
+  rig_slice_us = 10 * 1000 * 1000; /* records and mappings are counted */
   rig_init(&box.rig);
   box.page_size = page_size;
   box.from.registry = box.rig.registry;

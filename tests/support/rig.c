@@ -7,6 +7,7 @@
 
 const sluice_executor_t *rig_executor;
 void (*rig_before_end)(void);
+uint32_t rig_slice_us;
 
 static rig_t *the_rig; /* callbacks of tests find it here */
 
@@ -40,6 +41,8 @@ void rig_init(rig_t *rig) {
       .ctx = rig, .alloc = counted_alloc, .release = counted_release};
   options.alloc = &rig->alloc;
   options.executor = rig_executor;
+  options.slice_us = rig_slice_us;
+  options.slice_min_us = rig_slice_us;
   ck_assert_int_eq(uv_loop_init(&rig->loop), 0);
   ck_assert_int_eq(sluice_engine_new(&rig->engine, &rig->loop, &options), 0);
   rig->registry = rig_registry(rig);

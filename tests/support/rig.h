@@ -31,6 +31,9 @@ typedef struct rig_s {
 extern const sluice_executor_t *rig_executor;
 /* Called when the engine has been told to close; may be NULL. */
 extern void (*rig_before_end)(void);
+/* Of the engines made from now on; 0: the engine's own. Long where records are
+ * counted, which end with a slice and so with the machine's speed. */
+extern uint32_t rig_slice_us;
 
 void rig_init(rig_t *rig);
 void rig_done(rig_t *rig);
