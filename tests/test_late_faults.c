@@ -9,8 +9,8 @@
 #include <sys/ioctl.h>
 
 #include "session/registry.h"
-#include "session/restore/file.h"
-#include "session/restore/late_thread.h"
+#include "session/restore/late/thread.h"
+#include "session/restore/mapped/file.h"
 #include "suite.h"
 
 /* ---- the C library's memory, by size ---- */

@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 
 #include "seed.h"
-#include "session/restore/ahead.h"
+#include "session/restore/mapped/ahead.h"
 #include "stream/bytes.h"
 #include "stream/native/format.h"
 #include "stream/native/record.h"

@@ -7,7 +7,7 @@
 
 #include "deny.h"
 #include "seed.h"
-#include "session/restore/scatter.h"
+#include "session/restore/mapped/scatter.h"
 #include "stream/bytes.h"
 #include "stream/native/record.h"
 #include "suite.h"

@@ -5,13 +5,13 @@
  *   load.c     the stream's frame, and the sections' load steps
  *   place.c    how much is read, and where to
  *   end.c      undoing, settling, telling
- *   file.h     what a restore by mapping has beside that */
+ *   mapped/    what a restore by mapping has beside that: mapped/file.h */
 #ifndef SLUICE_SESSION_RESTORE_RESTORE_H
 #define SLUICE_SESSION_RESTORE_RESTORE_H
 
 #include <sluice/restore.h>
 
-#include "session/restore/file.h"
+#include "session/restore/mapped/file.h"
 #include "session/restore/reader.h"
 #include "session/session.h"
 
@@ -63,7 +63,7 @@ void sluice__restore_on_source(void *ctx, ptrdiff_t got);
 void sluice__restore_enter(sluice_restore_t *restore,
                            sluice__restore_state_t state, sluice_phase_t phase);
 
-/* file.c */
+/* mapped/file.c */
 int sluice__restore_survey_turn(sluice_restore_t *restore);
 int sluice__restore_verify_turn(sluice_restore_t *restore, sluice__budget_t *b);
 /* As sluice__walk_read(), where the decoder stands. */
@@ -76,7 +76,7 @@ int sluice__restore_start_job(sluice_restore_t *restore,
 void sluice__restore_on_job(void *ctx);
 void sluice__restore_file_close(sluice_restore_t *restore);
 
-/* map.c */
+/* mapped/map.c */
 int sluice__restore_on_index_run(void *ctx, const sluice__index_run_t *run);
 void sluice__restore_begin_map(sluice_restore_t *restore);
 /* DONE: all is in place. */
@@ -87,18 +87,18 @@ int sluice__restore_put_piece(sluice_restore_t *restore,
                               const sluice__piece_t *piece, uint64_t from,
                               uint64_t bytes, const uint8_t *data);
 
-/* rest.c */
+/* mapped/rest.c */
 int sluice__restore_rest_turn(sluice_restore_t *restore, sluice__budget_t *b);
 void sluice__restore_rest_close(sluice_restore_t *restore);
 
-/* late_pieces.c */
+/* mapped/late_pieces.c */
 /* True: the piece may come after the commit. */
 bool sluice__restore_may_be_late(sluice_restore_t *restore,
                                  const sluice__piece_t *piece);
 /* What may be late is, from here on; else it stays with the rest. */
 void sluice__restore_start_late(sluice_restore_t *restore);
 
-/* late_tell.c */
+/* mapped/late_tell.c */
 /* The number of the piece's region, whose byte 0 is at `base`, for
  * sluice__restore_on_lost(); or UV_ENOMEM, SLUICE_ELIMIT. */
 int64_t sluice__restore_tag_late(sluice_restore_t *restore,
@@ -111,12 +111,13 @@ void sluice__restore_tell_damage(sluice_restore_t *restore,
                                  const sluice_damage_t *range);
 void sluice__restore_forget_late(sluice_restore_t *restore);
 
-/* behind.c; it is opened at the commit and goes on when all pages are there. */
+/* mapped/behind.c; it is opened at the commit and goes on when all pages are
+ * there. */
 int sluice__restore_open_behind(sluice_restore_t *restore);
 void sluice__restore_start_behind(sluice_restore_t *restore);
 void sluice__restore_resume_behind(sluice_restore_t *restore);
 
-/* after.c */
+/* mapped/after.c */
 bool sluice__restore_goes_on(const sluice_restore_t *restore);
 /* The callback, and what follows it. */
 void sluice__restore_go_on(sluice_restore_t *restore);

@@ -6,8 +6,8 @@
  * asks waits for most of what was asked for. So this is a job of its own, and
  * the walk goes on behind it, through what is there. A hint: nothing of it is
  * believed, and what it misses is only slower. */
-#ifndef SLUICE_SESSION_RESTORE_AHEAD_H
-#define SLUICE_SESSION_RESTORE_AHEAD_H
+#ifndef SLUICE_SESSION_RESTORE_MAPPED_AHEAD_H
+#define SLUICE_SESSION_RESTORE_MAPPED_AHEAD_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

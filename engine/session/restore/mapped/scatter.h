@@ -8,8 +8,8 @@
  *
  * Believes what the index says without looking at a checksum: an image that
  * lies is only restored by the slower way. Blocks: for the pool. */
-#ifndef SLUICE_SESSION_RESTORE_SCATTER_H
-#define SLUICE_SESSION_RESTORE_SCATTER_H
+#ifndef SLUICE_SESSION_RESTORE_MAPPED_SCATTER_H
+#define SLUICE_SESSION_RESTORE_MAPPED_SCATTER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
-/* late_lost.c - pages that could not be read: which, and that it is told once.
+/* lost.c - pages that could not be read: which, and that it is told once.
  *
  * The thread sets a bit for each in one map; the loop tells what that map has
  * and its own has not. So nothing has to be allocated when a page is lost, and
  * neither waits for the other. */
-#include "session/restore/late_thread.h"
+#include "session/restore/late/thread.h"
 
 #include <stdlib.h>
 #include <uv.h>

@@ -1,11 +1,11 @@
-/* late_thread.c - waits for those who touch a page, and fills meanwhile.
+/* thread.c - waits for those who touch a page, and fills meanwhile.
  *
  * A step is small, so that who waits does not wait long for what nobody asked
  * for. Of the loop's data it touches its own and atomics only.
  *
  * A child that is forked while pages are missing does not get the memory at
  * all: without it the child would find zeros. */
-#include "session/restore/late_thread.h"
+#include "session/restore/late/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>

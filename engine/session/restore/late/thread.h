@@ -1,11 +1,11 @@
-/* late_thread.h - what late.c, its thread and late_lost.c share. */
+/* thread.h - what late.c, its thread and lost.c share. */
 #ifndef SLUICE_SESSION_RESTORE_LATE_THREAD_H
 #define SLUICE_SESSION_RESTORE_LATE_THREAD_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "session/restore/late.h"
+#include "session/restore/late/late.h"
 
 enum { SLUICE__LATE_BUFFER = 64 * 1024 };
 
@@ -55,7 +55,7 @@ void *sluice__late_run(void *arg);
 size_t sluice__late_find(const sluice__late_piece_t *list, size_t count,
                          const uint8_t *at);
 
-/* late_lost.c; the first before the thread begins, the second is the thread's,
+/* lost.c; the first before the thread begins, the second is the thread's,
  * the third the loop's: true when all that was lost so far was told. */
 int sluice__late_open_maps(sluice__late_t *late);
 void sluice__late_note_lost(sluice__late_t *late,

@@ -1,5 +1,5 @@
 /* survey.c - see survey.h. */
-#include "session/restore/survey.h"
+#include "session/restore/mapped/survey.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "io/file_job.h"
-#include "session/restore/late.h"
-#include "session/restore/scatter.h"
+#include "session/restore/late/late.h"
+#include "session/restore/mapped/scatter.h"
 #include "stream/bytes.h"
 #include "stream/native/format.h"
 

@@ -1,11 +1,11 @@
 /* late.c - see late.h: life, on the loop. */
-#include "session/restore/late.h"
+#include "session/restore/late/late.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "session/restore/late_thread.h"
+#include "session/restore/late/thread.h"
 
 int sluice__late_new(sluice__late_t **out, sluice_engine_t *engine, int fd) {
   sluice__late_t *late = calloc(1, sizeof(*late));

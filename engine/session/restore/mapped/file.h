@@ -9,17 +9,17 @@
  *   after.c        what follows the commit, in which order
  *
  *   SURVEY -> [VERIFY] -> LOAD (the records without their pages) -> MAP */
-#ifndef SLUICE_SESSION_RESTORE_FILE_H
-#define SLUICE_SESSION_RESTORE_FILE_H
+#ifndef SLUICE_SESSION_RESTORE_MAPPED_FILE_H
+#define SLUICE_SESSION_RESTORE_MAPPED_FILE_H
 
 #include <sluice/restore.h>
 
 #include "io/file_job.h"
-#include "session/restore/ahead.h"
-#include "session/restore/late.h"
-#include "session/restore/survey.h"
-#include "session/restore/verify.h"
-#include "session/restore/walk.h"
+#include "session/restore/late/late.h"
+#include "session/restore/mapped/ahead.h"
+#include "session/restore/mapped/survey.h"
+#include "session/restore/mapped/verify.h"
+#include "session/restore/mapped/walk.h"
 #include "session/session.h"
 
 enum {

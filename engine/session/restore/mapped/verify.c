@@ -1,5 +1,5 @@
 /* verify.c - see verify.h. */
-#include "session/restore/verify.h"
+#include "session/restore/mapped/verify.h"
 
 #include <sluice/handler.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <uv.h>
 
-#include "session/restore/scatter.h"
+#include "session/restore/mapped/scatter.h"
 
 /* Where pages may come later, what is smaller is not worth a mapping. */
 enum { LATE_LEAST = 64 * SLUICE__PIECE_PAGE };

@@ -4,8 +4,8 @@
  * trailer, with an index, and not too scattered. What fails here is restored
  * eagerly, so that it is refused, if it is, in the same words as ever. Blocks:
  * for the pool. */
-#ifndef SLUICE_SESSION_RESTORE_SURVEY_H
-#define SLUICE_SESSION_RESTORE_SURVEY_H
+#ifndef SLUICE_SESSION_RESTORE_MAPPED_SURVEY_H
+#define SLUICE_SESSION_RESTORE_MAPPED_SURVEY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
  * to be waited for shows that the file is not in the page cache; whoever owns
  * the walk then lets the disk be asked for all of them (ahead.h). Loop thread.
  */
-#ifndef SLUICE_SESSION_RESTORE_WALK_H
-#define SLUICE_SESSION_RESTORE_WALK_H
+#ifndef SLUICE_SESSION_RESTORE_MAPPED_WALK_H
+#define SLUICE_SESSION_RESTORE_MAPPED_WALK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* ahead.c - see ahead.h. */
-#include "session/restore/ahead.h"
+#include "session/restore/mapped/ahead.h"
 
 #include <fcntl.h>
 

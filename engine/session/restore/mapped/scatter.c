@@ -2,7 +2,7 @@
  *
  * The index has runs in pages and does not say how large these are; where the
  * next run of the region begins tells it: nearest behind the shortest way. */
-#include "session/restore/scatter.h"
+#include "session/restore/mapped/scatter.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
  * it finds what a reader of the stream would find. With `tell`, pages whose
  * hash is wrong are told, in ranges, and passed over. Runs in slices of its
  * owner's; knows no session. Loop thread. */
-#ifndef SLUICE_SESSION_RESTORE_VERIFY_H
-#define SLUICE_SESSION_RESTORE_VERIFY_H
+#ifndef SLUICE_SESSION_RESTORE_MAPPED_VERIFY_H
+#define SLUICE_SESSION_RESTORE_MAPPED_VERIFY_H
 
 #include <sluice/restore.h>
 

@@ -1,12 +1,12 @@
 /* walk.c - see walk.h. */
-#include "session/restore/walk.h"
+#include "session/restore/mapped/walk.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <uv.h>
 
-#include "session/restore/ahead.h"
+#include "session/restore/mapped/ahead.h"
 #include "stream/native/stretch.h"
 
 enum {

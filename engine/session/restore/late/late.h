@@ -12,11 +12,11 @@
  * Invariant: once started, it ends: by itself when all is there, or by being
  * stopped before anybody relies on it. The engine does not close before.
  *
- *   late.c         life, on the loop
- *   late_thread.c  what the thread does
- *   late_lost.c    what was lost: noted by the thread, told on the loop */
-#ifndef SLUICE_SESSION_RESTORE_LATE_H
-#define SLUICE_SESSION_RESTORE_LATE_H
+ *   late.c    life, on the loop
+ *   thread.c  what the thread does
+ *   lost.c    what was lost: noted by the thread, told on the loop */
+#ifndef SLUICE_SESSION_RESTORE_LATE_LATE_H
+#define SLUICE_SESSION_RESTORE_LATE_LATE_H
 
 #include <stdbool.h>
 #include <stddef.h>
