@@ -79,7 +79,7 @@ static void say_left(const handover_t *h) {
  * milliseconds for every 64 MiB, in one go. So it gets the processor back at
  * once, and later this process takes none that is wanted. */
 static void step_aside(void) {
-  static const struct timespec short_while = {.tv_nsec = 10 * 1000 * 1000};
+  static const struct timespec short_while = {.tv_nsec = 10L * 1000 * 1000};
   static const struct sched_param none = {0};
 
   (void)setpriority(PRIO_PROCESS, 0, 19);
