@@ -328,18 +328,24 @@ int sluice_encoder_close(sluice_encoder_t *e) {
 }
 
 /* Only a PART goes on as another PART. */
-int sluice__encoder_linger(sluice_encoder_t *e) {
-  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "linger");
+static bool may_linger(sluice_encoder_t *e) {
+  return e->kind == SLUICE_ITEM_PART && e->ops->linger != NULL &&
+         e->ops->linger(e);
+}
 
-  if (r < 0) {
-    return r;
+int sluice__encoder_leave(sluice_encoder_t *e, uint32_t id, bool goes_on) {
+  bool is_open = e->phase == SLUICE__ENCODE_PAYLOAD;
+
+  if (e->error.code != 0 || id != e->section_id) {
+    return e->error.code; /* what there is is another section's */
   }
-  if (e->kind != SLUICE_ITEM_PART || e->ops->linger == NULL ||
-      !e->ops->linger(e)) {
-    return sluice_encoder_close(e);
+  if (!goes_on || (is_open && !may_linger(e))) {
+    return is_open ? sluice_encoder_close(e) : end_lingering(e);
   }
-  e->phase = SLUICE__ENCODE_IDLE;
-  e->lingers = true;
+  if (is_open) {
+    e->phase = SLUICE__ENCODE_IDLE;
+    e->lingers = true;
+  }
   return 0;
 }
 

@@ -98,9 +98,13 @@ int sluice__encoder_lend_pages(sluice_encoder_t *e, uint32_t region,
                                uint64_t offset, const void *data,
                                uint64_t count, bool is_still);
 
-/* As sluice_encoder_close(), but if the next payload is a PART of the same
- * section it goes on where this one was left, in the same record. */
-int sluice__encoder_linger(sluice_encoder_t *e);
+/* A step of section `id` is over, which may have left a payload of its open.
+ * One that `goes_on` lingers: if the next payload is a PART of the same section
+ * it goes on where this one was left, in the same record. Else it is closed,
+ * also if it has lingered since an earlier step: so a payload lingers only
+ * while its section will be called again. Whatever else is written ends it,
+ * too. */
+int sluice__encoder_leave(sluice_encoder_t *e, uint32_t id, bool goes_on);
 
 /* Of a region that exists, else 0. */
 static inline uint32_t sluice__encoder_page_size(const sluice_encoder_t *e,

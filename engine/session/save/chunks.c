@@ -99,6 +99,7 @@ static void on_chunk_written(void *ctx, int status) {
   sluice__chunks_t *c = chunk->owner;
 
   c->flying_bytes -= chunk->len;
+  c->writes--;
   give_back(chunk);
   if (status < 0 && c->code == 0) {
     c->code = status;
@@ -119,7 +120,9 @@ static void write_chunk(sluice__chunks_t *c, sluice__chunk_t *chunk) {
   if (r == 1 && chunk->len > 0) {
     c->on_taken(c->ctx);
   }
-  if (r != 0) { /* taken at once, or refused */
+  if (r == 0) {
+    c->writes++;
+  } else { /* taken at once, or refused */
     c->flying_bytes -= chunk->len;
     give_back(chunk);
   }

@@ -36,6 +36,7 @@ typedef struct sluice__chunks_s {
   sluice__chunk_t *first; /* emitted, but it or one before it is held */
   sluice__chunk_t *last;
   size_t flying_bytes; /* emitted, and not yet taken by the sink */
+  size_t writes;       /* chunks that are with the sink */
   size_t high_bytes;   /* no more is made above this */
   bool is_draining;    /* no more is made while any are flying */
   bool takes_nothing;  /* the sink has said that it takes nothing at once */
@@ -77,6 +78,11 @@ void sluice__chunks_put_still(sluice__chunks_t *c, sluice__fill_t *fill,
 /* May a record wait for what the next step writes? Not if the sink would take
  * it at once, as soon as it is whole. */
 bool sluice__chunks_may_linger(const sluice__chunks_t *c);
+
+/* One was emitted that the sink does not have: it, or one before it, is held. */
+static inline bool sluice__chunks_are_held(const sluice__chunks_t *c) {
+  return c->first != NULL;
+}
 
 static inline bool sluice__chunks_are_full(const sluice__chunks_t *c) {
   return c->flying_bytes >= c->high_bytes ||

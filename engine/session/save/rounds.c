@@ -6,8 +6,6 @@
  * to time it is asked whether so much can still be left. */
 #include "session/save/save.h"
 
-#include <stddef.h>
-
 /* Bytes until a round's size is doubted first; then at each doubling of them,
  * as all sections are asked for it. */
 #define DOUBT_BYTES UINT64_C(1048576)
@@ -66,24 +64,6 @@ static sluice_verdict_t decide(sluice_save_t *save) {
     return save->options.policy(save, &save->round);
   }
   return default_policy(save);
-}
-
-/* A handler that waits although it says that it has work would hang the save.
- * All is quiet when this is asked, so it may cost a look at every section. */
-bool sluice__save_has_lost_wake(sluice_save_t *save) {
-  sluice__cont_t *lost = sluice__queue_find_lost(&save->session.queue);
-
-  if (lost != NULL) {
-    const sluice_section_t *section =
-        (const sluice_section_t *)(const void *)((const char *)lost -
-                                                 offsetof(sluice_section_t,
-                                                          cont));
-
-    sluice__session_fail(&save->session, SLUICE_ELOSTWAKE, section,
-                         save->session.bytes_done, NULL);
-    return true;
-  }
-  return false;
 }
 
 /* More than what is left now and what was done cannot have been there. */

@@ -170,11 +170,7 @@ static int judge_cut(sluice_save_t *save, int drained) {
     enter(save, SLUICE__SAVE_KEPT, SLUICE_PHASE_LIVE);
     return SLUICE__MORE;
   }
-  if (drained != SLUICE__MORE) {
-    (void)sluice__save_has_lost_wake(save);
-    return SLUICE__WAIT;
-  }
-  return SLUICE__MORE;
+  return drained == SLUICE__MORE ? SLUICE__MORE : SLUICE__WAIT;
 }
 
 static int live_turn(sluice_save_t *save, sluice__budget_t *b) {
@@ -295,7 +291,6 @@ static int help_fills(sluice_save_t *save, sluice__budget_t *b) {
     done = sluice__fills_run_late(&save->fills, now - LATE_NS);
     sluice__budget_charge(b, done);
   } while (done > 0 && !sluice__budget_should_yield(b));
-  sluice__fills_collect(&save->fills, false);
   if (done > 0) {
     return SLUICE__MORE;
   }
@@ -312,5 +307,15 @@ int sluice__save_run(sluice__session_t *s, sluice__budget_t *b) {
   if (!sluice__chunks_are_full(&save->chunks)) {
     r = run_state(save, b);
   }
-  return r == SLUICE__WAIT && s->error.code == 0 ? help_fills(save, b) : r;
+  if (r == SLUICE__WAIT && s->error.code == 0) {
+    r = help_fills(save, b);
+  }
+  if (s->error.code == 0) {
+    /* Whoever wrote last may have ended another's record, or filled one. */
+    sluice__fills_collect(&save->fills, false);
+  }
+  if (r == SLUICE__WAIT && s->error.code == 0) {
+    (void)sluice__save_is_stuck(save);
+  }
+  return r;
 }

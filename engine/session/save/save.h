@@ -4,6 +4,7 @@
  *   run.c       the states, from opening the sink to its finish
  *   sections.c  calling the handlers
  *   rounds.c    rounds, policy, when to switch
+ *   stuck.c     a save that waits for nobody
  *   cut.c       the instant of a cut: arming, cutting, what is kept
  *   end.c       undoing after a failure, settling, telling */
 #ifndef SLUICE_SESSION_SAVE_SAVE_H
@@ -101,8 +102,12 @@ bool sluice__save_release_sections(sluice_save_t *save);
 
 /* rounds.c: what to do after a drain that answered `drained`. */
 sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained);
-/* Debug builds: a section waits although it has work; then the save fails. */
+
+/* stuck.c: both latch SLUICE_ELOSTWAKE when they answer true. */
+/* A section waits although it says that it has work. */
 bool sluice__save_has_lost_wake(sluice_save_t *save);
+/* The turn is about to wait: is there nobody who will end that? */
+bool sluice__save_is_stuck(sluice_save_t *save);
 
 /* cut.c: 0, or UV_ENOTSUP: a section cannot be cut. */
 int sluice__save_check_cut(const sluice_registry_t *registry);

@@ -47,16 +47,15 @@ static int check_step(sluice_save_t *save, const sluice_section_t *section,
 }
 
 /* What goes on in the next step may do so in the same record: who maps the
- * image needs a mapping a record. */
-static int leave_payload(sluice_save_t *save, int r) {
-  return r == SLUICE_MORE && sluice__chunks_may_linger(&save->chunks)
-             ? sluice__encoder_linger(save->encoder)
-             : sluice_encoder_close(save->encoder);
-}
+ * image needs a mapping a record. A section that parks leaves nothing half
+ * done, or it would wait for pages that nobody copies. */
+static int leave_payload(sluice_save_t *save, const sluice_section_t *section,
+                         int r) {
+  bool goes_on = r == SLUICE_MORE && sluice__chunks_may_linger(&save->chunks);
 
-static int close_payload(sluice_save_t *save, sluice_writer_t *w, int r) {
-  if (r >= 0 && w->is_open && leave_payload(save, r) < 0) {
-    sluice__save_fail_encoder(save, w->section);
+  if (r >= 0 &&
+      sluice__encoder_leave(save->encoder, section->id, goes_on) < 0) {
+    sluice__save_fail_encoder(save, section);
     r = save->session.error.code;
   }
   return r;
@@ -78,7 +77,7 @@ static int declare(sluice_save_t *save, sluice_section_t *section,
   if (section->handler->save_start != NULL) {
     r = section->handler->save_start(section->self, &w, &err);
   }
-  return close_payload(save, &w, check_step(save, section, &w, r, &err));
+  return leave_payload(save, section, check_step(save, section, &w, r, &err));
 }
 
 int sluice__save_begin_section(sluice_save_t *save, sluice_section_t *section) {
@@ -160,7 +159,7 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
   w.can_be_still = may_be_still(save, section);
   save->fills.section = section;
   r = section->handler->save_step(section->self, &w, &err);
-  r = close_payload(save, &w, check_step(save, section, &w, r, &err));
+  r = leave_payload(save, section, check_step(save, section, &w, r, &err));
   if (r >= 0) {
     sluice__fills_collect(&save->fills, false);
     sluice__fills_tell(&save->fills, section);
@@ -279,7 +278,7 @@ static int finish_section(sluice_save_t *save, sluice_section_t *section,
   r = check_step(save, section, &w, r == SLUICE_WAIT ? SLUICE_EHANDLER : r,
                  &err);
   if (save->is_finishing_live || r == SLUICE_DONE) {
-    r = close_payload(save, &w, r);
+    r = leave_payload(save, section, r);
     save->is_payload_open = false;
   }
   if (r == SLUICE_DONE && save->is_finishing_live) {
