@@ -14,15 +14,16 @@
 #define FROM(member, type, field)                                              \
   ((type *)(void *)((char *)(member)-offsetof(type, field)))
 
-static int fail(sluice__load_t *load, int code, const sluice_section_t *section,
-                const sluice_error_t *err) {
+static int fail(sluice__restore_load_t *load, int code,
+                const sluice_section_t *section, const sluice_error_t *err) {
   return sluice__fault(&load->fault, code, section,
                        sluice_decoder_offset(load->decoder), err);
 }
 
 /* ---- sections ---- */
 
-static int section_closed(sluice__load_t *load, sluice_section_t *section) {
+static int section_closed(sluice__restore_load_t *load,
+                          sluice_section_t *section) {
   load->reading = NULL;
   sluice__queue_wake(&load->pull);
   if (section->stage == SLUICE__SECTION_LOADED) {
@@ -40,7 +41,8 @@ static int section_closed(sluice__load_t *load, sluice_section_t *section) {
 }
 
 /* The handler is done: nothing but the frame may follow. */
-static int finish_payload(sluice__load_t *load, sluice_section_t *section) {
+static int finish_payload(sluice__restore_load_t *load,
+                          sluice_section_t *section) {
   int r = sluice__reader_close(&load->reader);
 
   section->stage = SLUICE__SECTION_LOADED;
@@ -54,7 +56,7 @@ static int finish_payload(sluice__load_t *load, sluice_section_t *section) {
   return section_closed(load, section);
 }
 
-static int waiting(sluice__load_t *load, sluice_section_t *section) {
+static int waiting(sluice__restore_load_t *load, sluice_section_t *section) {
   sluice_error_t err = {0};
 
   if (load->reader.is_closed) {
@@ -71,7 +73,7 @@ static int waiting(sluice__load_t *load, sluice_section_t *section) {
 
 static int section_step(sluice__cont_t *c, sluice__budget_t *b) {
   sluice_section_t *section = FROM(c, sluice_section_t, cont);
-  sluice__load_t *load = section->load;
+  sluice__restore_load_t *load = section->load;
   sluice_error_t err = {0};
   int r;
 
@@ -93,8 +95,8 @@ static int section_step(sluice__cont_t *c, sluice__budget_t *b) {
 
 /* ---- the frame ---- */
 
-static int refuse(sluice__load_t *load, int code, const sluice_decl_t *decl,
-                  const char *message) {
+static int refuse(sluice__restore_load_t *load, int code,
+                  const sluice_decl_t *decl, const char *message) {
   sluice_error_t err = {0};
 
   (void)sluice_fail(&err, code, "%s", message);
@@ -103,12 +105,12 @@ static int refuse(sluice__load_t *load, int code, const sluice_decl_t *decl,
   return fail(load, code, NULL, &err);
 }
 
-static bool is_qemu(const sluice__load_t *load) {
+static bool is_qemu(const sluice__restore_load_t *load) {
   return sluice_decoder_format(load->decoder) != SLUICE_FORMAT_NATIVE;
 }
 
-static int check_version(sluice__load_t *load, const sluice_decl_t *decl,
-                         const sluice_handler_t *h) {
+static int check_version(sluice__restore_load_t *load,
+                         const sluice_decl_t *decl, const sluice_handler_t *h) {
   char text[128];
 
   if (is_qemu(load) && decl->payload == SLUICE_PAYLOAD_PAGES) {
@@ -129,7 +131,7 @@ static int check_version(sluice__load_t *load, const sluice_decl_t *decl,
   return 0;
 }
 
-static int check_kind(sluice__load_t *load, const sluice_decl_t *decl,
+static int check_kind(sluice__restore_load_t *load, const sluice_decl_t *decl,
                       const sluice_handler_t *h) {
   char text[192];
 
@@ -154,8 +156,8 @@ static bool takes_mappings(const sluice_section_t *section) {
                                     h->restore_unmappable(section->self) == 0);
 }
 
-static int begin_section(sluice__load_t *load, sluice_section_t *section,
-                         const sluice_decl_t *decl) {
+static int begin_section(sluice__restore_load_t *load,
+                         sluice_section_t *section, const sluice_decl_t *decl) {
   const sluice_handler_t *h = section->handler;
   sluice_error_t err = {0};
   uint32_t version = decl->version;
@@ -188,7 +190,7 @@ static int begin_section(sluice__load_t *load, sluice_section_t *section,
   return 0;
 }
 
-static int hand_over(sluice__load_t *load, sluice_section_t *section,
+static int hand_over(sluice__restore_load_t *load, sluice_section_t *section,
                      bool is_end) {
   section->is_end = is_end;
   load->decoder->hooks.skips_pages = section->is_mapping;
@@ -200,7 +202,8 @@ static int hand_over(sluice__load_t *load, sluice_section_t *section,
 }
 
 /* A payload of a section begins: whose, and is it its turn? */
-static int open_payload(sluice__load_t *load, const sluice_item_t *item) {
+static int open_payload(sluice__restore_load_t *load,
+                        const sluice_item_t *item) {
   const sluice_decl_t *decl = &item->u.decl;
   sluice_section_t *section = sluice__registry_resolve(
       load->session->registry, decl->name, decl->instance);
@@ -228,7 +231,7 @@ static int open_payload(sluice__load_t *load, const sluice_item_t *item) {
                                (decl->flags & SLUICE_SECTION_LIVE) == 0);
 }
 
-static int check_host(sluice__load_t *load, const sluice_header_t *h) {
+static int check_host(sluice__restore_load_t *load, const sluice_header_t *h) {
   sluice_error_t err = {0};
 
   load->reader.is_big_endian = h->format != SLUICE_FORMAT_NATIVE;
@@ -241,7 +244,7 @@ static int check_host(sluice__load_t *load, const sluice_header_t *h) {
   return fail(load, SLUICE_EKIND, NULL, &err);
 }
 
-static int check_complete(sluice__load_t *load) {
+static int check_complete(sluice__restore_load_t *load) {
   sluice_decl_t missing = {0};
 
   for (const sluice_section_t *at = load->session->registry->first; at != NULL;
@@ -259,7 +262,7 @@ static int check_complete(sluice__load_t *load) {
   return SLUICE__MORE;
 }
 
-static int take_item(sluice__load_t *load, const sluice_item_t *item) {
+static int take_item(sluice__restore_load_t *load, const sluice_item_t *item) {
   switch (item->kind) {
   case SLUICE_ITEM_HEADER: return check_host(load, &item->u.header);
   case SLUICE_ITEM_SECTION:
@@ -279,7 +282,7 @@ static int take_item(sluice__load_t *load, const sluice_item_t *item) {
   return SLUICE__MORE;
 }
 
-static int next_frame(sluice__load_t *load, sluice__budget_t *b) {
+static int next_frame(sluice__restore_load_t *load, sluice__budget_t *b) {
   uint64_t before = sluice__decoder_read(load->decoder);
   sluice_error_t err = {0};
   sluice_item_t item;
@@ -295,7 +298,7 @@ static int next_frame(sluice__load_t *load, sluice__budget_t *b) {
 }
 
 static int pull_step(sluice__cont_t *c, sluice__budget_t *b) {
-  sluice__load_t *load = FROM(c, sluice__load_t, pull);
+  sluice__restore_load_t *load = FROM(c, sluice__restore_load_t, pull);
   int r;
 
   do {
@@ -304,7 +307,7 @@ static int pull_step(sluice__cont_t *c, sluice__budget_t *b) {
   return r;
 }
 
-void sluice__load_prime(sluice__load_t *load) {
+void sluice__restore_load_prime(sluice__restore_load_t *load) {
   sluice__session_t *s = load->session;
 
   load->reader.decoder = load->decoder;
@@ -323,7 +326,8 @@ void sluice__load_prime(sluice__load_t *load) {
   sluice__queue_wake(&load->pull);
 }
 
-int sluice__load_run(sluice__load_t *load, sluice__budget_t *b) {
+int sluice__restore_load_run(sluice__restore_load_t *load,
+                             sluice__budget_t *b) {
   sluice__cont_t *failed = NULL;
   int r = sluice__queue_drain(&load->session->queue, b, &failed);
 
@@ -333,7 +337,7 @@ int sluice__load_run(sluice__load_t *load, sluice__budget_t *b) {
   return SLUICE__DONE;
 }
 
-void sluice__load_feed(sluice__load_t *load) {
+void sluice__restore_load_feed(sluice__restore_load_t *load) {
   sluice__cont_t *c = load->starved;
 
   load->starved = NULL;
@@ -342,8 +346,8 @@ void sluice__load_feed(sluice__load_t *load) {
   }
 }
 
-uint8_t *sluice__load_place(void *ctx, const sluice_run_t *run) {
-  const sluice__load_t *load = ctx;
+uint8_t *sluice__restore_load_place(void *ctx, const sluice_run_t *run) {
+  const sluice__restore_load_t *load = ctx;
   const sluice_section_t *section = load->reading;
 
   if (section == NULL || section->stage != SLUICE__SECTION_BEGUN ||

@@ -12,7 +12,7 @@
 #include "session/session.h"
 #include "stream/decoder.h"
 
-typedef struct sluice__load_s {
+typedef struct sluice__restore_load_s {
   sluice__session_t *session;
   sluice_decoder_t *decoder;
   const char *host; /* that the stream must be of; NULL: any */
@@ -26,16 +26,16 @@ typedef struct sluice__load_s {
   bool is_whole;             /* the stream was */
   bool has_skipped;          /* a section that is optional and nobody's */
   sluice__fault_t fault;
-} sluice__load_t;
+} sluice__restore_load_t;
 
 /* The members above `reader` are set; all else is zero. */
-void sluice__load_prime(sluice__load_t *load);
+void sluice__restore_load_prime(sluice__restore_load_t *load);
 /* A slice: SLUICE__DONE (the stream was whole), SLUICE__MORE, SLUICE__WAIT (for
  * input), or an error, for `fault`. */
-int sluice__load_run(sluice__load_t *load, sluice__budget_t *b);
+int sluice__restore_load_run(sluice__restore_load_t *load, sluice__budget_t *b);
 /* Input came. */
-void sluice__load_feed(sluice__load_t *load);
+void sluice__restore_load_feed(sluice__restore_load_t *load);
 /* As the decoder's hook; `ctx` is a load. */
-uint8_t *sluice__load_place(void *ctx, const sluice_run_t *run);
+uint8_t *sluice__restore_load_place(void *ctx, const sluice_run_t *run);
 
 #endif

@@ -188,6 +188,8 @@ void sluice__postcommit_cancel(sluice__postcommit_t *pc) {
 
 void sluice__postcommit_close(sluice__postcommit_t *pc) {
   sluice__scrub_session_close(&pc->scrub);
-  sluice__demand_close_losses(&pc->losses);
+  if (pc->losses.list != NULL) {
+    sluice__demand_close_losses(&pc->losses);
+  }
   sluice__region_names_close(&pc->names);
 }

@@ -81,6 +81,66 @@ static int open_parts(sluice_restore_t *restore, sluice_engine_t *engine,
   return r;
 }
 
+/* ---- what the parts need of it ---- */
+
+static void wire_load(sluice_restore_t *restore) {
+  sluice__restore_load_t *load = &restore->load;
+
+  load->session = &restore->session;
+  load->decoder = restore->decoder;
+  load->host = restore->options.host;
+  load->unmapped = &restore->stats.sections_unmapped;
+  sluice__restore_load_prime(load);
+}
+
+static void wire_input(sluice_restore_t *restore, sluice_source_t *source) {
+  const sluice__input_t input = {.came = sluice__restore_on_input,
+                                 .again = sluice__restore_wake,
+                                 .ctx = restore};
+
+  restore->stream.input = input;
+  restore->stream.source = source;
+  restore->stream.decoder = restore->decoder;
+  sluice__input_stream_init(&restore->stream, sluice__restore_load_place,
+                            &restore->load);
+  restore->input = &restore->stream.input;
+  restore->image.input = input;
+  restore->image.file = &restore->file;
+  restore->image.decoder = restore->decoder;
+  restore->image.mem = &restore->session.mem;
+}
+
+static void wire_map(sluice_restore_t *restore) {
+  const sluice_restore_options_t *o = &restore->options;
+  uv_loop_t *loop = restore->session.engine->pump.loop;
+  sluice__image_file_t *file = &restore->file;
+  sluice__map_t *map = &restore->map;
+
+  file->job.loop = loop;
+  file->job.done = sluice__restore_wake;
+  file->job.ctx = restore;
+  file->probe.max_mappings = o->max_mappings;
+  file->probe.may_page = o->filled != NULL;
+  file->probe.may_fragment = o->must_map != 0;
+  map->session = &restore->session;
+  map->file = file;
+  map->stats = &restore->stats;
+  map->max_mappings = o->max_mappings;
+  map->postcopy.loop = loop;
+  map->postcopy.is_wanted = o->filled != NULL;
+  map->postcopy.gone = sluice__restore_wake;
+  map->postcopy.ctx = restore;
+  map->postcopy.names.mem = &restore->session.mem;
+}
+
+static void wire(sluice_restore_t *restore, sluice_source_t *source) {
+  wire_load(restore);
+  wire_input(restore, source);
+  wire_map(restore);
+}
+
+/* ---- life ---- */
+
 static void free_struct(sluice_restore_t *restore) {
   sluice_alloc_t a = restore->alloc;
 
@@ -134,7 +194,7 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
     return r;
   }
   restore->session.phase = SLUICE_PHASE_BEGIN;
-  sluice__restore_wire(restore, source);
+  wire(restore, source);
   sluice__session_start(&restore->session);
   *out = restore;
   return 0;

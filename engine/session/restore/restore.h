@@ -60,7 +60,7 @@ struct sluice_restore_s {
   bool may_commit;             /* the host said so */
   sluice_error_t source_error; /* what its open may still say */
 
-  sluice__load_t load;
+  sluice__restore_load_t load;
   sluice__input_t *input; /* one of the two: */
   sluice__input_stream_t stream;
   sluice__input_image_t image;
@@ -74,8 +74,9 @@ bool sluice__restore_has_skipped(const sluice_restore_t *restore);
 
 /* run.c */
 int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b);
-/* Before it runs: what its parts need of it. */
-void sluice__restore_wire(sluice_restore_t *restore, sluice_source_t *source);
+/* What its parts tell it: input came, or something ended; `ctx` is it. */
+void sluice__restore_on_input(void *ctx, ptrdiff_t got);
+void sluice__restore_wake(void *ctx);
 
 /* end.c */
 void sluice__restore_fail(sluice__session_t *s);

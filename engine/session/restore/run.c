@@ -55,10 +55,10 @@ static void take_input(sluice_restore_t *restore, ptrdiff_t got) {
   } else {
     sluice__session_moved(s);
   }
-  sluice__load_feed(&restore->load);
+  sluice__restore_load_feed(&restore->load);
 }
 
-static void on_input(void *ctx, ptrdiff_t got) {
+void sluice__restore_on_input(void *ctx, ptrdiff_t got) {
   sluice_restore_t *restore = ctx;
 
   if (restore->state != SLUICE__RESTORE_OPENING) {
@@ -72,7 +72,7 @@ static void on_input(void *ctx, ptrdiff_t got) {
   sluice__session_wake(&restore->session);
 }
 
-static void wake(void *ctx) {
+void sluice__restore_wake(void *ctx) {
   sluice_restore_t *restore = ctx;
 
   sluice__session_wake(&restore->session);
@@ -231,7 +231,7 @@ static int loaded(sluice_restore_t *restore) {
 
 static int load_once(sluice_restore_t *restore, sluice__budget_t *b) {
   sluice__session_t *s = &restore->session;
-  int r = sluice__load_run(&restore->load, b);
+  int r = sluice__restore_load_run(&restore->load, b);
 
   s->bytes_done = sluice__decoder_read(restore->decoder);
   if (r < 0) {
@@ -360,61 +360,4 @@ int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b) {
   case SLUICE__RESTORE_COMMITTED: return SLUICE__MORE;
   }
   return SLUICE__WAIT;
-}
-
-/* ---- before it runs ---- */
-
-static void wire_load(sluice_restore_t *restore) {
-  sluice__load_t *load = &restore->load;
-
-  load->session = &restore->session;
-  load->decoder = restore->decoder;
-  load->host = restore->options.host;
-  load->unmapped = &restore->stats.sections_unmapped;
-  sluice__load_prime(load);
-}
-
-static void wire_input(sluice_restore_t *restore, sluice_source_t *source) {
-  const sluice__input_t input = {
-      .came = on_input, .again = wake, .ctx = restore};
-
-  restore->stream.input = input;
-  restore->stream.source = source;
-  restore->stream.decoder = restore->decoder;
-  sluice__input_stream_init(&restore->stream, sluice__load_place,
-                            &restore->load);
-  restore->input = &restore->stream.input;
-  restore->image.input = input;
-  restore->image.file = &restore->file;
-  restore->image.decoder = restore->decoder;
-  restore->image.mem = &restore->session.mem;
-}
-
-static void wire_map(sluice_restore_t *restore) {
-  const sluice_restore_options_t *o = &restore->options;
-  uv_loop_t *loop = restore->session.engine->pump.loop;
-  sluice__image_file_t *file = &restore->file;
-  sluice__map_t *map = &restore->map;
-
-  file->job.loop = loop;
-  file->job.done = wake;
-  file->job.ctx = restore;
-  file->probe.max_mappings = o->max_mappings;
-  file->probe.may_page = o->filled != NULL;
-  file->probe.may_fragment = o->must_map != 0;
-  map->session = &restore->session;
-  map->file = file;
-  map->stats = &restore->stats;
-  map->max_mappings = o->max_mappings;
-  map->postcopy.loop = loop;
-  map->postcopy.is_wanted = o->filled != NULL;
-  map->postcopy.gone = wake;
-  map->postcopy.ctx = restore;
-  map->postcopy.names.mem = &restore->session.mem;
-}
-
-void sluice__restore_wire(sluice_restore_t *restore, sluice_source_t *source) {
-  wire_load(restore);
-  wire_input(restore, source);
-  wire_map(restore);
 }
