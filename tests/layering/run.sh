@@ -68,4 +68,10 @@ if grep -rn 'include <jemalloc' --include='*.[ch]' "$SOURCE/queue" \
   echo "jemalloc is named outside of its file"
   failed=1
 fi
+# Images, files and addresses: no session, and nothing of what is in one.
+if grep -rnE 'include *"(session|handover)/|sluice_(restore|save|section|engine)_t' \
+  --include='*.[ch]' "$SOURCE/engine/image"; then
+  echo "engine/image/ knows a session"
+  failed=1
+fi
 exit "$failed"
