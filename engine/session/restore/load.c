@@ -195,7 +195,7 @@ static int begin_section(sluice_restore_t *restore, sluice_section_t *section,
 static int hand_over(sluice_restore_t *restore, sluice_section_t *section,
                      bool is_end) {
   section->is_end = is_end;
-  restore->decoder->hooks.skips_pages = section->is_mapping;
+  sluice__decoder_skip_pages(restore->decoder, section->is_mapping);
   restore->reading = section;
   restore->session.current = section;
   sluice__reader_open(&restore->reader);
@@ -212,7 +212,7 @@ static int open_payload(sluice_restore_t *restore, const sluice_item_t *item) {
   int r = 0;
 
   if (section == NULL) {
-    restore->decoder->hooks.skips_pages = restore->file.is_walking;
+    sluice__decoder_skip_pages(restore->decoder, restore->file.is_walking);
     restore->has_skipped = true;
     return (decl->flags & SLUICE_SECTION_OPTIONAL) != 0
                ? SLUICE__MORE /* its items are passed over */

@@ -30,11 +30,12 @@ static uint8_t *find_place(void *ctx, const sluice_run_t *run) {
 }
 
 void sluice__restore_open_place(sluice_restore_t *restore) {
+  const sluice__decode_hooks_t hooks = {
+      .ctx = restore, .place = find_place, .place_least = PLACED_LEAST};
+
   restore->ahead = SIZE_MAX;
   if (sluice__source_reads_into(restore->source)) {
-    restore->decoder->hooks.ctx = restore;
-    restore->decoder->hooks.place = find_place;
-    restore->decoder->hooks.place_least = PLACED_LEAST;
+    sluice__decoder_set_hooks(restore->decoder, &hooks);
   }
 }
 

@@ -101,6 +101,8 @@ static void open_ahead(sluice_restore_t *restore) {
 }
 
 static int open_walk(sluice_restore_t *restore) {
+  const sluice__decode_hooks_t hooks = {
+      .ctx = restore, .on_index_run = sluice__restore_on_index_run};
   sluice__restore_file_t *f = &restore->file;
   int r;
 
@@ -115,8 +117,7 @@ static int open_walk(sluice_restore_t *restore) {
   open_ahead(restore);
   f->is_walking = true;
   f->stats.file_bytes = f->survey.size;
-  restore->decoder->hooks.ctx = restore;
-  restore->decoder->hooks.on_index_run = sluice__restore_on_index_run;
+  sluice__decoder_set_hooks(restore->decoder, &hooks);
   if (restore->options.way == SLUICE_RESTORE_VERIFY_MAPPED) {
     return open_verify(restore);
   }
@@ -175,7 +176,7 @@ ptrdiff_t sluice__restore_walk_read(sluice_restore_t *restore, void *buf,
                                     size_t len) {
   sluice__restore_file_t *f = &restore->file;
   const sluice_decoder_t *d = restore->decoder;
-  bool hops = d->hooks.skips_pages && sluice__decoder_is_between(d);
+  bool hops = sluice__decoder_skips_pages(d) && sluice__decoder_is_between(d);
   uint64_t at = sluice__decoder_position(d);
   ptrdiff_t got;
 
