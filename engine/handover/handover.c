@@ -96,7 +96,7 @@ static void fail(sluice_handover_t *h, int code, const sluice_error_t *err) {
   if (h->is_running) {
     return;
   }
-  sluice__save_fail(h->save, &h->error);
+  sluice__save_give_up(h->save, &h->error);
   answer_save(h, code);
 }
 

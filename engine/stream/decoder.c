@@ -108,17 +108,7 @@ sluice_format_t sluice_decoder_format(const sluice_decoder_t *d) {
 
 void sluice__decoder_set_hooks(sluice_decoder_t *d,
                                const sluice__decode_hooks_t *hooks) {
-  d->hooks.ctx = hooks->ctx;
-  if (hooks->on_index_run != NULL) {
-    d->hooks.on_index_run = hooks->on_index_run;
-  }
-  if (hooks->on_damage != NULL) {
-    d->hooks.on_damage = hooks->on_damage;
-  }
-  if (hooks->place != NULL) {
-    d->hooks.place = hooks->place;
-    d->hooks.place_least = hooks->place_least;
-  }
+  d->hooks = *hooks;
 }
 
 void sluice__decoder_skip_pages(sluice_decoder_t *d, bool on) {

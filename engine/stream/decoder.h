@@ -12,8 +12,7 @@
 
 #include "stream/decode_hooks.h"
 
-/* Of `hooks` those that are not NULL; what was set before stays. Before the
- * first input. */
+/* In place of what was set before; copied. Before the first region. */
 void sluice__decoder_set_hooks(sluice_decoder_t *d,
                                const sluice__decode_hooks_t *hooks);
 

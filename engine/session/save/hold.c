@@ -17,7 +17,7 @@ void sluice__save_release(sluice_save_t *save) {
   sluice__session_wake(&save->session);
 }
 
-void sluice__save_fail(sluice_save_t *save, const sluice_error_t *err) {
+void sluice__save_give_up(sluice_save_t *save, const sluice_error_t *err) {
   sluice__session_fail(&save->session, err->code, NULL,
                        save->session.bytes_done, err);
 }

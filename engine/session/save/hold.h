@@ -24,7 +24,7 @@ void *sluice__save_holder(const sluice_save_t *save);
 void sluice__save_release(sluice_save_t *save);
 
 /* Ends it with what is in `err`, unless it has failed already. */
-void sluice__save_fail(sluice_save_t *save, const sluice_error_t *err);
+void sluice__save_give_up(sluice_save_t *save, const sluice_error_t *err);
 bool sluice__save_has_failed(const sluice_save_t *save);
 
 #endif

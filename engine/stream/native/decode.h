@@ -21,6 +21,7 @@
 #define SLUICE_STREAM_NATIVE_DECODE_H
 
 #include "stream/decode_base.h"
+#include "stream/native/index_cursor.h"
 #include "stream/native/record.h"
 #include "stream/page_map.h"
 
@@ -98,14 +99,6 @@ typedef struct sluice__decode_index_s {
   uint32_t region;
   uint64_t end; /* of the last run, in the region */
 } sluice__decode_index_t;
-
-typedef struct sluice__index_entry_s {
-  uint32_t region;
-  uint64_t count;
-  uint64_t offset; /* in the region */
-  uint64_t data;   /* stream offsets; 0: zeros */
-  uint64_t hashes;
-} sluice__index_entry_t;
 
 /* With option check_index: where the pages are, to compare with the index. */
 typedef struct sluice__decode_seen_s {
