@@ -8,13 +8,13 @@
 /* What the queue allocates. */
 typedef struct given_job_s {
   sluice__copy_job_t job; /* first */
-  sluice__task_t task;
+  sluice__work_item_t item;
   sluice__copy_jobs_t *owner;
   uint64_t given_ns;
 } given_job_t;
 
-static given_job_t *of_task(sluice__task_t *task) {
-  return (given_job_t *)(void *)((char *)task - offsetof(given_job_t, task));
+static given_job_t *of_item(sluice__work_item_t *item) {
+  return (given_job_t *)(void *)((char *)item - offsetof(given_job_t, item));
 }
 
 static given_job_t *of_job(sluice__copy_job_t *job) {
@@ -25,12 +25,12 @@ static uint64_t bytes_of(const sluice__copy_job_t *job) {
   return (uint64_t)job->list.count * job->list.page_size;
 }
 
-static void run_task(sluice__task_t *task) {
-  sluice__page_list_fill(&of_task(task)->job.list);
+static void run_item(sluice__work_item_t *item) {
+  sluice__page_list_fill(&of_item(item)->job.list);
 }
 
-static void task_is_over(sluice__task_t *task) {
-  given_job_t *given = of_task(task);
+static void item_is_over(sluice__work_item_t *item) {
+  given_job_t *given = of_item(item);
 
   given->job.state = SLUICE__COPY_OVER;
   given->owner->on_over(given->owner->ctx);
@@ -41,12 +41,13 @@ static void run_here(sluice__copy_job_t *job) {
   job->state = SLUICE__COPY_OVER;
 }
 
-void sluice__copy_jobs_init(sluice__copy_jobs_t *j, sluice__crew_t *crew,
+void sluice__copy_jobs_init(sluice__copy_jobs_t *j,
+                            sluice__thread_pool_t *threads,
                             const sluice_alloc_t *alloc,
                             sluice__chunks_t *chunks) {
   memset(j, 0, sizeof(*j));
   sluice__copy_queue_init(&j->queue, alloc, sizeof(given_job_t));
-  j->crew = sluice__crew_is_staffed(crew) ? crew : NULL;
+  j->threads = sluice__thread_pool_has_threads(threads) ? threads : NULL;
   j->chunks = chunks;
 }
 
@@ -56,17 +57,17 @@ void sluice__copy_jobs_done(sluice__copy_jobs_t *j) {
 
 static void give(sluice__copy_jobs_t *j, given_job_t *given) {
   given->owner = j;
-  given->task.run = run_task;
-  given->task.over = task_is_over;
-  given->given_ns = sluice__pump_now(j->crew->pump);
-  sluice__crew_put(j->crew, &given->task);
+  given->item.run = run_item;
+  given->item.over = item_is_over;
+  given->given_ns = sluice__pump_now(j->threads->pump);
+  sluice__thread_pool_put(j->threads, &given->item);
 }
 
 void sluice__copy_jobs_start(sluice__copy_jobs_t *j) {
   sluice__copy_job_t *job;
 
   while ((job = sluice__copy_queue_take(&j->queue)) != NULL) {
-    if (bytes_of(job) < j->crew->executor.min_bytes) {
+    if (bytes_of(job) < j->threads->executor.min_bytes) {
       run_here(job);
     } else {
       give(j, of_job(job));
@@ -120,7 +121,7 @@ void sluice__copy_jobs_collect(sluice__copy_jobs_t *j, bool is_silent) {
 
 static bool take_back(sluice__copy_jobs_t *j, sluice__copy_job_t *job) {
   return job->state == SLUICE__COPY_GIVEN &&
-         sluice__crew_take_back(j->crew, &of_job(job)->task);
+         sluice__thread_pool_take_back(j->threads, &of_job(job)->item);
 }
 
 uint64_t sluice__copy_jobs_run_late(sluice__copy_jobs_t *j, uint64_t ns) {

@@ -15,21 +15,22 @@
 #include <stdint.h>
 
 #include "memory/mem.h"
-#include "session/crew.h"
 #include "session/registry.h"
 #include "session/save/chunks.h"
+#include "session/thread_pool.h"
 #include "stream/copy_queue.h"
 
 typedef struct sluice__copy_jobs_s {
   sluice__copy_queue_t queue;
-  sluice__crew_t *crew; /* NULL: nothing is given away */
+  sluice__thread_pool_t *threads; /* NULL: nothing is given away */
   sluice__chunks_t *chunks;
   /* Some are over, and to be collected. */
   void (*on_over)(void *ctx);
   void *ctx;
 } sluice__copy_jobs_t;
 
-void sluice__copy_jobs_init(sluice__copy_jobs_t *j, sluice__crew_t *crew,
+void sluice__copy_jobs_init(sluice__copy_jobs_t *j,
+                            sluice__thread_pool_t *threads,
                             const sluice_alloc_t *alloc,
                             sluice__chunks_t *chunks);
 /* None is left but idle ones. */
@@ -38,13 +39,13 @@ void sluice__copy_jobs_done(sluice__copy_jobs_t *j);
 /* For the encoder; NULL: it copies everything itself. */
 static inline sluice__copy_queue_t *
 sluice__copy_jobs_queue(sluice__copy_jobs_t *j) {
-  return j->crew == NULL ? NULL : &j->queue;
+  return j->threads == NULL ? NULL : &j->queue;
 }
 
 /* Other threads copy borrowed pages. */
 static inline bool
 sluice__copy_jobs_have_threads(const sluice__copy_jobs_t *j) {
-  return j->crew != NULL;
+  return j->threads != NULL;
 }
 
 /* Gives away the jobs of records that are laid out; short ones are run here. */

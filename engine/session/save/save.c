@@ -153,8 +153,8 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
     return r;
   }
   sluice__direct_writer_init(&save->direct, save->sink);
-  sluice__copy_jobs_init(&save->jobs, &engine->crew, &save->session.mem_alloc,
-                         &save->chunks);
+  sluice__copy_jobs_init(&save->jobs, &engine->threads,
+                         &save->session.mem_alloc, &save->chunks);
   save->jobs.on_over = on_copied;
   save->jobs.ctx = save;
   sluice__chunks_init(&save->chunks, &save->session.mem, &save->direct,
