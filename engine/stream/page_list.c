@@ -1,7 +1,6 @@
-/* fill.c - see fill.h. */
-#include "stream/fill.h"
+/* page_list.c - see page_list.h. */
+#include "stream/page_list.h"
 
-#include <assert.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -36,19 +35,18 @@ void sluice__copy_changing(uint8_t *to, const uint8_t *from, size_t len) {
 }
 #endif
 
-void sluice__fill_run(const sluice__fill_t *fill) {
-  uint8_t *to = fill->data;
-  uint8_t *hash = fill->hashes;
+void sluice__page_list_fill(const sluice__page_list_t *list) {
+  uint8_t *to = list->data;
+  uint8_t *hash = list->hashes;
 
-  assert(!fill->is_still);
-  for (uint32_t i = 0; i < fill->count; i++) {
-    const sluice__fill_page_t *page = &fill->pages[i];
+  for (uint32_t i = 0; i < list->count; i++) {
+    const sluice__listed_page_t *page = &list->pages[i];
 
     if (page->from != NULL) {
-      sluice__copy_changing(to, page->from, fill->page_size);
-      sluice__put_le64(hash, sluice__hash(to, fill->page_size) ^ page->place);
+      sluice__copy_changing(to, page->from, list->page_size);
+      sluice__put_le64(hash, sluice__hash(to, list->page_size) ^ page->place);
     }
-    to += fill->page_size;
+    to += list->page_size;
     hash += sizeof(uint64_t);
   }
 }
@@ -70,29 +68,30 @@ static int add_piece(struct iovec *out, int count, const uint8_t *at,
   return count + 1;
 }
 
-int sluice__fill_gather(const sluice__fill_t *fill, uint8_t *from, uint8_t *to,
-                        struct iovec *out) {
-  uint8_t *slot = fill->data + (size_t)fill->out * fill->page_size;
-  int count = from < fill->data
-                  ? add_piece(out, 0, from, (size_t)(fill->data - from))
+int sluice__page_list_gather(const sluice__page_list_t *list, uint8_t *from,
+                             uint8_t *to, struct iovec *out) {
+  uint8_t *slot = list->data + (size_t)list->out * list->page_size;
+  int count = from < list->data
+                  ? add_piece(out, 0, from, (size_t)(list->data - from))
                   : 0;
 
-  for (uint32_t i = fill->out; i < fill->count; i++) {
-    const uint8_t *page = fill->pages[i].from;
+  for (uint32_t i = list->out; i < list->count; i++) {
+    const uint8_t *page = list->pages[i].from;
 
-    count = add_piece(out, count, page != NULL ? page : slot, fill->page_size);
-    slot += fill->page_size;
+    count = add_piece(out, count, page != NULL ? page : slot, list->page_size);
+    slot += list->page_size;
   }
   return add_piece(out, count, slot, (size_t)(to - slot));
 }
 
-void sluice__fill_copy(const sluice__fill_t *fill, const uint8_t *from) {
-  uint8_t *slot = fill->data;
+void sluice__page_list_copy(const sluice__page_list_t *list,
+                            const uint8_t *from) {
+  uint8_t *slot = list->data;
 
-  for (uint32_t i = 0; i < fill->count; i++) {
-    if (fill->pages[i].from != NULL && slot + fill->page_size > from) {
-      memcpy(slot, fill->pages[i].from, fill->page_size);
+  for (uint32_t i = 0; i < list->count; i++) {
+    if (list->pages[i].from != NULL && slot + list->page_size > from) {
+      memcpy(slot, list->pages[i].from, list->page_size);
     }
-    slot += fill->page_size;
+    slot += list->page_size;
   }
 }
