@@ -12,7 +12,9 @@
 #include <uv.h>
 
 #include "bitmap.h"
+#include "hooks.h"
 #include "section.h"
+#include "snapshot.h"
 
 enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
 
@@ -56,10 +58,6 @@ static const sluice__tracker_t *tracker_of(sluice_ram_tracker_t kind) {
   case SLUICE_RAM_STATIC: return &sluice__tracker_static;
   }
   return NULL;
-}
-
-static int is_asked(const sluice_ram_t *ram) {
-  return ram->tracker->mode == SLUICE__TRACKER_ASKED;
 }
 
 static int check_page_size(uint32_t page_size, int is_wp, sluice_error_t *err) {
@@ -123,7 +121,7 @@ static int set_options(sluice_ram_t *ram, const sluice_ram_options_t *options,
                        (int)options->tracker);
   }
   page_size = page_size == 0 ? PAGE_DEFAULT : page_size;
-  r = check_page_size(page_size, is_asked(ram), err);
+  r = check_page_size(page_size, sluice__ram_is_asked(ram), err);
   if (r == 0) {
     ram->page_shift = (uint32_t)__builtin_ctz(page_size);
     ram->max_shadow = options->max_shadow;
@@ -156,7 +154,8 @@ int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
   r = open_ram(ram, options == NULL ? &defaults : options, err);
   if (r == 0) {
     r = sluice_registry_add(registry, name,
-                            is_asked(ram) ? &ram_handler_armed : &ram_handler,
+                            sluice__ram_is_asked(ram) ? &ram_handler_armed
+                                                      : &ram_handler,
                             ram, section, NULL, err);
   }
   if (r != 0) {
@@ -197,7 +196,7 @@ static int is_placed(const sluice_ram_t *ram, const void *base, uint64_t bytes,
                      uint32_t flags) {
   uint64_t page = UINT64_C(1) << ram->page_shift;
   uint64_t align = page < kernel_page() ? page : kernel_page();
-  int is_whole = (flags & SLUICE_RAM_REMAP) != 0 || is_asked(ram);
+  int is_whole = (flags & SLUICE_RAM_REMAP) != 0 || sluice__ram_is_asked(ram);
   uint64_t whole = is_whole ? kernel_page() : align;
   uintptr_t at = (uintptr_t)base;
 
@@ -302,9 +301,7 @@ int sluice_ram_blank(sluice_ram_t *ram, uint32_t region, uint64_t offset) {
   if (ram->state != SLUICE__RAM_IDLE) {
     return UV_EBUSY;
   }
-  ram->marked -= sluice__bitmap_clear(in->marks, page, in->pages - page);
-  (void)sluice__bitmap_clear(in->since, page, in->pages - page);
-  in->used = page;
+  ram->marked -= sluice__ram_region_blank(in, page);
   return 0;
 }
 
@@ -322,7 +319,9 @@ static void mark_span(sluice_ram_t *ram, const sluice__ram_span_t *span) {
   changed = sluice__bitmap_set(region->marks, span->page, span->count);
   if (changed > 0) {
     ram->marked += changed;
-    sluice__ram_save_marked(ram);
+    if (ram->state == SLUICE__RAM_CLEAN) { /* it waits for just that */
+      sluice_section_wake(ram->section);
+    }
   }
 }
 
@@ -334,8 +333,8 @@ void sluice_ram_dirty(sluice_ram_t *ram, uint32_t region, uint64_t offset,
       !find_span(ram, region, offset, len, &span)) {
     return;
   }
-  if (ram->state == SLUICE__RAM_CUT) {
-    sluice__ram_cut_preserve(ram, &span);
+  if (ram->state == SLUICE__RAM_SNAPSHOT) {
+    sluice__ram_snapshot_preserve(ram, &span);
   }
   mark_span(ram, &span);
 }
@@ -344,10 +343,10 @@ int sluice_ram_may_write(sluice_ram_t *ram, uint32_t region, uint64_t offset,
                          uint64_t len) {
   sluice__ram_span_t span;
 
-  if (ram->state == SLUICE__RAM_CUT && ram->policy == SLUICE_RAM_SLOW &&
+  if (ram->state == SLUICE__RAM_SNAPSHOT && ram->policy == SLUICE_RAM_SLOW &&
       ram->tracker->mode != SLUICE__TRACKER_NEVER &&
       find_span(ram, region, offset, len, &span) &&
-      !sluice__ram_cut_may_write(ram, &span)) {
+      !sluice__ram_snapshot_may_write(ram, &span)) {
     return UV_EAGAIN;
   }
   sluice_ram_dirty(ram, region, offset, len);
@@ -367,16 +366,6 @@ int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
   return 0;
 }
 
-/* Pages in `marks` or `since`. */
-static uint64_t dirty_pages_of(const sluice__ram_region_t *region) {
-  uint64_t n = 0;
-
-  for (uint64_t i = 0; i * 64 < region->pages; i++) {
-    n += (uint64_t)__builtin_popcountll(region->marks[i] | region->since[i]);
-  }
-  return n;
-}
-
 uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram) {
   uint64_t n = 0;
 
@@ -384,14 +373,14 @@ uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram) {
     return ram->pages;
   }
   for (uint32_t i = 0; i < ram->region_count; i++) {
-    n += dirty_pages_of(ram->regions[i]);
+    n += sluice__ram_region_dirty(ram->regions[i]);
   }
   return n;
 }
 
 void sluice_ram_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out) {
-  if (ram->state == SLUICE__RAM_CUT) {
-    sluice__ram_cut_stats(ram, out);
+  if (ram->state == SLUICE__RAM_SNAPSHOT) {
+    sluice__ram_snapshot_stats(ram, out);
   } else {
     *out = ram->stats;
   }

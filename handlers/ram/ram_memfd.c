@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "section.h"
+#include "memfd.h"
 
 int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region, int fd) {
   sluice__ram_region_t *in =
@@ -31,18 +31,17 @@ int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region, int fd) {
 int sluice_ram_take_memfd(sluice_ram_t *ram, uint32_t region) {
   sluice__ram_region_t *in =
       region < ram->region_count ? ram->regions[region] : NULL;
-  int fd = in == NULL || in->taken.at != NULL ? -1 : in->taken.fd;
+  int fd = in == NULL || in->adopted.at != NULL ? -1 : in->adopted.fd;
 
   if (fd >= 0) {
-    in->taken.fd = -1;
+    in->adopted.fd = -1;
   }
   return fd;
 }
 
 static int pass(sluice_ram_t *ram, sluice__ram_region_t *region,
                 sluice_error_t *err) {
-  int r = sluice_section_pass_memory(ram->save.section, region->name,
-                                     region->memfd);
+  int r = sluice_section_pass_memory(ram->section, region->name, region->memfd);
 
   if (r == 0) {
     region->is_passed = 1;
@@ -74,9 +73,9 @@ void sluice__ram_unpass_regions(sluice_ram_t *ram) {
   }
 }
 
-int sluice__ram_take_region(sluice_ram_t *ram, sluice__ram_region_t *region,
-                            sluice_error_t *err) {
-  int fd = sluice_section_passed(ram->restore.section, region->name);
+int sluice__ram_adopt_region(sluice_ram_t *ram, sluice__ram_region_t *region,
+                             sluice_error_t *err) {
+  int fd = sluice_section_passed(ram->section, region->name);
   int r = 0;
 
   if (fd < 0) {
@@ -90,8 +89,8 @@ int sluice__ram_take_region(sluice_ram_t *ram, sluice__ram_region_t *region,
         region->name);
   }
   if (r == 0) {
-    r = sluice__taken_open(&region->taken, fd, region->base, region->bytes,
-                           (region->flags & SLUICE_RAM_IN_PLACE) != 0, err);
+    r = sluice__adopted_open(&region->adopted, fd, region->base, region->bytes,
+                             (region->flags & SLUICE_RAM_IN_PLACE) != 0, err);
   }
   if (r < 0) {
     (void)close(fd);
