@@ -7,6 +7,12 @@
 enum { COUNT_DEFAULT = 65536 };
 #define BYTES_DEFAULT (UINT64_C(256) << 20)
 
+static void removed(void *self) {
+  sluice_descriptors_t *d = self;
+
+  d->is_held = 0;
+}
+
 static const sluice_handler_t handler = {
     .size = sizeof(sluice_handler_t),
     .payload = SLUICE_PAYLOAD_BYTES,
@@ -18,16 +24,22 @@ static const sluice_handler_t handler = {
     .restore_step = sluice__descriptors_restore_step,
     .restore_check = sluice__descriptors_restore_check,
     .restore_commit = sluice__descriptors_restore_commit,
-    .restore_end = sluice__descriptors_restore_end};
+    .restore_end = sluice__descriptors_restore_end,
+    .removed = removed};
 
 int sluice_descriptors_new(sluice_descriptors_t **out,
                            sluice_registry_t *registry, const char *name,
                            const sluice_section_options_t *section,
                            const sluice_descriptors_options_t *options,
                            sluice_error_t *err) {
-  sluice_descriptors_t *d = calloc(1, sizeof(*d));
+  sluice_descriptors_t *d;
   int r;
 
+  if (out == NULL || registry == NULL || name == NULL || options == NULL) {
+    return sluice_fail(err, UV_EINVAL,
+                       "descriptors need a registry, a name and options");
+  }
+  d = calloc(1, sizeof(*d));
   if (d == NULL) {
     return sluice_fail(err, UV_ENOMEM, "no memory for a section");
   }
@@ -49,10 +61,15 @@ int sluice_descriptors_new(sluice_descriptors_t **out,
     free(d);
     return r;
   }
+  d->is_held = 1;
   *out = d;
   return 0;
 }
 
-void sluice_descriptors_free(sluice_descriptors_t *d) {
+int sluice_descriptors_free(sluice_descriptors_t *d) {
+  if (d != NULL && d->is_held) {
+    return UV_EBUSY;
+  }
   free(d);
+  return 0;
 }

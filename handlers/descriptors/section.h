@@ -28,6 +28,7 @@ typedef struct sluice__descriptor_s {
 struct sluice_descriptors_s {
   sluice_handler_t handler;
   sluice_descriptors_options_t options;
+  int is_held;               /* by the registry */
   sluice_section_t *section; /* of the running operation */
 
   /* saving */

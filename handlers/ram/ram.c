@@ -18,6 +18,12 @@
 
 enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
 
+static void forget_registry(void *self) {
+  sluice_ram_t *ram = self;
+
+  ram->registry = NULL;
+}
+
 /* Version 4 is what QEMU calls this payload; decoders turn older ones into the
  * same items. */
 #define RAM_HOOKS                                                              \
@@ -36,7 +42,7 @@ enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
   .restore_late_place = sluice__ram_restore_late_place,                        \
   .restore_check = sluice__ram_restore_check,                                  \
   .restore_commit = sluice__ram_restore_commit,                                \
-  .restore_end = sluice__ram_restore_end
+  .restore_end = sluice__ram_restore_end, .removed = forget_registry
 
 static const sluice_handler_t ram_handler = {RAM_HOOKS};
 
@@ -141,13 +147,25 @@ static int open_ram(sluice_ram_t *ram, const sluice_ram_options_t *options,
   return r;
 }
 
+static int check_new(sluice_ram_t **out, const sluice_registry_t *registry,
+                     const char *name, sluice_error_t *err) {
+  return out != NULL && registry != NULL && name != NULL
+             ? 0
+             : sluice_fail(err, UV_EINVAL,
+                           "a ram section needs a registry and a name");
+}
+
 int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
                    const char *name, const sluice_section_options_t *section,
                    const sluice_ram_options_t *options, sluice_error_t *err) {
   static const sluice_ram_options_t defaults = {.size = sizeof(defaults)};
-  sluice_ram_t *ram = calloc(1, sizeof(*ram));
-  int r;
+  sluice_ram_t *ram;
+  int r = check_new(out, registry, name, err);
 
+  if (r != 0) {
+    return r;
+  }
+  ram = calloc(1, sizeof(*ram));
   if (ram == NULL) {
     return sluice_fail(err, UV_ENOMEM, "no memory for a ram section");
   }
@@ -159,16 +177,20 @@ int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
                             ram, section, NULL, err);
   }
   if (r != 0) {
-    sluice_ram_free(ram);
+    (void)sluice_ram_free(ram);
     return r;
   }
+  ram->registry = registry;
   *out = ram;
   return 0;
 }
 
-void sluice_ram_free(sluice_ram_t *ram) {
+int sluice_ram_free(sluice_ram_t *ram) {
   if (ram == NULL) {
-    return;
+    return 0;
+  }
+  if (ram->registry != NULL) {
+    return UV_EBUSY;
   }
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_free(ram->regions[i]);
@@ -179,6 +201,7 @@ void sluice_ram_free(sluice_ram_t *ram) {
   free(ram->regions);
   free(ram->spill_dir);
   free(ram);
+  return 0;
 }
 
 static int is_name(const char *name) {
@@ -214,18 +237,35 @@ static int is_taken(const sluice_ram_t *ram, const char *name) {
   return 0;
 }
 
+static int is_over_another(const sluice_ram_t *ram, const void *base,
+                           uint64_t bytes) {
+  uintptr_t at = (uintptr_t)base;
+
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    uintptr_t other = (uintptr_t)ram->regions[i]->base;
+
+    if (at < other + ram->regions[i]->bytes && other < at + bytes) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 static int check_region(const sluice_ram_t *ram, const char *name,
                         const void *base, uint64_t bytes, uint32_t flags) {
   const uint32_t known = SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP;
 
-  if (!is_name(name) || (flags & ~known) != 0 ||
+  if (ram == NULL || !is_name(name) || (flags & ~known) != 0 ||
       !is_placed(ram, base, bytes, flags)) {
     return UV_EINVAL;
   }
-  if (ram->state != SLUICE__RAM_IDLE) {
+  if (sluice__ram_is_busy(ram)) {
     return UV_EBUSY;
   }
-  return is_taken(ram, name) ? SLUICE_EEXISTS : 0;
+  if (is_taken(ram, name)) {
+    return SLUICE_EEXISTS;
+  }
+  return is_over_another(ram, base, bytes) ? UV_EINVAL : 0;
 }
 
 /* Room for one more. */
@@ -275,8 +315,7 @@ int sluice_ram_add_region(sluice_ram_t *ram, const char *name, void *base,
 /* The pages of a range, cut to the region; false: there are none. */
 static int find_span(const sluice_ram_t *ram, uint32_t region, uint64_t offset,
                      uint64_t len, sluice__ram_span_t *out) {
-  const sluice__ram_region_t *in =
-      region < ram->region_count ? ram->regions[region] : NULL;
+  const sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
   uint64_t last;
 
   if (in == NULL || len == 0 || offset >= in->bytes) {
@@ -290,15 +329,17 @@ static int find_span(const sluice_ram_t *ram, uint32_t region, uint64_t offset,
 }
 
 int sluice_ram_blank(sluice_ram_t *ram, uint32_t region, uint64_t offset) {
-  sluice__ram_region_t *in =
-      region < ram->region_count ? ram->regions[region] : NULL;
-  uint64_t page = offset >> ram->page_shift;
+  sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
+  uint64_t page;
 
-  if (in == NULL || ram->tracker->mode != SLUICE__TRACKER_TOLD ||
-      offset > in->bytes || offset != page << ram->page_shift) {
+  if (in == NULL || ram->tracker->mode != SLUICE__TRACKER_TOLD) {
     return UV_EINVAL;
   }
-  if (ram->state != SLUICE__RAM_IDLE) {
+  page = offset >> ram->page_shift;
+  if (offset > in->bytes || offset != page << ram->page_shift) {
+    return UV_EINVAL;
+  }
+  if (sluice__ram_is_busy(ram)) {
     return UV_EBUSY;
   }
   ram->marked -= sluice__ram_region_blank(in, page);
@@ -329,8 +370,8 @@ void sluice_ram_dirty(sluice_ram_t *ram, uint32_t region, uint64_t offset,
                       uint64_t len) {
   sluice__ram_span_t span;
 
-  if (ram->tracker->mode == SLUICE__TRACKER_NEVER ||
-      !find_span(ram, region, offset, len, &span)) {
+  if (!find_span(ram, region, offset, len, &span) ||
+      ram->tracker->mode == SLUICE__TRACKER_NEVER) {
     return;
   }
   if (ram->state == SLUICE__RAM_SNAPSHOT) {
@@ -343,6 +384,9 @@ int sluice_ram_may_write(sluice_ram_t *ram, uint32_t region, uint64_t offset,
                          uint64_t len) {
   sluice__ram_span_t span;
 
+  if (ram == NULL) {
+    return UV_EINVAL;
+  }
   if (ram->state == SLUICE__RAM_SNAPSHOT && ram->policy == SLUICE_RAM_SLOW &&
       ram->tracker->mode != SLUICE__TRACKER_NEVER &&
       find_span(ram, region, offset, len, &span) &&
@@ -354,21 +398,28 @@ int sluice_ram_may_write(sluice_ram_t *ram, uint32_t region, uint64_t offset,
 }
 
 int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
-                     sluice_ram_marks_t *out) {
-  if (region >= ram->region_count) {
+                     sluice_ram_marks_t *out, size_t size) {
+  const sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
+  const size_t oldest = sizeof(*out);
+  sluice_ram_marks_t marks = {.ram = ram, .region = region};
+
+  if (in == NULL || out == NULL || size < oldest) {
     return UV_EINVAL;
   }
-  out->ram = ram;
-  out->words = ram->regions[region]->marks;
-  out->bytes = ram->regions[region]->bytes;
-  out->region = region;
-  out->page_shift = ram->page_shift;
+  marks.words = in->marks;
+  marks.bytes = in->bytes;
+  marks.shift = ram->page_shift;
+  memset(out, 0, size);
+  memcpy(out, &marks, size < sizeof(marks) ? size : sizeof(marks));
   return 0;
 }
 
 uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram) {
   uint64_t n = 0;
 
+  if (ram == NULL) {
+    return 0;
+  }
   if (ram->tracker->mode != SLUICE__TRACKER_TOLD) {
     return ram->pages;
   }

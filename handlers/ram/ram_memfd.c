@@ -9,8 +9,7 @@
 #include "memfd.h"
 
 int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region, int fd) {
-  sluice__ram_region_t *in =
-      region < ram->region_count ? ram->regions[region] : NULL;
+  sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
   uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
   struct stat st;
 
@@ -21,7 +20,7 @@ int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region, int fd) {
                   st.st_size < 0 || (uint64_t)st.st_size < in->bytes)) {
     return UV_EINVAL;
   }
-  if (ram->state != SLUICE__RAM_IDLE) {
+  if (sluice__ram_is_busy(ram)) {
     return UV_EBUSY;
   }
   in->memfd = fd >= 0 ? fd : -1;
@@ -29,13 +28,17 @@ int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region, int fd) {
 }
 
 int sluice_ram_take_memfd(sluice_ram_t *ram, uint32_t region) {
-  sluice__ram_region_t *in =
-      region < ram->region_count ? ram->regions[region] : NULL;
-  int fd = in == NULL || in->adopted.at != NULL ? -1 : in->adopted.fd;
+  sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
+  int fd;
 
-  if (fd >= 0) {
-    in->adopted.fd = -1;
+  if (in == NULL) {
+    return UV_EINVAL;
   }
+  if (sluice__ram_is_busy(ram)) {
+    return UV_EBUSY;
+  }
+  fd = in->adopted.fd;
+  in->adopted.fd = -1;
   return fd;
 }
 

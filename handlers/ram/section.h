@@ -86,6 +86,20 @@ struct sluice_ram_s {
   sluice__ram_restore_t *restore;
 };
 
+/* An operation uses the registry: not only from the section's own begin hook
+ * on, which comes with the first turn. */
+static inline int sluice__ram_is_busy(const sluice_ram_t *ram) {
+  return ram->state != SLUICE__RAM_IDLE ||
+         sluice_registry_is_busy(ram->registry);
+}
+
+/* NULL: there is none of that number. `ram` may be NULL. */
+static inline sluice__ram_region_t *
+sluice__ram_region_of(const sluice_ram_t *ram, uint32_t region) {
+  return ram != NULL && region < ram->region_count ? ram->regions[region]
+                                                   : NULL;
+}
+
 /* The kernel is asked what was written: anybody may write, at any time. */
 static inline int sluice__ram_is_asked(const sluice_ram_t *ram) {
   return ram->tracker->mode == SLUICE__TRACKER_ASKED;

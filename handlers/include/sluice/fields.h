@@ -376,8 +376,10 @@ sluice_fields_new_like(sluice_fields_t **out, const sluice_fields_t *first,
                        const sluice_section_options_t *section, void *structure,
                        sluice_error_t *err);
 
-/* NULL is fine. The structure stays as it is. */
-SLUICE_EXTERN void sluice_fields_free(sluice_fields_t *fields);
+/* After the registry, or after taking the section out: UV_EBUSY while the
+ * registry holds it (and nothing happened); 0 otherwise, for NULL too. The
+ * structure stays as it is. */
+SLUICE_EXTERN int sluice_fields_free(sluice_fields_t *fields);
 
 /* ---- without a stream ---- */
 
