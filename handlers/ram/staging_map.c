@@ -1,9 +1,9 @@
-/* shadow_map.c - pages of a file as pages of a shadow.
+/* staging_map.c - pages of a file as pages of a staging buffer.
  *
  * Only whole pages of the kernel's can be mapped, where file and memory agree.
  * A mapping takes the place of what was there in one call. Older kernels may
  * leave a hole when they fail: fresh memory closes it. */
-#include "shadow.h"
+#include "staging.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -23,11 +23,11 @@ static int map_fresh_at(void *at, size_t bytes) {
               0) != MAP_FAILED;
 }
 
-int sluice__shadow_map(sluice__shadow_t *shadow, uint64_t page, uint64_t count,
-                       int fd, uint64_t at) {
-  uint64_t offset = page << shadow->page_shift;
-  size_t bytes = (size_t)(count << shadow->page_shift);
-  uint8_t *to = shadow->at + offset;
+int sluice__staging_map(sluice__staging_t *staging, uint64_t page,
+                        uint64_t count, int fd, uint64_t at) {
+  uint64_t offset = page << staging->page_shift;
+  size_t bytes = (size_t)(count << staging->page_shift);
+  uint8_t *to = staging->at + offset;
 
   if (at > INT64_MAX ||
       (at | bytes | (uint64_t)(uintptr_t)to) % kernel_page() != 0) {
@@ -38,20 +38,20 @@ int sluice__shadow_map(sluice__shadow_t *shadow, uint64_t page, uint64_t count,
            (off_t)at) == MAP_FAILED) {
     return map_fresh_at(to, bytes) ? SLUICE_MORE : UV_ENOMEM;
   }
-  shadow->is_mapped = 1;
-  (void)sluice__bitmap_set(shadow->written, page, count);
+  staging->is_mapped = 1;
+  (void)sluice__bitmap_set(staging->written, page, count);
   return SLUICE_DONE;
 }
 
-void *sluice__shadow_late_place(sluice__shadow_t *shadow, uint64_t page,
-                                uint64_t count) {
-  uint8_t *to = shadow->at + (page << shadow->page_shift);
-  uint64_t bytes = count << shadow->page_shift;
+void *sluice__staging_late_place(sluice__staging_t *staging, uint64_t page,
+                                 uint64_t count) {
+  uint8_t *to = staging->at + (page << staging->page_shift);
+  uint64_t bytes = count << staging->page_shift;
 
-  if (!shadow->is_fresh || (bytes | (uint64_t)(uintptr_t)to) % kernel_page()) {
+  if (!staging->is_fresh || (bytes | (uint64_t)(uintptr_t)to) % kernel_page()) {
     return NULL;
   }
-  (void)sluice__bitmap_set(shadow->written, page, count);
+  (void)sluice__bitmap_set(staging->written, page, count);
   return to;
 }
 
@@ -62,7 +62,7 @@ static int try_move(uint8_t *four, size_t page) {
                 four + 2 * page) != MAP_FAILED;
 }
 
-int sluice__shadow_can_move_mappings(void) {
+int sluice__staging_can_move_mappings(void) {
   size_t page = (size_t)kernel_page();
   uint8_t *four = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -76,9 +76,9 @@ int sluice__shadow_can_move_mappings(void) {
   return can;
 }
 
-void sluice__shadow_unmap(sluice__shadow_t *shadow) {
-  if (!shadow->is_own && shadow->is_mapped) {
-    (void)map_fresh_at(shadow->at,
-                       (size_t)(shadow->pages << shadow->page_shift));
+void sluice__staging_unmap(sluice__staging_t *staging) {
+  if (!staging->is_own && staging->is_mapped) {
+    (void)map_fresh_at(staging->at,
+                       (size_t)(staging->pages << staging->page_shift));
   }
 }
