@@ -32,8 +32,9 @@ typedef struct sluice_source_ops_s {
   int stays_open;
   /* Optional. Returns 1 when ready at once (`cb` is not called), 0 when `cb`
    * will be, with 0 (ready; not end of input) or an error, or a negative code.
-   * `err` stays valid until `cb` and takes what is to be said about a failure.
-   * After a failed `open` only `close` comes. */
+   * `err` stays valid until `close` and takes what is to be said about a
+   * failure, of this call or of a later one; before that is answered. After a
+   * failed `open` only `close` comes. */
   int (*open)(void *self, uv_loop_t *loop, sluice_source_cb cb, void *ctx,
               sluice_error_t *err);
   /* Reads 1..len bytes to `buf`, which stays valid until `cb`. Returns the
@@ -70,7 +71,9 @@ SLUICE_EXTERN int sluice_source_custom(sluice_source_t **out,
                                        void *self);
 
 /* A file, read off the loop thread; a pipe or device under that name is read as
- * it is. `path` is copied. */
+ * it is. `path` is copied, and means what it means now: a later chdir() does
+ * not move it. It is opened by the restore, which tells what is wrong with it.
+ * UV_EINVAL, UV_ENOMEM, or what getcwd() says for a relative path. */
 SLUICE_EXTERN int sluice_source_file(sluice_source_t **out, const char *path);
 
 /* A connected libuv stream of the session's loop; borrowed, stays open; nobody

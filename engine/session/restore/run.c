@@ -43,7 +43,8 @@ static void take_input(sluice_restore_t *restore, ptrdiff_t got) {
   sluice__session_t *s = &restore->session;
 
   if (got < 0) {
-    sluice__session_fail(s, (int)got, restore->reading, s->bytes_done, NULL);
+    sluice__session_fail(s, (int)got, restore->reading, s->bytes_done,
+                         &restore->source_error);
   } else if (got == 0) {
     restore->is_at_end = true;
     sluice_decoder_eof(restore->decoder);

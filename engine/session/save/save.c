@@ -22,7 +22,7 @@ static void on_written(void *ctx, int status) {
 
   if (status < 0) {
     sluice__session_fail(&save->session, status, NULL, save->chunks.offset,
-                         NULL);
+                         &save->sink_error);
   }
   sluice__session_moved(&save->session);
   sluice__session_wake(&save->session);
