@@ -1,8 +1,9 @@
 /* sink.h - where a stream goes.
  *
  * A sink is made by one of the calls below, taken by sluice_save_begin(), and
- * freed by the session. One that no session took is freed by
- * sluice_sink_free(). Everything on the loop thread. A sink never blocks the
+ * freed by the session. It goes to one session only: a second one is refused
+ * (UV_EBUSY). One that no session took is freed by sluice_sink_free().
+ * Everything on the loop thread. A sink never blocks the
  * loop. */
 #ifndef SLUICE_SINK_H
 #define SLUICE_SINK_H
@@ -39,7 +40,13 @@ typedef void (*sluice_sink_cb)(void *ctx, int status);
  *
  * Several writes may be under way; they are given in stream order, and complete
  * in any order. After a failed write comes `abort`; after a failed `open`,
- * `finish` or `abort` only `close`: they clean up themselves. */
+ * `finish` or `abort` only `close`: they clean up themselves.
+ *
+ * A sink that does not keep to this fails the session with SLUICE_EHANDLER,
+ * which names the call and what it did: it returned another positive number, it
+ * took more than it was given, it called back inside the call, twice, after it
+ * returned anything but 0, or with a positive status. After `close` it must not
+ * call back at all: nothing is there any more that could tell. */
 typedef struct sluice_sink_ops_s {
   uint32_t size; /* sizeof(sluice_sink_ops_t) */
   /* Optional. Ready to take writes, on `loop`. `err` stays valid until `close`
@@ -144,8 +151,10 @@ SLUICE_EXTERN int sluice_sink_fd(sluice_sink_t **out, int fd);
 SLUICE_EXTERN int sluice_sink_memory(sluice_sink_t **out, size_t max_bytes,
                                      void **out_data, size_t *out_len);
 
-/* Frees a sink that no session has taken. NULL is fine. */
-SLUICE_EXTERN void sluice_sink_free(sluice_sink_t *sink);
+/* Frees a sink that no session has taken: 0. UV_EBUSY, and nothing happens,
+ * while a session has it: that one frees it, before its callback. NULL is fine.
+ */
+SLUICE_EXTERN int sluice_sink_free(sluice_sink_t *sink);
 
 #ifdef __cplusplus
 }

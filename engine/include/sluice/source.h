@@ -1,5 +1,6 @@
 /* source.h - where a stream comes from. The mirror of sink.h: taken by
- * sluice_restore_begin(), freed by the session. Loop thread. */
+ * sluice_restore_begin(), which refuses one that a session has (UV_EBUSY),
+ * freed by the session. Loop thread. */
 #ifndef SLUICE_SOURCE_H
 #define SLUICE_SOURCE_H
 
@@ -24,7 +25,12 @@ typedef struct sluice_source_s sluice_source_t;
  * operation, from the loop, never from inside the call that started it. */
 typedef void (*sluice_source_cb)(void *ctx, ptrdiff_t got);
 
-/* A source of the host's own:   open  read...  close   One read at a time. */
+/* A source of the host's own:   open  read...  close   One read at a time.
+ *
+ * One that does not keep to what is said below fails the session with
+ * SLUICE_EHANDLER, which names the call and what it did: it gave more than was
+ * asked for, it called back inside the call, twice, or after it returned
+ * anything but 0. After `close` it must not call back at all. */
 typedef struct sluice_source_ops_s {
   uint32_t size; /* sizeof(sluice_source_ops_t) */
   /* Not 0: a connection that outlives the stream. Else the stream must be all
@@ -90,7 +96,9 @@ SLUICE_EXTERN int sluice_source_fd(sluice_source_t **out, int fd);
 SLUICE_EXTERN int sluice_source_memory(sluice_source_t **out, const void *data,
                                        size_t len);
 
-SLUICE_EXTERN void sluice_source_free(sluice_source_t *source);
+/* Frees a source that no session has taken: 0. UV_EBUSY, and nothing happens,
+ * while a session has it. NULL is fine. */
+SLUICE_EXTERN int sluice_source_free(sluice_source_t *source);
 
 #ifdef __cplusplus
 }

@@ -203,11 +203,15 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   sluice_save_t *save;
   int r = check_begin(registry, options, cb);
 
+  if (r == 0) {
+    r = sluice__sink_take(sink);
+  }
   if (r < 0) {
     return r;
   }
   save = a->alloc(a->ctx, sizeof(*save), _Alignof(max_align_t));
   if (save == NULL) {
+    sluice__sink_give_back(sink);
     return UV_ENOMEM;
   }
   memset(save, 0, sizeof(*save));
@@ -220,6 +224,7 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   fill_defaults(&save->options);
   r = open_parts(save, engine, registry);
   if (r < 0) {
+    sluice__sink_give_back(sink);
     free_struct(save);
     return r;
   }
