@@ -11,6 +11,7 @@
 #include "fault.h"
 #include "handoff.h"
 #include "open_files.h"
+#include "sample.h"
 #include "skip.h"
 #include "suite.h"
 #include "sweep.h"
@@ -178,9 +179,9 @@ typedef struct sum_s {
 
 static void sweep_mode(const handoff_plan_t *plan, const fault_t *f,
                        fault_mode_t mode, sum_t *sum) {
-  strike_t s = {plan, f, 0, mode, 1};
+  strike_t s = {plan, f, sample_first(f->name), mode, 1};
 
-  for (; sum->bad < BAD_MAX && s.nth < NTH_MAX; s.nth++) {
+  for (; sum->bad < BAD_MAX && s.nth < NTH_MAX; s.nth += sample_step()) {
     const char *bad = run_strike(&s);
 
     if (bad != NULL) {
