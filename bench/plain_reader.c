@@ -1,5 +1,5 @@
 /* plain_reader.c - see plain_reader.h. The numbers are those of the format in
- * NOTES.md; only little-endian machines and streams of our own bench. */
+ * docs/format.md; only little-endian machines and streams of our own bench. */
 #include "plain_reader.h"
 
 #include <errno.h>

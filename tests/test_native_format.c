@@ -1,6 +1,6 @@
 /* test_native_format.c - the bytes of the native stream, version 1.
  *
- * NOTES.md is the norm. golden/native_tiny.h was put together from it by a
+ * docs/format.md is the norm. golden/native_tiny.h was put together from it by a
  * separate program, not by the encoder; the golden file is what the first
  * encoder wrote and is never made again (see golden/write_native_v1.c). */
 #include <check.h>

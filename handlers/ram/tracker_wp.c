@@ -26,7 +26,7 @@
 
 enum {
   /* Kernel pages one look may report, and protects: 0.04 ms on the machine of
-   * NOTES.md, so that a busy host's short slices can be kept to. */
+   * bench/results, so that a busy host's short slices can be kept to. */
   LOOK_PAGES_MAX = 1024,
   LOOK_SPANS_MAX = 1024,
   NO_FD = -1

@@ -1,6 +1,6 @@
 /* native_tiny.h - a whole native stream, version 1, byte by byte.
  *
- * Put together from the text of NOTES.md by a program of its own, to check the
+ * Put together from the text of docs/format.md by a program of its own, to check the
  * encoder against the text. Never changed. */
 #ifndef SLUICE_TESTS_NATIVE_TINY_H
 #define SLUICE_TESTS_NATIVE_TINY_H

@@ -1,4 +1,4 @@
-/* format.h - the bytes of the native stream; NOTES.md has them in prose.
+/* format.h - the bytes of the native stream; docs/format.md is the norm.
  *
  * Little-endian. Numbers here are on disk for ever: never reused.
  *

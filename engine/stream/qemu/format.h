@@ -1,6 +1,6 @@
 /* format.h - constants of QEMU's migration streams, versions 2 and 3.
  *
- * Source: the observable behaviour of QEMU 7.2, described in NOTES.md. Must
+ * Source: the observable behaviour of QEMU 7.2, described in docs/qemu.md. Must
  * know no code: whoever reads or writes these streams includes it. */
 #ifndef SLUICE_STREAM_QEMU_FORMAT_H
 #define SLUICE_STREAM_QEMU_FORMAT_H
