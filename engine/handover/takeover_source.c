@@ -37,7 +37,7 @@ static void cancel_source(void *self) {
 static uint64_t get_busy_ns(const void *self) {
   const sluice_takeover_t *t = self;
 
-  return t->channel != NULL ? t->channel->busy_ns : 0;
+  return sluice__channel_busy_ns(t->channel);
 }
 
 const sluice_source_ops_t sluice__takeover_source = {

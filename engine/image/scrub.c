@@ -54,11 +54,12 @@ int sluice__scrub_open(sluice__scrub_t *v, const sluice_alloc_t *alloc,
   const sluice_decoder_options_t o = {.format = SLUICE_FORMAT_NATIVE,
                                       .max_memory = max_memory,
                                       .check_index = 1};
+  const sluice__decode_hooks_t hooks = {
+      .ctx = v, .on_damage = v->tell != NULL ? on_damage : NULL};
   int r = sluice_decoder_new(&v->decoder, &o, alloc);
 
   if (r == 0) {
-    v->decoder->hooks.ctx = v;
-    v->decoder->hooks.on_damage = v->tell != NULL ? on_damage : NULL;
+    sluice__decoder_set_hooks(v->decoder, &hooks);
   }
   return r;
 }

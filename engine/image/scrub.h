@@ -7,7 +7,7 @@
 #ifndef SLUICE_IMAGE_SCRUB_H
 #define SLUICE_IMAGE_SCRUB_H
 
-#include <sluice/restore.h>
+#include <sluice/damage.h>
 
 #include "budget.h"
 #include "io/file_job.h"

@@ -10,7 +10,7 @@ static sluice__input_image_t *image_of(sluice__input_t *in) {
 static ptrdiff_t pull(sluice__input_t *input) {
   sluice__input_image_t *in = image_of(input);
   const sluice_decoder_t *d = in->decoder;
-  bool hops = d->hooks.skips_pages && sluice__decoder_is_between(d);
+  bool hops = sluice__decoder_skips_pages(d) && sluice__decoder_is_between(d);
   uint64_t at = sluice__decoder_position(d);
   ptrdiff_t got;
   void *buf;

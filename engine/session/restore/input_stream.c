@@ -114,12 +114,13 @@ void sluice__input_stream_init(sluice__input_stream_t *in,
                                uint8_t *(*place)(void *ctx,
                                                  const sluice_run_t *run),
                                void *ctx) {
+  const sluice__decode_hooks_t hooks = {
+      .ctx = ctx, .place = place, .place_least = PLACED_LEAST};
+
   in->input.ops = &stream_ops;
   in->readahead = SIZE_MAX;
   if (sluice__source_reads_into(in->source)) {
-    in->decoder->hooks.ctx = ctx;
-    in->decoder->hooks.place = place;
-    in->decoder->hooks.place_least = PLACED_LEAST;
+    sluice__decoder_set_hooks(in->decoder, &hooks);
   }
 }
 

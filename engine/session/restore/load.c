@@ -193,7 +193,7 @@ static int begin_section(sluice__restore_load_t *load,
 static int hand_over(sluice__restore_load_t *load, sluice_section_t *section,
                      bool is_end) {
   section->is_end = is_end;
-  load->decoder->hooks.skips_pages = section->is_mapping;
+  sluice__decoder_skip_pages(load->decoder, section->is_mapping);
   load->reading = section;
   load->session->current = section;
   sluice__reader_open(&load->reader);
@@ -211,7 +211,7 @@ static int open_payload(sluice__restore_load_t *load,
   int r = 0;
 
   if (section == NULL) {
-    load->decoder->hooks.skips_pages = load->skips_pages;
+    sluice__decoder_skip_pages(load->decoder, load->skips_pages);
     load->has_skipped = true;
     return (decl->flags & SLUICE_SECTION_OPTIONAL) != 0
                ? SLUICE__MORE /* its items are passed over */

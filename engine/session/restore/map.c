@@ -137,8 +137,10 @@ int sluice__map_run(sluice__map_t *map, sluice__budget_t *b) {
 }
 
 void sluice__map_open(sluice__map_t *map, sluice_decoder_t *decoder) {
-  decoder->hooks =
-      (sluice__decode_hooks_t){.ctx = map, .on_index_run = on_index_run};
+  const sluice__decode_hooks_t hooks = {.ctx = map,
+                                        .on_index_run = on_index_run};
+
+  sluice__decoder_set_hooks(decoder, &hooks);
   map->postcopy.fd = map->file->probe.fd;
   map->fallback = (sluice__fallback_t){.job = &map->file->job,
                                        .fd = map->file->probe.fd,

@@ -174,11 +174,15 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
   sluice_restore_t *restore;
   int r = check_begin(registry, options, cb);
 
+  if (r == 0) {
+    r = sluice__source_take(source);
+  }
   if (r < 0) {
     return r;
   }
   restore = a->alloc(a->ctx, sizeof(*restore), _Alignof(max_align_t));
   if (restore == NULL) {
+    sluice__source_give_back(source);
     return UV_ENOMEM;
   }
   memset(restore, 0, sizeof(*restore));
@@ -190,6 +194,7 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
   restore->stats.way = restore->options.way;
   r = open_parts(restore, engine, registry, source);
   if (r < 0) {
+    sluice__source_give_back(source);
     free_struct(restore);
     return r;
   }

@@ -48,7 +48,7 @@ static void take_input(sluice_restore_t *restore, ptrdiff_t got) {
 
   if (got < 0) {
     sluice__session_fail(s, (int)got, restore->load.reading, s->bytes_done,
-                         NULL);
+                         &restore->source_error);
   } else if (got == 0) {
     restore->is_at_end = true;
     sluice_decoder_eof(restore->decoder);

@@ -174,18 +174,18 @@ static int get_reason(sluice_decoder_t *d) {
   if (len < SLUICE__ABORT_STRINGS) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT, "ABORT is malformed");
   }
-  n->reason_code = (int)(int32_t)sluice__get_le32(p + SLUICE__ABORT_CODE);
+  n->abort.code = (int)(int32_t)sluice__get_le32(p + SLUICE__ABORT_CODE);
   section = sluice__get_le16(p + SLUICE__ABORT_SECTION_LENGTH);
   message = sluice__get_le16(p + SLUICE__ABORT_MESSAGE_LENGTH);
-  if (SLUICE__ABORT_STRINGS + section + message != len || n->reason_code >= 0 ||
+  if (SLUICE__ABORT_STRINGS + section + message != len || n->abort.code >= 0 ||
       sluice__get_le32(p + SLUICE__ABORT_ZERO) != 0) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT, "ABORT is malformed");
   }
   p += SLUICE__ABORT_STRINGS;
-  r = sluice__native_copy_name(d, n->reason_section, p, section,
+  r = sluice__native_copy_name(d, n->abort.section, p, section,
                                "section of ABORT");
   if (r == 0) {
-    r = sluice__native_copy_name(d, n->reason_message, p + section, message,
+    r = sluice__native_copy_name(d, n->abort.message, p + section, message,
                                  "message of ABORT");
   }
   return r;
@@ -199,9 +199,9 @@ int sluice__native_on_abort(sluice_decoder_t *d, sluice_item_t *item) {
     return r;
   }
   item->kind = SLUICE_ITEM_ABORT;
-  item->u.abort.code = n->reason_code;
-  item->u.abort.section = n->reason_section;
-  item->u.abort.message = n->reason_message;
+  item->u.abort.code = n->abort.code;
+  item->u.abort.section = n->abort.section;
+  item->u.abort.message = n->abort.message;
   sluice__native_take_record(d);
   n->step = SLUICE__DECODE_ABORTED;
   return SLUICE__ITEM;
@@ -259,7 +259,7 @@ int sluice__native_on_trailer(sluice_decoder_t *d, sluice_item_t *item) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
   int r;
 
-  if (n->live_count > 0) {
+  if (n->sections.live > 0) {
     return sluice__decoder_fail(d, SLUICE_EORDER, n->at,
                                 sluice__native_unended(n)->decl.name,
                                 "the stream ends before the section does");
