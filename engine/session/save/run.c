@@ -110,10 +110,10 @@ void sluice__save_on_sink(void *ctx, int status) {
 }
 
 /* `r` is what an operation of the sink's returned: 1 done, 0 will answer. */
-static int asked(sluice_save_t *save, int r, const sluice_error_t *err) {
+static int asked(sluice_save_t *save, int r) {
   if (r < 0) {
     save->is_sink_open = false; /* it has cleaned up itself: no abort */
-    sluice__session_fail(&save->session, r, NULL, 0, err);
+    sluice__session_fail(&save->session, r, NULL, 0, &save->sink_error);
     return SLUICE__WAIT;
   }
   save->is_sink_busy = r == 0;
@@ -130,7 +130,7 @@ static int open_sink(sluice_save_t *save) {
   r = sluice__sink_open(save->sink, save->session.engine->pump.loop,
                         sluice__save_on_sink, save, &save->sink_error);
   save->is_sink_open = r >= 0;
-  return asked(save, r, &save->sink_error);
+  return asked(save, r);
 }
 
 /* All that is left fits the downtime, or somebody said so. */
@@ -258,8 +258,8 @@ static int flush_turn(sluice_save_t *save) {
   }
   enter(save, SLUICE__SAVE_SYNCING, SLUICE_PHASE_FINISH);
   sluice__session_seal(&save->session);
-  return asked(
-      save, sluice__sink_finish(save->sink, sluice__save_on_sink, save), NULL);
+  return asked(save,
+               sluice__sink_finish(save->sink, sluice__save_on_sink, save));
 }
 
 static int run_state(sluice_save_t *save, sluice__budget_t *b) {

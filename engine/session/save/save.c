@@ -22,7 +22,7 @@ static void on_written(void *ctx, int status) {
 
   if (status < 0) {
     sluice__session_fail(&save->session, status, NULL, save->direct.offset,
-                         NULL);
+                         &save->sink_error);
   }
   sluice__session_moved(&save->session);
   sluice__session_wake(&save->session);
@@ -199,11 +199,15 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   sluice_save_t *save;
   int r = check_begin(registry, options, cb);
 
+  if (r == 0) {
+    r = sluice__sink_take(sink);
+  }
   if (r < 0) {
     return r;
   }
   save = a->alloc(a->ctx, sizeof(*save), _Alignof(max_align_t));
   if (save == NULL) {
+    sluice__sink_give_back(sink);
     return UV_ENOMEM;
   }
   memset(save, 0, sizeof(*save));
@@ -216,6 +220,7 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   fill_defaults(&save->options);
   r = open_parts(save, engine, registry);
   if (r < 0) {
+    sluice__sink_give_back(sink);
     free_struct(save);
     return r;
   }
