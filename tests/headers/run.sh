@@ -9,11 +9,6 @@ trap 'rm -rf "$work"' EXIT
 failed=0
 count=0
 
-includes=
-for dir in $DIRS; do
-  includes="$includes -I$SOURCE/$dir"
-done
-
 # unit FIRST SECOND: includes both, and has something of its own, as ISO C wants.
 unit() {
   printf '#include %s\n#include %s\nextern int unit;\n' "$1" "$2" >"$work/unit"
@@ -23,8 +18,11 @@ unit() {
 try() {
   what=$1 name=$2
   shift 2
+  for dir in $DIRS; do
+    set -- "$@" "-I$SOURCE/$dir"
+  done
   # shellcheck disable=SC2086
-  if ! "$@" -Wall -Wextra -Wpedantic -Wundef -Werror $includes $UV_CFLAGS \
+  if ! "$@" -Wall -Wextra -Wpedantic -Wundef -Werror $UV_CFLAGS \
     -fsyntax-only "$work/unit"; then
     echo "<sluice/$name> does not compile as $what"
     failed=1
@@ -42,8 +40,8 @@ try_both() {
   fi
 }
 
-for dir in $DIRS; do
-  for path in "$SOURCE/$dir"/sluice/*.h; do
+for folder in $DIRS; do
+  for path in "$SOURCE/$folder"/sluice/*.h; do
     header=$(basename "$path")
     count=$((count + 1))
     unit "<sluice/$header>" "<sluice/$header>"
