@@ -58,6 +58,7 @@ struct sluice_section_s {
   /* Of the running operation. */
   sluice__cont_t cont;
   void *session; /* the save or restore; NULL when none runs */
+  struct sluice__restore_load_s *load; /* restore: that it waits for */
   sluice__section_stage_t stage;
   uint32_t id;       /* in the stream */
   uint64_t lent;     /* save: pages lent so far, */
