@@ -76,7 +76,7 @@ static void open_box(const char *parent, odd_way_t way) {
 
 static void close_ram(int i, sluice_registry_t *registry) {
   ck_assert_int_eq(sluice_registry_remove(registry, "ram", 0), 0);
-  sluice_ram_free(box.ram[i]);
+  (void)sluice_ram_free(box.ram[i]);
   ck_assert_int_eq(munmap(box.base[i], BYTES), 0);
 }
 

@@ -143,7 +143,7 @@ START_TEST(the_image_has_a_prefix_of_what_each_thread_wrote) {
 
   box.options.page_size = ways[_i].page_size;
   choose(ways[_i].policy, ways[_i].max_preimage);
-  sluice_ram_free(box.to); /* is to have the same pages */
+  (void)sluice_ram_free(box.to); /* is to have the same pages */
   box.to = NULL;
   ck_assert_int_eq(sluice_registry_remove(box.other, "ram", 0), 0);
   box.options.tracker = SLUICE_RAM_STATIC;

@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
+#include "image/demand/pager.h"
 #include "session/registry.h"
-#include "session/restore/late/thread.h"
-#include "session/restore/mapped/file.h"
+#include "session/restore/region_names.h"
 #include "skip.h"
 #include "suite.h"
 
@@ -111,8 +111,8 @@ static void open_late(void) {
 enum { PAGES = LOW_PAGES / 2 + HIGH_PAGES, MAP_BYTES = (PAGES / 64 + 1) * 8 };
 
 static const size_t blocks[] = {
-    sizeof(sluice__late_t), 1024 * sizeof(sluice__late_piece_t),
-    sizeof(sluice__late_region_t), SLUICE__LATE_BUFFER, MAP_BYTES};
+    sizeof(sluice__demand_t), 1024 * sizeof(sluice__demand_extent_t),
+    sizeof(sluice__region_name_t), SLUICE__DEMAND_BUFFER, MAP_BYTES};
 
 START_TEST(without_memory_for_late_pages_all_is_read_before_the_commit) {
   refused = blocks[_i];

@@ -41,7 +41,7 @@ static void setup(void) {
 
 static void teardown(void) {
   rig_done(&rig);
-  sluice_ram_free(ram);
+  (void)sluice_ram_free(ram);
   ck_assert_int_eq(munmap(memory, BYTES), 0);
   forge_done(&forge);
   (void)unlink(path);

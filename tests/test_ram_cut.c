@@ -38,7 +38,8 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-  sluice_ram_free(ram);
+  fake_remove(&registry);
+  (void)sluice_ram_free(ram);
   fake_stream_done(&stream);
   munmap(memory, BYTES);
   free(at_cut);

@@ -70,8 +70,8 @@ static void host_close(host_t *h) {
   ck_assert_int_eq(sluice_registry_remove(h->registry, "low", 0), 0);
   ck_assert_int_eq(sluice_registry_remove(h->registry, "high", 0), 0);
   ck_assert_int_eq(sluice_registry_remove(h->registry, "toy", 0), 0);
-  sluice_ram_free(h->ram);
-  sluice_ram_free(h->fine);
+  (void)sluice_ram_free(h->ram);
+  (void)sluice_ram_free(h->fine);
   toy_done(&h->toy);
   munmap(h->low, (size_t)LOW_PAGES * KERNEL_PAGE);
   munmap(h->high, (size_t)HIGH_PAGES * KERNEL_PAGE);

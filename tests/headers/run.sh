@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every public header compiles alone, twice over, and beside <uv.h> in either
-# order; as C11 and as C++17, without a warning.
+# order; as C11 and as C++17, without a warning. So does a table of fields as a
+# C++20 host writes it.
 # DIRS: the include directories. UV_CFLAGS: libuv's.
 set -eu
 work=$(mktemp -d)
@@ -52,6 +53,11 @@ for folder in $DIRS; do
     try_both "$header" -D_GNU_SOURCE
   done
 done
+
+if [ -n "$CXX" ]; then
+  cp "$SOURCE/tests/headers/table.cpp" "$work/unit"
+  try C++20 fields.h "$CXX" -std=c++20 -pedantic-errors -x c++
+fi
 
 echo "$count headers"
 [ "$count" -gt 0 ] && [ "$failed" -eq 0 ]

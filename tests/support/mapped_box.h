@@ -110,7 +110,7 @@ static inline void host_close(mapped_host_t *h) {
     toy_done(&h->toy);
     ck_assert_int_eq(sluice_registry_remove(h->registry, "ram", 0), 0);
     ck_assert_int_eq(sluice_registry_remove(h->registry, "toy", 0), 0);
-    sluice_ram_free(h->ram);
+    (void)sluice_ram_free(h->ram);
     ck_assert_int_eq(munmap(h->low, low_bytes()), 0);
     ck_assert_int_eq(munmap(h->high, high_bytes()), 0);
     h->ram = NULL;
