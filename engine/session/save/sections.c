@@ -14,7 +14,8 @@
 void sluice__save_fail_encoder(sluice_save_t *save,
                                const sluice_section_t *section) {
   const sluice_error_t *e = sluice_encoder_error(save->encoder);
-  const sluice_error_t *said = &save->sink_error; /* it may have been the sink */
+  const sluice_error_t *said =
+      &save->sink_error; /* it may have been the sink */
 
   sluice__session_fail(&save->session, e->code, section, e->offset,
                        said->code == e->code ? said : e);
