@@ -6,8 +6,9 @@
 #include <errno.h>
 
 #include "deny.h"
-#include "seed.h"
 #include "image/fragmentation.h"
+#include "seed.h"
+#include "skip.h"
 #include "stream/bytes.h"
 #include "stream/native/record.h"
 #include "suite.h"
@@ -89,6 +90,7 @@ START_TEST(late_pages_are_sooner_than_reading_eagerly) {
   fill_runs(0, LOW_PAGES, 1, 1);
   box_save(&box.from);
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   ck_assert_int_eq(restore_late(1), 0);
@@ -108,6 +110,7 @@ END_TEST
 
 START_TEST(where_no_page_can_be_late_it_is_eager) {
   if (deny_call(SYS_userfaultfd, 0, EPERM) != 0) {
+    skip(NO_DENYING);
     return;
   }
   fill_runs(0, LOW_PAGES, 1, 1);

@@ -46,7 +46,8 @@ END_TEST
 
 START_TEST(a_save_that_cannot_arm_fails_and_leaves_nothing) {
   int fds = count_fds();
-  uint8_t *hole = box.memory + BYTES / 2;
+  uint8_t *hole = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
   ck_assert_int_eq(sluice_ram_add_region(box.ram, "gone", hole, PAGE, 0, NULL),
                    0);
@@ -95,7 +96,8 @@ Suite *ram_wp_faults_suite(void) {
   TCase *refusals = tcase_create("refusals");
 
   if (new_ram(0) == 0) {
-    sluice_ram_free(box.ram);
+    fake_remove(&box.registry);
+    (void)sluice_ram_free(box.ram);
     add_faults(s);
     tcase_add_loop_test(refusals,
                         a_kernel_that_lacks_something_is_refused_naming_it, 0,

@@ -13,6 +13,7 @@
 #include <sluice/registry.h>
 
 #include "queue.h"
+#include "session/stash.h"
 
 #define HASH_NONFATAL_OOM            1
 #define uthash_malloc(size)          sluice__registry_hash_alloc(registry, size)
@@ -34,14 +35,6 @@ typedef enum sluice__section_stage_e {
   SLUICE__SECTION_CHECKED,
   SLUICE__SECTION_OVER
 } sluice__section_stage_t;
-
-/* Bytes that wait: of a restore, too few for what the handler wants at once; of
- * a cut, what a section that is not live wrote at the instant. */
-typedef struct sluice__stash_s {
-  uint8_t *base;
-  size_t cap;
-  size_t len;
-} sluice__stash_t;
 
 struct sluice_section_s {
   const sluice_handler_t *handler;

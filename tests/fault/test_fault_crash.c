@@ -70,7 +70,7 @@ static int save_file(world_t *w, int no_sync) {
   if (world_close(w) != NULL) {
     fault_die("not closed");
   }
-  sluice_blob_free(blob);
+  (void)sluice_blob_free(blob);
   return w->done == 1 ? w->status : UV_EIO;
 }
 

@@ -1,10 +1,10 @@
 #!/bin/sh
 # What the shared libraries export begins with sluice_ and a letter: two
-# underscores are ours alone. LIBRARIES: their files.
+# underscores are ours alone. LIBRARIES: their files, a line each.
 set -eu
 failed=0
 
-for library in $LIBRARIES; do
+while IFS= read -r library; do
   exported=$("$NM" -D --defined-only "$library" | awk '{ print $NF }')
   if ! echo "$exported" | grep -q '^sluice_[a-z]'; then
     echo "$library exports nothing"
@@ -16,5 +16,7 @@ for library in $LIBRARIES; do
     echo "$wrong"
     failed=1
   fi
-done
+done <<END
+$LIBRARIES
+END
 exit "$failed"
