@@ -189,7 +189,7 @@ static int check_begin(const sluice_registry_t *registry,
       (o->mode != SLUICE_CONVERGE && o->mode != SLUICE_CUT)) {
     return UV_EINVAL;
   }
-  return o->mode == SLUICE_CUT ? sluice__save_check_cut(registry) : 0;
+  return o->mode == SLUICE_CUT ? sluice__save_check_snapshot(registry) : 0;
 }
 
 int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
@@ -228,7 +228,7 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   *out = save;
   sluice__session_start(&save->session);
   if (save->options.mode == SLUICE_CUT) {
-    sluice__save_prime_cut(save); /* may call the host */
+    sluice__save_prime_snapshot(save); /* may call the host */
   } else {
     sluice__save_prime(save);
   }

@@ -53,7 +53,8 @@ static inline uint64_t sluice__qemu2_left(const sluice_decoder_t *d) {
   return q->record_end - d->window.offset;
 }
 
-/* decode2_record.c: `len` bytes of the record, or NULL and in `*r` why they are not there. */
+/* decode2_record.c: `len` bytes of the record, or NULL and in `*r` why they are
+ * not there. */
 const uint8_t *sluice__qemu2_peek(sluice_decoder_t *d, size_t len, int *r);
 
 /* decode2_ram.c */
