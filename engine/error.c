@@ -6,11 +6,12 @@
  *
  * Invariant: an error object is written once; what comes later is only a
  * consequence of the first failure. */
-#include <sluice/error.h>
+#include "error.h"
 
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <uv.h>
 
@@ -58,6 +59,12 @@ const char *sluice_phase_name(sluice_phase_t phase) {
   case SLUICE_PHASE_MAP: return "map";
   }
   return "unknown"; /* a number that a host made up */
+}
+
+void sluice__error_clear(sluice_error_t *err) {
+  if (err != NULL) {
+    memset(err, 0, sizeof(*err));
+  }
 }
 
 int sluice_fail(sluice_error_t *err, int code, const char *format, ...) {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/options.h>
+
 enum {
   POOL_DEFAULT = 4, /* libuv's threads, unless its variable says otherwise */
   /* Below this another thread is not worth waking: 5 us of copying. */
@@ -183,36 +185,43 @@ static uint32_t pool_jobs(void) {
   return threads > 2 ? (uint32_t)threads - 1 : 1;
 }
 
-static int set_executor(sluice__crew_t *c, const sluice_executor_t *executor) {
+static int set_executor(sluice__crew_t *c, const sluice_executor_t *executor,
+                        sluice_error_t *err) {
+  int r;
+
   if (executor == NULL) {
     c->is_pool = true;
     c->executor.jobs_max = pool_jobs();
     c->executor.min_bytes = MIN_BYTES;
     return 0;
   }
-  if (executor->size != sizeof(*executor) ||
-      executor->jobs_max > SLUICE__CREW_JOBS_MAX) {
-    return UV_EINVAL;
+  r = SLUICE_OPTIONS_COPY(&c->executor, executor, "executor", sluice_executor_t,
+                          ctx, err);
+  if (r < 0) {
+    return r;
   }
-  c->executor = *executor;
-  if (executor->submit == NULL) {
-    c->is_pool = executor->jobs_max > 0;
-  } else if (executor->jobs_max == 0) {
+  if (c->executor.jobs_max > SLUICE__CREW_JOBS_MAX) {
+    return sluice_fail(err, UV_EINVAL, "executor: jobs_max is %u, at most %d",
+                       (unsigned)c->executor.jobs_max, SLUICE__CREW_JOBS_MAX);
+  }
+  if (c->executor.submit == NULL) {
+    c->is_pool = c->executor.jobs_max > 0;
+  } else if (c->executor.jobs_max == 0) {
     c->executor.jobs_max = 1;
   }
-  if (executor->min_bytes == 0) {
+  if (c->executor.min_bytes == 0) {
     c->executor.min_bytes = MIN_BYTES;
   }
   return 0;
 }
 
 int sluice__crew_init(sluice__crew_t *c, sluice__pump_t *pump,
-                      const sluice_executor_t *executor) {
+                      const sluice_executor_t *executor, sluice_error_t *err) {
   int r;
 
   memset(c, 0, sizeof(*c));
   c->pump = pump;
-  r = set_executor(c, executor);
+  r = set_executor(c, executor, err);
   if (r == 0) {
     r = uv_mutex_init(&c->lock);
   }

@@ -11,14 +11,11 @@
 #include <uv.h>
 
 #include <sluice/handler.h>
+#include <sluice/options.h>
 
 #include "stream/bytes.h"
 #include "stream/native/format.h"
 #include "stream/qemu/format.h"
-
-_Static_assert((int)SLUICE__WHOLE == (int)SLUICE_DONE, "results agree");
-_Static_assert((int)SLUICE__ITEM == (int)SLUICE_MORE, "results agree");
-_Static_assert((int)SLUICE__STARVED == (int)SLUICE_WAIT, "results agree");
 
 static const sluice_decoder_options_t decoder_defaults = {
     .page_size = 4096,
@@ -39,8 +36,11 @@ static bool is_page_size(uint32_t n) {
 
 static int take_options(sluice_decoder_options_t *o,
                         const sluice_decoder_options_t *given) {
-  if (given != NULL) {
-    *o = *given;
+  int r = SLUICE_OPTIONS_COPY(o, given, "decoder options",
+                              sluice_decoder_options_t, check_index, NULL);
+
+  if (r < 0) {
+    return r;
   }
   DEFAULT(page_size)
   DEFAULT(max_sections)

@@ -207,7 +207,7 @@ static void charge_pages(sluice_writer_t *w, const sluice_totals_t *before,
   sluice_totals_t after;
   uint64_t written;
 
-  sluice_encoder_totals(w->encoder, &after);
+  sluice__encoder_totals(w->encoder, &after);
   written = after.bytes - before->bytes;
   if (written < looked_at) {
     written += (looked_at - written) / ZERO_DISCOUNT;
@@ -221,7 +221,7 @@ int sluice_writer_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
   sluice_totals_t before;
 
   if (ensure_open(w) == 0) {
-    sluice_encoder_totals(w->encoder, &before);
+    sluice__encoder_totals(w->encoder, &before);
     w->status = sluice_encoder_pages(w->encoder, region, offset, data, count);
     charge_pages(w, &before,
                  count * sluice__encoder_page_size(w->encoder, region));
@@ -236,7 +236,7 @@ static int lend_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
   if (!w->can_lend && !is_still) {
     (void)sluice_writer_pages(w, region, offset, data, count);
   } else if (ensure_open(w) == 0) {
-    sluice_encoder_totals(w->encoder, &before);
+    sluice__encoder_totals(w->encoder, &before);
     w->status = sluice__encoder_lend_pages(w->encoder, region, offset, data,
                                            count, is_still);
     charge_pages(w, &before,
@@ -267,7 +267,7 @@ int sluice_writer_zeros(sluice_writer_t *w, uint32_t region, uint64_t offset,
   sluice_totals_t before;
 
   if (ensure_open(w) == 0) {
-    sluice_encoder_totals(w->encoder, &before);
+    sluice__encoder_totals(w->encoder, &before);
     w->status = sluice_encoder_zeros(w->encoder, region, offset, count);
     charge_pages(w, &before, 0);
     w->worked += count * sluice__encoder_page_size(w->encoder, region);

@@ -51,7 +51,7 @@ static void end_unverified(sluice_restore_t *restore) {
 static void take_late(sluice_restore_t *restore, int code) {
   sluice__restore_file_t *f = &restore->file;
 
-  sluice_restore_stats(restore, &f->stats);
+  sluice_restore_stats(restore, &f->stats, sizeof(f->stats));
   if (f->stats.late_lost > 0) {
     sluice__late_take_losses(f->late, &f->losses);
   }
