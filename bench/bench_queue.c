@@ -299,7 +299,8 @@ static void bench_weights(bench_t *b) {
   set_t s;
   const bench_variant_t variant = {"queue", run_weighted, &s};
   const bench_case_t c = {.name = "100 weights 10..1000, per page",
-                          .units = (double)WEIGHTED_TURN / WEIGHTED_UNIT,
+                          .units =
+                              (double)WEIGHTED_TURN / (double)WEIGHTED_UNIT,
                           .variants = &variant,
                           .variant_count = 1};
 

@@ -72,7 +72,7 @@ int main(int argc, char **argv) {
   }
   pid = begin(argv + 3, is_small);
   while (!is_answered(atoi(argv[1]), argv[2])) {
-    if (now() - begun > GIVE_UP_S || waitpid(pid, NULL, WNOHANG) != 0) {
+    if (now() - begun > (double)GIVE_UP_S || waitpid(pid, NULL, WNOHANG) != 0) {
       fprintf(stderr, "first_answer: %s does not answer\n", argv[3]);
       return 1;
     }

@@ -9,8 +9,8 @@
  *           urgent, demand, bulk: what the others left over
  *           nothing ran yet: one step all the same
  *
- * Within a class: deficit round robin, of what the class may use now; visit.c
- * does one visit. */
+ * Within a class: deficit round robin, of what the class may use now; service.c
+ * does one service. */
 #include <assert.h>
 #include <stddef.h>
 
@@ -54,7 +54,7 @@ static int run_class(sluice__turn_t *t, int k) {
   int r = 0;
 
   while (r == 0 && is_due(t, k) && !is_spent(t)) {
-    r = sluice__turn_visit(t, t->queue->ready[k].first);
+    r = sluice__turn_serve(t, t->queue->ready[k].first);
   }
   return r;
 }
@@ -92,7 +92,7 @@ static int run_uncapped(sluice__turn_t *t, int k) {
 }
 
 /* Visits until `c` could run. */
-static uint64_t visits_needed(sluice__turn_t *t, const sluice__cont_t *c) {
+static uint64_t services_needed(sluice__turn_t *t, const sluice__cont_t *c) {
   if (c->deficit > 0) {
     return 1;
   }
@@ -102,13 +102,13 @@ static uint64_t visits_needed(sluice__turn_t *t, const sluice__cont_t *c) {
   return (uint64_t)(-c->deficit / t->quantum) + 1;
 }
 
-/* Does the rounds of visits in which nobody would run at once: after one step
+/* Does the rounds of services in which nobody would run at once: after one step
  * of many megabytes there may be thousands of them. */
 static void skip_rounds(sluice__turn_t *t, sluice__cont_list_t *l) {
   uint64_t rounds = UINT64_MAX;
 
   for (sluice__cont_t *c = l->first; c != NULL; c = c->next) {
-    uint64_t needed = visits_needed(t, c);
+    uint64_t needed = services_needed(t, c);
 
     rounds = needed - 1 < rounds ? needed - 1 : rounds;
   }
@@ -117,23 +117,23 @@ static void skip_rounds(sluice__turn_t *t, sluice__cont_list_t *l) {
       sluice__turn_pick_quantum(t, c->weight);
     }
     c->deficit += (int64_t)rounds * t->quantum; /* still not above 0 */
-    c->turn = t->queue->turn;                   /* it was visited, after all */
+    c->turn = t->queue->turn;                   /* it was served, after all */
   }
 }
 
-/* Runs one step of class `k` whatever is left: visits until somebody may. Looks
- * at the whole list only if the first may not. */
+/* Runs one step of class `k` whatever is left: services until somebody may.
+ * Looks at the whole list only if the first may not. */
 static int force_class(sluice__turn_t *t, int k) {
   sluice__cont_list_t *l = &t->queue->ready[k];
   int r;
 
   t->has_run = false;
-  r = sluice__turn_visit(t, l->first);
+  r = sluice__turn_serve(t, l->first);
   if (!t->has_run) {
     skip_rounds(t, l);
   }
   while (!t->has_run) {
-    r = sluice__turn_visit(t, l->first);
+    r = sluice__turn_serve(t, l->first);
   }
   return r;
 }
@@ -164,7 +164,7 @@ static void open_turn(sluice__turn_t *t, sluice__queue_t *q,
     t->weight[k] = q->ready[k].weight;
     t->count[k] = q->ready[k].count;
     t->was_due[k] = q->ready[k].count > 0;
-    t->was_visited[k] = false;
+    t->was_served[k] = false;
   }
 }
 
@@ -225,7 +225,7 @@ static void close_turn(sluice__turn_t *t, sluice__budget_t *b) {
   for (int k = 0; k < SLUICE__CLASS_COUNT; k++) {
     uint32_t *passed_over = &t->queue->passed_over[k];
 
-    if (!t->was_due[k] || t->was_visited[k]) {
+    if (!t->was_due[k] || t->was_served[k]) {
       *passed_over = 0;
     } else if (*passed_over < UINT32_MAX) {
       (*passed_over)++;

@@ -1,5 +1,5 @@
 /* turn.h - what one drain knows: shared by drain.c, which decides the order,
- * and visit.c, which runs one continuation at a time. For nobody else.
+ * and service.c, which runs one continuation at a time. For nobody else.
  *
  * Lives on the stack of one drain. `share` is lent to each step in turn;
  * between steps it is the one account of the time. */
@@ -18,7 +18,7 @@ typedef struct sluice__turn_s {
   uint64_t used;    /* bytes, so far */
   bool has_run;     /* at least one step */
   bool was_due[SLUICE__CLASS_COUNT];
-  bool was_visited[SLUICE__CLASS_COUNT];
+  bool was_served[SLUICE__CLASS_COUNT];
   uint64_t weight[SLUICE__CLASS_COUNT]; /* of the due, when it began */
   uint64_t count[SLUICE__CLASS_COUNT];
 
@@ -54,7 +54,7 @@ void sluice__turn_pick_quantum(sluice__turn_t *t, uint32_t weight);
 
 /* Gives a node its quantum and runs it if that is enough; else puts it to the
  * end of its class. Returns 0 or the step's error. `c` may be gone. */
-int sluice__turn_visit(sluice__turn_t *t, sluice__cont_t *c);
+int sluice__turn_serve(sluice__turn_t *t, sluice__cont_t *c);
 
 /* Reads the clock; what passed since it was last read here is laid at the door
  * of the steps in between, if need be by timing the next ones one by one. */

@@ -1,5 +1,5 @@
 /* queue_model.c - see queue_model.h. Everything is O(n) and nothing is clever:
- * rounds of visits are walked one by one, lists are shifted. */
+ * rounds of services are walked one by one, lists are shifted. */
 #include "queue_model.h"
 
 #include <string.h>
@@ -128,7 +128,7 @@ void model_open(model_t *m, uint64_t bytes) {
   for (int k = 0; k < MODEL_CLASSES; k++) {
     m->weight[k] = 0;
     m->count[k] = (uint64_t)m->ready[k].count;
-    m->was_visited[k] = false;
+    m->was_served[k] = false;
     for (int i = 0; i < m->ready[k].count; i++) {
       m->weight[k] += m->node[m->ready[k].id[i]].weight;
       m->node[m->ready[k].id[i]].is_due = true;
@@ -159,7 +159,7 @@ static uint64_t capped(const model_t *m, int k) {
 }
 
 /* Visits the first of class `k`; true when that runs it. */
-static bool visit(model_t *m, int k) {
+static bool serve(model_t *m, int k) {
   int id = m->ready[k].id[0];
   model_node_t *n = &m->node[id];
   int64_t quantum = (int64_t)(m->class_bytes * n->weight / m->weight[k]);
@@ -167,7 +167,7 @@ static bool visit(model_t *m, int k) {
   quantum = quantum == 0 ? 1 : quantum;
   n->deficit += quantum;
   n->deficit = n->deficit > 4 * quantum ? 4 * quantum : n->deficit;
-  m->was_visited[k] = true;
+  m->was_served[k] = true;
   erase(&m->ready[k], id);
   if (n->deficit <= 0) {
     make_ready(m, id);
@@ -185,7 +185,7 @@ static bool visit(model_t *m, int k) {
 
 static bool force(model_t *m, int k, uint64_t limit) {
   enter(m, k, limit);
-  while (!visit(m, k)) {
+  while (!serve(m, k)) {
   }
   return true;
 }
@@ -214,7 +214,7 @@ static bool run_classes(model_t *m, bool is_capped) {
       m->is_entered = true;
     }
     while (m->is_entered && is_due(m, k) && m->used < m->limit) {
-      if (visit(m, k)) {
+      if (serve(m, k)) {
         return true;
       }
     }
@@ -296,7 +296,7 @@ int model_close(model_t *m) {
   bool has_ready = m->posted.count > 0;
 
   for (int k = 0; k < MODEL_CLASSES; k++) {
-    bool was_left_out = m->count[k] > 0 && !m->was_visited[k];
+    bool was_left_out = m->count[k] > 0 && !m->was_served[k];
 
     m->passed_over[k] = was_left_out ? m->passed_over[k] + 1 : 0;
     has_ready = has_ready || m->ready[k].count > 0;

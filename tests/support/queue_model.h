@@ -65,7 +65,7 @@ typedef struct model_s {
   uint64_t class_bytes;
   uint64_t weight[MODEL_CLASSES];
   uint64_t count[MODEL_CLASSES];
-  bool was_visited[MODEL_CLASSES];
+  bool was_served[MODEL_CLASSES];
 } model_t;
 
 void model_init(model_t *m, uint64_t quantum_min, uint64_t share);

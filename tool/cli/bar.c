@@ -49,7 +49,7 @@ void bar_say(const char *format, ...) {
 
 static void draw_gauge(uint64_t done) {
   uint64_t part = done < bar.total ? done : bar.total;
-  int filled = (int)((double)part / (double)bar.total * WIDTH);
+  int filled = (int)((double)part / (double)bar.total * (double)WIDTH);
 
   (void)fputs("\r[", stderr);
   for (int i = 0; i < WIDTH; i++) {

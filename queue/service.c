@@ -1,8 +1,8 @@
-/* visit.c - one continuation's part of a turn: credit, run, charge, time.
+/* service.c - one continuation's part of a turn: credit, run, charge, time.
  *
- * Knows nothing of classes and of the order of visits (drain.c).
+ * Knows nothing of classes and of the order of service (drain.c).
  *
- * A visit gives a node its quantum; it runs if that outweighs its debt, with
+ * A service gives a node its quantum; it runs if that outweighs its debt, with
  * what it then has as its budget, and is charged afterwards. Time is parted by
  * weight as well, but not saved up: a slow node that never gets through its
  * bytes must not hold the whole turn.
@@ -202,13 +202,13 @@ static int run_step(sluice__turn_t *t, sluice__cont_t *c, int64_t deficit) {
   return finish_step(t, c, c->step(c, &t->share), deficit);
 }
 
-int sluice__turn_visit(sluice__turn_t *t, sluice__cont_t *c) {
+int sluice__turn_serve(sluice__turn_t *t, sluice__cont_t *c) {
   int64_t deficit;
 
   if (c->weight != t->quantum_weight) {
     sluice__turn_pick_quantum(t, c->weight);
   }
-  t->was_visited[c->class_] = true;
+  t->was_served[c->class_] = true;
   deficit = credit(t, c->deficit);
   if (deficit > 0) {
     return run_step(t, c, deficit);
