@@ -446,8 +446,12 @@ void sluice__encoder_totals(const sluice_encoder_t *e, sluice_totals_t *out) {
 
 void sluice_encoder_totals(const sluice_encoder_t *e, sluice_totals_t *out,
                            size_t size) {
-  sluice_result_copy(out, size, e == NULL ? NULL : &e->totals,
-                     sizeof(e->totals));
+  sluice_totals_t totals = {0};
+
+  if (e != NULL) {
+    sluice__encoder_totals(e, &totals);
+  }
+  sluice_result_copy(out, size, &totals, sizeof(totals));
 }
 
 const sluice_error_t *sluice_encoder_error(const sluice_encoder_t *e) {
