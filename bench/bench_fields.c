@@ -187,7 +187,7 @@ static void program_open(program_t *p, const sluice_table_t *table,
 static void program_close(program_t *p) {
   host_close(&p->host);
   for (size_t i = 0; i < p->count && p->fields != NULL; i++) {
-    sluice_fields_free(p->fields[i]);
+    (void)sluice_fields_free(p->fields[i]);
   }
   free(p->fields);
   free(p->devices);

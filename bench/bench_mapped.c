@@ -103,7 +103,7 @@ static void open_state(state_t *s, uint8_t *base, size_t bytes) {
 
 static void close_state(state_t *s) {
   must(sluice_registry_free(s->registry), "registry");
-  sluice_ram_free(s->ram);
+  (void)sluice_ram_free(s->ram);
 }
 
 static void save(const char *path, size_t bytes) {

@@ -190,7 +190,7 @@ static void bench_tracker(bench_t *b, const char *name, const job_t *jobs,
     variants[i] = (bench_variant_t){names[i], run_job, job};
   }
   host_open(&state.host, &config);
-  (void)sluice_ram_marks(state.host.ram, 0, &state.marks);
+  (void)sluice_ram_marks(state.host.ram, 0, &state.marks, sizeof(state.marks));
   bench_run(b, &c);
   host_close(&state.host);
   for (size_t i = 0; i < count; i++) {

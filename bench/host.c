@@ -51,7 +51,7 @@ void host_open(host_t *h, const host_config_t *config) {
 
 void host_close(host_t *h) {
   must(sluice_registry_free(h->registry), "sluice_registry_free");
-  sluice_ram_free(h->ram);
+  (void)sluice_ram_free(h->ram);
   must(uv_loop_close(&h->loop), "uv_loop_close");
 }
 

@@ -2,7 +2,9 @@
  *
  * Two families share one int: libuv's codes above -5000, ours from -20001 down.
  * libuv's own uv_strerror() allocates (and leaks) for a code that it does not
- * know, so its table is expanded here and everything returned is static.
+ * know, so its table is expanded here and everything returned is static. What
+ * libuv has no name for it passes on as it is, a negated errno: the C library
+ * knows those, in its static tables that no locale changes.
  *
  * Invariant: an error object is written once; what comes later is only a
  * consequence of the first failure. */
@@ -15,6 +17,16 @@
 
 #include <uv.h>
 
+enum { ERRNO_MAX = 4095 }; /* of Linux; INT_MIN cannot be negated */
+
+/* `lookup` is one of the C library's; NULL is what it says of no errno. */
+static const char *ask_system(int code, const char *(*lookup)(int),
+                              const char *unknown) {
+  const char *text = code < 0 && code >= -ERRNO_MAX ? lookup(-code) : NULL;
+
+  return text != NULL ? text : unknown;
+}
+
 const char *sluice_strerror(int code) {
   switch (code) {
   case 0: return "no error";
@@ -26,7 +38,7 @@ const char *sluice_strerror(int code) {
   case UV_##name: return text;
     UV_ERRNO_MAP(XX)
 #undef XX
-  default: return "unknown error";
+  default: return ask_system(code, strerrordesc_np, "unknown error");
   }
 }
 
@@ -41,7 +53,7 @@ const char *sluice_err_name(int code) {
   case UV_##name: return #name;
     UV_ERRNO_MAP(XX)
 #undef XX
-  default: return "UNKNOWN";
+  default: return ask_system(code, strerrorname_np, "UNKNOWN");
   }
 }
 

@@ -4,7 +4,7 @@
 #include <sluice/handler.h>
 
 #include "queue.h"
-#include "stream/decoder.h"
+#include "stream/native/decode.h"
 
 _Static_assert((int)SLUICE__DONE == (int)SLUICE_DONE, "results agree");
 _Static_assert((int)SLUICE__MORE == (int)SLUICE_MORE, "results agree");

@@ -13,10 +13,11 @@ function(sluice_check name)
     ENVIRONMENT "SOURCE=${PROJECT_SOURCE_DIR};BUILD=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER};CXX=${CXX_COMPILER};NM=${NM};READELF=${READELF};CMAKE=${CMAKE_COMMAND};${C_ENV}")
 endfunction()
 
-# sluice_includes(OUT TARGET): the -I flags that TARGET is compiled with.
+# sluice_includes(OUT TARGET): the -I flags that TARGET is compiled with, a line
+# each.
 function(sluice_includes out target)
   set(dirs $<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>)
-  set(${out} "-I$<JOIN:${dirs}, -I>" PARENT_SCOPE)
+  set(${out} "-I$<JOIN:${dirs},\n-I>" PARENT_SCOPE)
 endfunction()
 
 sluice_check(lengths)
@@ -41,11 +42,23 @@ endif()
 sluice_check(layering ENV "QUEUE_FLAGS=${queue_flags}"
   "ENGINE_FLAGS=${engine_flags}" "HANDLERS_FLAGS=${handlers_flags}")
 
+# The objects of the static libraries, as they are built now: a folder of objects
+# also has those of sources that are gone.
+set(objects "")
+foreach(target sluice_queue sluice_pump sluice sluice_jemalloc sluice_handlers)
+  if(TARGET ${target})
+    string(APPEND objects "$<JOIN:$<TARGET_OBJECTS:${target}>,\n>\n")
+  endif()
+endforeach()
+file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/circles.objects
+  CONTENT "${objects}")
+sluice_check(circles ENV "OBJECTS=${CMAKE_CURRENT_BINARY_DIR}/circles.objects")
+
 # A sanitizer changes what a library exports and what its user must link.
 if(NOT SLUICE_SANITIZE)
   set(shared $<TARGET_FILE:sluice_shared>)
   if(TARGET sluice_handlers_shared)
-    string(APPEND shared " $<TARGET_FILE:sluice_handlers_shared>")
+    string(APPEND shared "\n$<TARGET_FILE:sluice_handlers_shared>")
   endif()
   sluice_check(symbols ENV "LIBRARIES=${shared}")
 

@@ -15,7 +15,7 @@ START_TEST(set_counts_only_bits_that_were_clear) {
   ck_assert_uint_eq(sluice__bitmap_set(w, 60, 10), 10);
   ck_assert_uint_eq(sluice__bitmap_set(w, 50, 30), 20);
   ck_assert_uint_eq(sluice__bitmap_count(w, 0, BITS), 30);
-  free(w);
+  sluice__bitmap_free(w, BITS);
 }
 END_TEST
 
@@ -25,7 +25,7 @@ START_TEST(clear_counts_only_bits_that_were_set) {
   (void)sluice__bitmap_set(w, 0, 128);
   ck_assert_uint_eq(sluice__bitmap_clear(w, 120, 100), 8);
   ck_assert_uint_eq(sluice__bitmap_count(w, 0, BITS), 120);
-  free(w);
+  sluice__bitmap_free(w, BITS);
 }
 END_TEST
 
@@ -36,7 +36,7 @@ START_TEST(an_empty_range_changes_nothing) {
   ck_assert_uint_eq(sluice__bitmap_set(w, 65, 0), 0);
   ck_assert_uint_eq(sluice__bitmap_clear(w, 65, 0), 0);
   ck_assert_uint_eq(sluice__bitmap_count(w, 0, BITS), 0);
-  free(w);
+  sluice__bitmap_free(w, BITS);
 }
 END_TEST
 
@@ -53,7 +53,7 @@ START_TEST(a_run_ends_at_a_gap_at_the_end_or_at_the_limit) {
   ck_assert_uint_eq(sluice__bitmap_next_run(w, 0, BITS, 3, &at), 3);
   ck_assert_uint_eq(sluice__bitmap_next_run(w, 171, BITS, UINT64_MAX, &at),
                     129);
-  free(w);
+  sluice__bitmap_free(w, BITS);
 }
 END_TEST
 
@@ -66,7 +66,7 @@ START_TEST(no_run_is_found_in_an_empty_range) {
   ck_assert_uint_eq(at, BITS);
   ck_assert_uint_eq(sluice__bitmap_next_run(w, 10, 10, BITS, &at), 0);
   ck_assert_uint_eq(at, 10);
-  free(w);
+  sluice__bitmap_free(w, BITS);
 }
 END_TEST
 
@@ -131,7 +131,7 @@ START_TEST(random_ranges_agree_with_a_model) {
     ck_assert_int_eq(sluice__bitmap_test(w, from), m.bit[from]);
     compare_runs(w, &m, &s);
   }
-  free(w);
+  sluice__bitmap_free(w, BITS);
 }
 END_TEST
 
@@ -144,8 +144,8 @@ START_TEST(merge_sets_what_is_set_in_the_other_and_only_in_range) {
   ck_assert_uint_eq(sluice__bitmap_merge(a, b, 5, 100), 90);
   ck_assert_uint_eq(sluice__bitmap_count(a, 5, 100), 100);
   ck_assert_uint_eq(sluice__bitmap_count(a, 0, BITS), 100);
-  free(a);
-  free(b);
+  sluice__bitmap_free(a, BITS);
+  sluice__bitmap_free(b, BITS);
 }
 END_TEST
 

@@ -79,7 +79,8 @@ static void open_host(void) {
 }
 
 static void close_host(void) {
-  sluice_blob_free(host.blob);
+  fake_remove(&host.registry);
+  (void)sluice_blob_free(host.blob);
   fake_stream_done(&host.stream);
   free(host.bytes);
   free(host.taken);

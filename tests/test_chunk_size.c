@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "odd_executor.h"
 #include "rig.h"
 #include "stream/bytes.h"
@@ -26,8 +27,8 @@ static struct {
   sluice_registry_t *other;
   sluice_ram_t *ram[2]; /* saved; restored into */
   uint8_t *base[2];
-  char dir[64];
-  char path[96];
+  char dir[224];
+  char path[256];
 } box;
 
 static uint8_t *map(void) {
@@ -75,12 +76,12 @@ static void open_box(const char *parent, odd_way_t way) {
 
 static void close_ram(int i, sluice_registry_t *registry) {
   ck_assert_int_eq(sluice_registry_remove(registry, "ram", 0), 0);
-  sluice_ram_free(box.ram[i]);
+  (void)sluice_ram_free(box.ram[i]);
   ck_assert_int_eq(munmap(box.base[i], BYTES), 0);
 }
 
 static void setup(void) {
-  open_box("/tmp", ODD_NOBODY);
+  open_box(test_folder(), ODD_NOBODY);
 }
 
 static void teardown(void) {
@@ -148,10 +149,13 @@ static int save_to_file(const sluice_save_options_t *o) {
 
 /* ---- by sink ---- */
 
-static const char *const parents[] = {"/tmp", "/dev/shm"};
+/* Rows: where tests are made, and memory. */
+static const char *parent(int i) {
+  return i == 0 ? test_folder() : "/dev/shm";
+}
 
 START_TEST(a_file_gets_records_of_4_mib) {
-  reopen(parents[_i], ODD_NOBODY);
+  reopen(parent(_i), ODD_NOBODY);
   ck_assert_int_eq(save_to_file(NULL), 0);
   assert_chunk(longest_in_file(), 4 * MIB);
 }
@@ -161,7 +165,7 @@ START_TEST(a_descriptor_of_a_file_gets_records_of_4_mib) {
   sluice_sink_t *sink;
   int fd;
 
-  reopen(parents[_i], ODD_NOBODY);
+  reopen(parent(_i), ODD_NOBODY);
   fd = open(box.path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ck_assert_int_eq(sluice_sink_fd(&sink, fd), 0);
   ck_assert_int_eq(rig_save(&box.rig, sink, NULL), 0);
@@ -291,7 +295,7 @@ static int restore(sluice_restore_way_t way) {
 }
 
 START_TEST(large_records_are_restored_each_way) {
-  reopen(parents[_i / WAYS], ODD_NOBODY);
+  reopen(parent(_i / WAYS), ODD_NOBODY);
   ck_assert_int_eq(save_to_file(NULL), 0);
   memset(box.base[1], 0xee, BYTES);
   ck_assert_int_eq(restore(ways[_i % WAYS]), 0);
@@ -305,7 +309,7 @@ START_TEST(threads_fill_records_of_1_mib) {
                                             .mode = SLUICE_CUT};
   odd_way_t way = (odd_way_t)(_i / 2);
 
-  reopen("/tmp", way);
+  reopen(test_folder(), way);
   ck_assert_int_eq(save_to_file(_i % 2 == 0 ? NULL : &cut), 0);
   ck_assert_uint_le(longest_in_file(), way == ODD_NOBODY ? 4 * MIB : MIB);
   ck_assert_int_eq(restore(SLUICE_RESTORE_VERIFY_MAPPED), 0);

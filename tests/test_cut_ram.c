@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "can_guard.h"
+#include "skip.h"
 #include "suite.h"
 
 /* Memory enough for all pages, or for some of them only. */
@@ -170,6 +171,9 @@ Suite *cut_ram_suite(void) {
   int n = can_guard() ? 2 : 1; /* trackers */
   int rows = can_guard() ? KINDS : COOPERATIVES;
 
+  if (n == 1) {
+    skip_rows("write-protected memory", NO_GUARD);
+  }
   tcase_add_checked_fixture(t, open_box, close_box);
   tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, the_image_is_the_memory_at_the_instant, 0, rows);

@@ -181,8 +181,8 @@ START_TEST(one_thread_of_the_pool_is_left_to_the_host) {
     ck_assert_int_eq(setenv("UV_THREADPOOL_SIZE", pools[_i].threads, 1), 0);
   }
   ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, NULL, NULL), 0);
-  ck_assert_uint_eq(engine->crew.executor.jobs_max, pools[_i].jobs);
-  ck_assert(engine->crew.is_pool);
+  ck_assert_uint_eq(engine->threads.executor.jobs_max, pools[_i].jobs);
+  ck_assert(engine->threads.is_pool);
   ck_assert_int_eq(sluice_engine_close(engine, NULL, NULL), 0);
   rig_run(&rig);
 }
@@ -199,8 +199,8 @@ START_TEST(an_executor_that_names_no_number_gets_one_job_at_a_time) {
   sluice_engine_t *engine = NULL;
 
   ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o, NULL), 0);
-  ck_assert_uint_eq(engine->crew.executor.jobs_max, 1);
-  ck_assert_uint_gt(engine->crew.executor.min_bytes, 0);
+  ck_assert_uint_eq(engine->threads.executor.jobs_max, 1);
+  ck_assert_uint_gt(engine->threads.executor.min_bytes, 0);
   ck_assert_int_eq(sluice_engine_close(engine, NULL, NULL), 0);
   rig_run(&rig);
 }

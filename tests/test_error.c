@@ -1,6 +1,8 @@
 /* test_error.c - codes have names and texts; the first failure is kept. */
 #include <sluice/sluice.h>
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,6 +39,24 @@ START_TEST(texts_of_both_families_are_told_apart_from_the_unknown) {
   ck_assert_str_eq(sluice_strerror(UV_ENOSPC), "no space left on device");
   ck_assert_str_eq(sluice_strerror(SLUICE_ECORRUPT), "stream is damaged");
   ck_assert_str_eq(sluice_strerror(-4999), "unknown error");
+}
+END_TEST
+
+START_TEST(what_libuv_has_no_name_for_has_the_systems) {
+  ck_assert_str_eq(sluice_err_name(-EDQUOT), "EDQUOT");
+  ck_assert_str_eq(sluice_strerror(-EDQUOT), "Disk quota exceeded");
+  ck_assert_str_eq(sluice_err_name(-ESTALE), "ESTALE");
+  ck_assert_str_eq(sluice_strerror(-ESTALE), "Stale file handle");
+}
+END_TEST
+
+START_TEST(every_errno_has_a_name_and_words) {
+  for (int code = 1; code <= EHWPOISON; code++) {
+    bool is_one = strerrorname_np(code) != NULL;
+
+    ck_assert(is_one == (strcmp(sluice_err_name(-code), "UNKNOWN") != 0));
+    ck_assert(is_one == (strcmp(sluice_strerror(-code), "unknown error") != 0));
+  }
 }
 END_TEST
 
@@ -131,6 +151,8 @@ Suite *error_suite(void) {
   tcase_add_loop_test(core, every_code_has_its_name, 0, rows);
   tcase_add_loop_test(core, every_code_has_a_text, 0, rows);
   tcase_add_test(core, texts_of_both_families_are_told_apart_from_the_unknown);
+  tcase_add_test(core, what_libuv_has_no_name_for_has_the_systems);
+  tcase_add_test(core, every_errno_has_a_name_and_words);
   tcase_add_test(core, numbers_are_pinned);
   tcase_add_test(core, every_phase_has_a_name);
   tcase_add_test(core, libuvs_codes_keep_their_names_and_texts);

@@ -295,6 +295,22 @@ static int check_table(const sluice_field_t *fields) {
   return r;
 }
 
+START_TEST(a_table_with_fields_of_another_size_is_refused) {
+  const sluice_field_t fields[] = {{SLUICE_U8(sample_t, u8)},
+                                   {SLUICE_FIELDS_END}};
+  sluice_table_t table = {SLUICE_TABLE(sample_t, "odd", 1, 1),
+                          .fields = fields};
+  uint8_t *schema = NULL;
+  size_t schema_len = 0;
+
+  table.field_size -= 8;
+  memset(&err, 0, sizeof(err));
+  ck_assert_int_eq(sluice_fields_schema(&table, &schema, &schema_len, &err),
+                   UV_EINVAL);
+  assert_says("a table lacks its sizes");
+}
+END_TEST
+
 START_TEST(an_unsound_table_is_refused) {
   const sluice_field_t count_comes_late[] = {
       {SLUICE_COUNTED(BYTE, sample_t, fifo, used)},
@@ -338,6 +354,7 @@ Suite *fields_suite(void) {
   tcase_add_test(t, a_pre_save_that_fails_ends_it);
   tcase_add_test(t, a_post_save_follows_even_a_failure);
   tcase_add_test(t, a_post_load_that_fails_changes_nothing);
+  tcase_add_test(t, a_table_with_fields_of_another_size_is_refused);
   tcase_add_test(t, an_unsound_table_is_refused);
   suite_add_tcase(s, t);
   return s;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "qemu.h"
 #include "suite.h"
 
@@ -103,8 +104,8 @@ static const char *const pc[] = {"-M",          "pc",  "-m",      "16",
                                  "-vga",        "std", "-serial", "null",
                                  "-nodefaults", NULL};
 
-static char dir[64];
-static char path[128];
+static char dir[224];
+static char path[256];
 static build_t stream;
 static json_t *description;
 
@@ -220,7 +221,7 @@ static void setup(void) {
   qemu_t q;
 
   memset(&stream, 0, sizeof(stream));
-  (void)snprintf(dir, sizeof(dir), "/tmp/sluice-test-XXXXXX");
+  test_template(dir, sizeof(dir), "test");
   ck_assert_ptr_nonnull(mkdtemp(dir));
   (void)snprintf(path, sizeof(path), "%s/stream", dir);
   qemu_start(&q, pc, NULL);

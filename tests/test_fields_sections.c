@@ -62,8 +62,8 @@ static void teardown(void) {
   ck_assert_int_eq(sluice_registry_free(other), 0);
   rig_done(&rig);
   for (int i = 0; i < DEVICES; i++) {
-    sluice_fields_free(saved[i]);
-    sluice_fields_free(restored[i]);
+    (void)sluice_fields_free(saved[i]);
+    (void)sluice_fields_free(restored[i]);
     sample_done(&from[i]);
     sample_done(&to[i]);
   }
@@ -106,7 +106,7 @@ START_TEST(devices_of_an_older_table_come_back) {
   ck_assert_int_eq(rig_restore_memory(&rig, third, image, image_len), 0);
   ck_assert_int_eq(sluice_registry_free(third), 0);
   for (int i = 0; i < DEVICES; i++) {
-    sluice_fields_free(grown[i]);
+    (void)sluice_fields_free(grown[i]);
   }
 }
 END_TEST
@@ -146,7 +146,7 @@ START_TEST(a_section_is_found_by_its_former_name) {
 
   for (uint32_t i = 0; i < DEVICES; i++) {
     ck_assert_int_eq(sluice_registry_remove(other, "sample", i), 0);
-    sluice_fields_free(restored[i]);
+    (void)sluice_fields_free(restored[i]);
     o.instance = i;
     ck_assert_int_eq(sluice_fields_new(&restored[i], other, "renamed", &o,
                                        &sample_table, &to[i], NULL),
@@ -193,8 +193,8 @@ START_TEST(a_payload_of_megabytes_goes_in_slices) {
   ck_assert_int_eq(memcmp(a.words, b.words, n * sizeof(uint64_t)), 0);
   ck_assert_int_eq(sluice_registry_remove(rig.registry, "big", 0), 0);
   ck_assert_int_eq(sluice_registry_remove(other, "big", 0), 0);
-  sluice_fields_free(fa);
-  sluice_fields_free(fb);
+  (void)sluice_fields_free(fa);
+  (void)sluice_fields_free(fb);
   sluice_fields_dispose(&big_table, &a);
   sluice_fields_dispose(&big_table, &b);
 }

@@ -318,6 +318,7 @@ static void make_layout(layout_t *l, const spec_t *specs, seed_t *seed) {
   }
   ck_assert_uint_lt(offset, STRUCT_BYTES);
   l->table = (sluice_table_t){.size = sizeof(sluice_table_t),
+                              .field_size = sizeof(sluice_field_t),
                               .version = 1,
                               .min_version = 1,
                               .name = "random",

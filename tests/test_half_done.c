@@ -7,7 +7,7 @@
 #include "odd_executor.h"
 #include "rig.h"
 #include "session/save/save.h"
-#include "stream/encoder.h"
+#include "stream/encoder_base.h"
 #include "suite.h"
 
 enum { PAGE = 4096, PAGES = 256, IMAGE_MAX = 4 * PAGES * PAGE };
@@ -216,10 +216,10 @@ START_TEST(two_that_end_each_others_records_get_theirs_back) {
 }
 END_TEST
 
-/* What only a defect of the engine's can bring about: a chunk is held, and
- * nobody is at work who would let go of it. */
+/* What only a defect of the engine's can bring about: a chunk waits for a job,
+ * and nobody is at work who would do it. */
 static sluice_save_t *holder;
-static sluice__chunk_t *held;
+static sluice__copy_job_t *held;
 
 static int step_that_holds(void *self, sluice_writer_t *w,
                            sluice_error_t *err) {
@@ -230,7 +230,9 @@ static int step_that_holds(void *self, sluice_writer_t *w,
   l->lent = l->pages;
   if (held == NULL) {
     holder = l->section->session;
-    held = sluice__chunks_hold(&holder->chunks, holder->encoder->stage.base);
+    held = sluice__copy_queue_append(&holder->jobs.queue,
+                                     holder->encoder->stage.base);
+    ck_assert_ptr_nonnull(held);
   }
   return r < 0 ? r : SLUICE_DONE;
 }
@@ -238,7 +240,8 @@ static int step_that_holds(void *self, sluice_writer_t *w,
 static void end_that_lets_go(void *self, int status) {
   (void)self;
   (void)status;
-  sluice__chunks_release(&holder->chunks, held);
+  held->state = SLUICE__COPY_OVER;
+  sluice__copy_jobs_collect(&holder->jobs, true);
 }
 
 START_TEST(a_chunk_that_nobody_completes_ends_the_save_by_name) {

@@ -107,7 +107,8 @@ static int run_ram(sluice_error_t *err) {
   if (r == 0) {
     r = fake_restore(&registry, &stream, err);
   }
-  sluice_ram_free(ram);
+  fake_remove(&registry);
+  (void)sluice_ram_free(ram);
   return r;
 }
 
@@ -141,7 +142,8 @@ static int run_blob(sluice_error_t *err) {
     disarm();
     ck_assert_uint_eq(taken, r == 0 ? LONG : 0);
   }
-  sluice_blob_free(blob);
+  fake_remove(&registry);
+  (void)sluice_blob_free(blob);
   return r;
 }
 

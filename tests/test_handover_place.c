@@ -106,7 +106,7 @@ static void host_open(host_t *h, sluice_registry_t *registry, uint32_t flags) {
 static void host_close(host_t *h) {
   ck_assert_int_eq(sluice_registry_remove(h->registry, "ram", 0), 0);
   ck_assert_int_eq(sluice_registry_remove(h->registry, "toy", 0), 0);
-  sluice_ram_free(h->ram);
+  (void)sluice_ram_free(h->ram);
   toy_done(&h->toy);
   ck_assert_int_eq(munmap(h->memory, BYTES), 0);
 }

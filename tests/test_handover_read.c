@@ -63,8 +63,10 @@ static void on_late(void *ctx) {
   (void)ctx;
 }
 
-static const sluice__channel_ops_t ops = {
-    .message = on_message, .ended = on_ended, .late = on_late};
+static const sluice__channel_ops_t ops = {.takes_stream = true,
+                                          .message = on_message,
+                                          .ended = on_ended,
+                                          .late = on_late};
 
 static void on_told(void *ctx, ptrdiff_t what) {
   (void)ctx;
@@ -86,7 +88,6 @@ static void setup(void) {
       sluice__channel_open(&box.channel, rig.engine, ends[0], 0, &ops, NULL),
       0);
   ck_assert_int_eq(close(ends[0]), 0);
-  box.channel->takes_stream = true;
   box.peer = ends[1];
 }
 

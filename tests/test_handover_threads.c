@@ -96,7 +96,7 @@ static void open_side(side_t *s) {
 
 static void close_side(side_t *s) {
   REQUIRE(sluice_registry_free(s->registry) == 0);
-  sluice_ram_free(s->ram);
+  (void)sluice_ram_free(s->ram);
   if (s->memfd >= 0) {
     (void)close(s->memfd);
   }

@@ -8,9 +8,10 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
+#include "image/demand/pager.h"
 #include "session/registry.h"
-#include "session/restore/late/thread.h"
-#include "session/restore/mapped/file.h"
+#include "session/restore/region_names.h"
+#include "skip.h"
 #include "suite.h"
 
 /* ---- the C library's memory, by size ---- */
@@ -110,8 +111,8 @@ static void open_late(void) {
 enum { PAGES = LOW_PAGES / 2 + HIGH_PAGES, MAP_BYTES = (PAGES / 64 + 1) * 8 };
 
 static const size_t blocks[] = {
-    sizeof(sluice__late_t), 1024 * sizeof(sluice__late_piece_t),
-    sizeof(sluice__late_region_t), SLUICE__LATE_BUFFER, MAP_BYTES};
+    sizeof(sluice__demand_t), 1024 * sizeof(sluice__demand_extent_t),
+    sizeof(sluice__region_name_t), SLUICE__DEMAND_BUFFER, MAP_BYTES};
 
 START_TEST(without_memory_for_late_pages_all_is_read_before_the_commit) {
   refused = blocks[_i];
@@ -153,6 +154,7 @@ static const unsigned requests[] = {_UFFDIO_COPY, _UFFDIO_ZEROPAGE};
 
 START_TEST(a_call_that_is_interrupted_is_made_again) {
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   atomic_store(&kernel.number, requests[_i]);
@@ -174,6 +176,7 @@ static void break_file(void) {
  * and whoever waits is let go all the same. */
 START_TEST(pages_that_cannot_be_read_are_told_by_the_code_of_the_read) {
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   atomic_store(&kernel.number, POISON);
@@ -182,7 +185,8 @@ START_TEST(pages_that_cannot_be_read_are_told_by_the_code_of_the_read) {
   late.touch = break_file;
   ck_assert_int_eq(restore_late(1), 0);
   if (late.status == 0) {
-    return; /* the thread was through before the file broke */
+    skip("the thread was through before the file broke");
+    return;
   }
   ck_assert_int_eq(late.status, UV_EIO);
   ck_assert_uint_gt(box.stats.late_lost, 0);

@@ -50,8 +50,8 @@ static void setup(void) {
 static void teardown(void) {
   ck_assert_int_eq(sluice_registry_free(other), 0);
   rig_done(&rig);
-  sluice_ram_free(from);
-  sluice_ram_free(to);
+  (void)sluice_ram_free(from);
+  (void)sluice_ram_free(to);
   free(image);
   munmap(memory, BYTES);
   munmap(copy, BYTES);

@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 
 #include "seed.h"
-#include "session/restore/mapped/ahead.h"
+#include "image/prefetch.h"
 #include "stream/bytes.h"
 #include "stream/native/format.h"
 #include "stream/native/record.h"
@@ -148,10 +148,10 @@ static uint64_t index_at(void) {
 
 static size_t ask(uint64_t index, uint64_t end, size_t room) {
   uint8_t *buf = malloc(room); /* exactly: what is behind would show */
-  sluice__ahead_t ahead = {
+  sluice__prefetch_t ahead = {
       .fd = fd, .index = index, .end = end, .buf = buf, .len = room};
 
-  sluice__ahead_run(&ahead);
+  sluice__prefetch_run(&ahead);
   free(buf);
   return ahead.asked;
 }
@@ -220,11 +220,11 @@ END_TEST
 
 START_TEST(who_is_told_to_stop_asks_for_nothing) {
   uint8_t buf[ROOM];
-  sluice__ahead_t ahead = {
+  sluice__prefetch_t ahead = {
       .fd = fd, .index = index_at(), .end = len, .buf = buf, .len = ROOM};
 
-  ck_assert(sluice__ahead_stop(&ahead));
-  sluice__ahead_run(&ahead);
+  ck_assert(sluice__prefetch_stop(&ahead));
+  sluice__prefetch_run(&ahead);
   ck_assert_uint_eq(ahead.asked, 0);
 }
 END_TEST

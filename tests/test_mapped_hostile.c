@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "native_forge.h"
 #include "rig.h"
 #include "stream/bytes.h"
@@ -20,7 +21,7 @@ static sluice_ram_t *ram;
 static uint8_t *memory;
 static native_forge_t forge;
 static uint64_t data; /* stream offset of the first page */
-static char path[] = "/tmp/sluice-hostile-XXXXXX";
+static char path[256];
 
 static void setup(void) {
   rig_init(&rig);
@@ -34,13 +35,13 @@ static void setup(void) {
                                          NULL),
                    0);
   memset(&forge, 0, sizeof(forge));
-  (void)strcpy(path + strlen(path) - 6, "XXXXXX");
+  test_template(path, sizeof(path), "hostile");
   ck_assert_int_eq(close(mkstemp(path)), 0);
 }
 
 static void teardown(void) {
   rig_done(&rig);
-  sluice_ram_free(ram);
+  (void)sluice_ram_free(ram);
   ck_assert_int_eq(munmap(memory, BYTES), 0);
   forge_done(&forge);
   (void)unlink(path);

@@ -12,6 +12,7 @@
 #include "deny.h"
 #include "lost_pages.h"
 #include "seed.h"
+#include "skip.h"
 #include "suite.h"
 
 START_TEST(what_is_not_mapped_comes_after_the_commit) {
@@ -121,6 +122,7 @@ static const struct {
 START_TEST(where_the_kernel_will_not_all_is_read_before_the_commit) {
   if (!can_fill() ||
       deny_call(denied[_i].call, denied[_i].argument, denied[_i].error) != 0) {
+    skip(NO_FILL " or " NO_DENYING);
     return;
   }
   ck_assert_int_eq(restore_late(1), 0);
@@ -189,12 +191,14 @@ static void cut_file(void) {
 
 START_TEST(pages_that_cannot_be_read_are_told_and_raise_a_signal) {
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   late.touch = cut_file;
   ck_assert_int_eq(restore_late(1), 0);
   if (late.status == 0) {
-    return; /* the thread was faster than the file was cut */
+    skip("the thread was faster than the file was cut");
+    return;
   }
   ck_assert_int_eq(late.status, SLUICE_ETRUNCATED);
   ck_assert_uint_gt(box.stats.late_lost, 0);
@@ -204,6 +208,7 @@ END_TEST
 
 START_TEST(pages_that_there_is_no_memory_for_are_lost_not_zero) {
   if (!can_fill() || deny_call(SYS_ioctl, (unsigned)UFFDIO_COPY, ENOMEM) != 0) {
+    skip(NO_FILL " or " NO_DENYING);
     return;
   }
   ck_assert_int_eq(restore_late(1), 0);

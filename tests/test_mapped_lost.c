@@ -10,6 +10,7 @@
 
 #include "image_box.h"
 #include "lost_pages.h"
+#include "skip.h"
 #include "suite.h"
 
 /* ---- a file with pages that cannot be read ---- */
@@ -125,6 +126,7 @@ static unsigned low_is_first(void) {
 
 START_TEST(a_lost_page_is_told_once_with_region_and_range) {
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   spoil_some();
@@ -153,6 +155,7 @@ START_TEST(a_host_that_is_not_told_finds_them_counted) {
   sluice_source_t *source;
 
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   spoil_some();
@@ -187,6 +190,7 @@ static void touch_all(void) {
 
 START_TEST(where_all_is_lost_each_page_is_told_once) {
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   disk.to[disk.count++] = index_at();
@@ -240,6 +244,7 @@ END_TEST
 
 START_TEST(what_was_told_as_lost_is_not_told_again) {
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   spoil(1, pages(11), pages(1));
@@ -275,6 +280,7 @@ static void open_large_pages(void) {
 /* One of the kernel's pages is lost; the checksum is that of all four. */
 START_TEST(of_a_larger_page_the_rest_is_told_behind) {
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   spoil(0, pages(9), pages(1));
@@ -333,6 +339,7 @@ static void hold_disk(void) {
 /* Ticks are 100 ms apart; the thread is held over some of them. */
 START_TEST(who_waits_for_late_pages_does_not_stall) {
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   late.way = SLUICE_RESTORE_MAPPED_VERIFY;

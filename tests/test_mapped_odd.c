@@ -106,7 +106,7 @@ static void add_extra(sluice_ram_t **ram, sluice_registry_t *registry,
 static void drop_extra(sluice_ram_t *ram, sluice_registry_t *registry,
                        uint8_t *memory) {
   ck_assert_int_eq(sluice_registry_remove(registry, "extra", 0), 0);
-  sluice_ram_free(ram);
+  (void)sluice_ram_free(ram);
   ck_assert_int_eq(munmap(memory, high_bytes()), 0);
 }
 

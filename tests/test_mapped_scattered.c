@@ -6,8 +6,9 @@
 #include <errno.h>
 
 #include "deny.h"
+#include "image/fragmentation.h"
 #include "seed.h"
-#include "session/restore/mapped/scatter.h"
+#include "skip.h"
 #include "stream/bytes.h"
 #include "stream/native/record.h"
 #include "suite.h"
@@ -91,6 +92,7 @@ START_TEST(late_pages_are_sooner_than_reading_eagerly) {
   fill_runs(0, LOW_PAGES, 1, 1);
   box_save(&box.from);
   if (!can_fill()) {
+    skip(NO_FILL);
     return;
   }
   ck_assert_int_eq(restore_late(1), 0);
@@ -110,6 +112,7 @@ END_TEST
 
 START_TEST(where_no_page_can_be_late_it_is_eager) {
   if (deny_call(SYS_userfaultfd, 0, EPERM) != 0) {
+    skip(NO_DENYING);
     return;
   }
   fill_runs(0, LOW_PAGES, 1, 1);
@@ -225,14 +228,14 @@ START_TEST(whatever_an_index_says_it_is_only_counted) {
 
   for (int n = 0; n < 20; n++) {
     uint64_t cut = seed_below(&seed, FORGED_RUNS) * SLUICE__INDEX_RUN_BYTES;
-    sluice__scatter_t scatter;
+    sluice__fragmentation_t scatter;
     int fd = write_forged(&seed);
 
-    sluice__scatter_look(&scatter, fd, 4096, UINT64_MAX);
+    sluice__fragmentation_look(&scatter, fd, 4096, UINT64_MAX);
     ck_assert_uint_le(scatter.count, FORGED_RUNS);
-    (void)sluice__scatter_is_too_much(&scatter, cut);
+    (void)sluice__fragmentation_is_too_much(&scatter, cut);
     ck_assert_int_eq(ftruncate(fd, (off_t)(4096 + cut)), 0);
-    sluice__scatter_look(&scatter, fd, 4096, UINT64_MAX);
+    sluice__fragmentation_look(&scatter, fd, 4096, UINT64_MAX);
     ck_assert_uint_le(scatter.count, FORGED_RUNS);
     ck_assert_int_eq(close(fd), 0);
   }
@@ -256,7 +259,7 @@ static size_t put_index(uint8_t *to, uint32_t page, uint64_t at) {
 START_TEST(an_index_in_pieces_is_counted_whole) {
   const sluice__record_t pad = {.type = SLUICE__NATIVE_PAD};
   int fd = open(box.path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  sluice__scatter_t scatter;
+  sluice__fragmentation_t scatter;
   uint8_t bytes[1024];
   size_t len = put_index(bytes, 1, 4096);
 
@@ -264,7 +267,7 @@ START_TEST(an_index_in_pieces_is_counted_whole) {
   len += SLUICE__RECORD_BYTES;
   len += put_index(bytes + len, 3, 8192);
   ck_assert_int_eq((int)pwrite(fd, bytes, len, 4096), (int)len);
-  sluice__scatter_look(&scatter, fd, 4096, 4096 + len);
+  sluice__fragmentation_look(&scatter, fd, 4096, 4096 + len);
   ck_assert_uint_eq(scatter.count, 2);
   ck_assert_int_eq(close(fd), 0);
 }

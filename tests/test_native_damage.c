@@ -18,6 +18,7 @@
 #include "native_sample.h"
 #include "stream/bytes.h"
 #include "stream/native/record.h"
+#include "sample.h"
 #include "suite.h"
 
 /* The sample, and where its records lie: [0] is the file header. */
@@ -109,9 +110,10 @@ static void tell(const char *scenario, size_t injected) {
 START_TEST(every_flipped_bit_is_found_in_its_record_or_page) {
   image_t image;
   size_t injected = 0;
+  size_t byte = (size_t)_i + 4 * sample_first("bits");
 
   image_init(&image);
-  for (size_t byte = (size_t)_i; byte < image.m.len; byte += 4) {
+  for (; byte < image.m.len; byte += (size_t)4 * sample_step()) {
     for (int bit = 0; bit < 8; bit++) {
       sluice_error_t err;
       uint64_t offset;

@@ -166,6 +166,7 @@ static void run_stream(run_t *r, const uint8_t *data, size_t len,
                        size_t max_memory) {
   const sluice_decoder_options_t o = {.size = sizeof(o),
                                       .max_memory = max_memory};
+  const sluice__decode_hooks_t hooks = {.ctx = r, .place = find_place};
   sluice_item_t item;
 
   r->data = data;
@@ -175,8 +176,7 @@ static void run_stream(run_t *r, const uint8_t *data, size_t len,
     r->memory[i] = calloc(1, place_region_bytes(i));
   }
   ck_assert_int_eq(sluice_decoder_new(&r->decoder, &o, NULL), 0);
-  r->decoder->hooks.ctx = r;
-  r->decoder->hooks.place = find_place;
+  sluice__decoder_set_hooks(r->decoder, &hooks);
   do {
     r->result = sluice_decoder_next(r->decoder, &item, &r->err);
     if (r->result == SLUICE_MORE) {
@@ -359,6 +359,7 @@ START_TEST(a_place_that_is_taken_back_is_the_handlers_error) {
   run_t r = {.places = true, .pieces = LARGE};
   const sluice_decoder_options_t o = {.size = sizeof(o),
                                       .max_memory = 64 * 1024};
+  const sluice__decode_hooks_t hooks = {.ctx = &r, .place = lose_place};
   sluice_item_t item;
   sluice_error_t err = {0};
   int result;
@@ -369,8 +370,7 @@ START_TEST(a_place_that_is_taken_back_is_the_handlers_error) {
   r.random.state = 5;
   r.memory[0] = calloc(1, place_region_bytes(0));
   ck_assert_int_eq(sluice_decoder_new(&r.decoder, &o, NULL), 0);
-  r.decoder->hooks.ctx = &r;
-  r.decoder->hooks.place = lose_place;
+  sluice__decoder_set_hooks(r.decoder, &hooks);
   r.pieces = ODD;
   do {
     result = sluice_decoder_next(r.decoder, &item, &err);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "collect.h"
+#include "folder.h"
 #include "machine.h"
 #include "machine_kinds.h"
 #include "qemu.h"
@@ -17,8 +18,8 @@
  * of it has come through the stream. */
 enum { LOAD_AT = 2 << 20, LOAD_BYTES = 1 << 20 };
 
-static char dir[64];
-static char path[128];
+static char dir[224];
+static char path[256];
 static build_t stream;
 static uint8_t *memory; /* of the source, before it was sent */
 static machine_t machine;
@@ -33,7 +34,7 @@ static void write_stream(const build_t *b) {
 
 static void set_up(void) {
   memset(&stream, 0, sizeof(stream));
-  (void)snprintf(dir, sizeof(dir), "/tmp/sluice-test-XXXXXX");
+  test_template(dir, sizeof(dir), "test");
   ck_assert_ptr_nonnull(mkdtemp(dir));
   (void)snprintf(path, sizeof(path), "%s/stream", dir);
 }

@@ -94,12 +94,12 @@ START_TEST(the_inline_mark_does_what_the_call_does) {
   sluice_ram_marks_t m;
 
   if (marks[_i].region != 0) {
-    ck_assert_int_eq(sluice_ram_marks(box.ram, marks[_i].region, &m),
+    ck_assert_int_eq(sluice_ram_marks(box.ram, marks[_i].region, &m, sizeof(m)),
                      UV_EINVAL);
     return;
   }
   save_whole();
-  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m), 0);
+  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m, sizeof(m)), 0);
   sluice_ram_mark(&m, marks[_i].offset, marks[_i].len);
   sluice_ram_mark(&m, marks[_i].offset, marks[_i].len);
   ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), marks[_i].pages);
@@ -110,7 +110,7 @@ START_TEST(an_inline_mark_over_a_marked_and_a_clean_page_marks_both) {
   sluice_ram_marks_t m;
 
   save_whole();
-  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m), 0);
+  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m, sizeof(m)), 0);
   sluice_ram_mark(&m, 0, 1);
   sluice_ram_mark(&m, PAGE - 1, 2);
   ck_assert_uint_eq(sluice_ram_dirty_pages(box.ram), 2);
@@ -155,7 +155,7 @@ START_TEST(random_writes_and_steps_end_in_an_equal_image) {
   seed_t s = seed_open(_i);
   sluice_ram_marks_t m;
 
-  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m), 0);
+  ck_assert_int_eq(sluice_ram_marks(box.ram, 0, &m, sizeof(m)), 0);
   for (int i = 0; i < 200; i++) {
     scribble(&s, &m, seed_below(&s, 3));
     if (random_save(&s, &m)) {

@@ -89,7 +89,8 @@ START_TEST(a_region_name_is_taken_once) {
 END_TEST
 
 START_TEST(a_region_of_small_pages_need_not_lie_on_kernel_pages) {
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   open_ram(SLUICE_RAM_COOPERATIVE, 256);
   ck_assert_int_eq(
       sluice_ram_add_region(box.ram, "r", box.memory + 256, 512, 0, NULL), 0);
@@ -158,7 +159,8 @@ START_TEST(a_section_of_very_many_pages_is_begun_in_slices) {
   uint8_t *many = map_pages((size_t)SMALL * MANY);
   uint64_t first = 0;
 
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   open_ram(SLUICE_RAM_COOPERATIVE, SMALL);
   ck_assert_int_eq(sluice_ram_add_region(box.ram, "many", many,
                                          (uint64_t)SMALL * MANY, 0, NULL),
@@ -278,7 +280,8 @@ START_TEST(pending_falls_as_pages_are_sent) {
 END_TEST
 
 START_TEST(static_memory_is_done_after_one_pass) {
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   open_ram(SLUICE_RAM_STATIC, 0);
   ck_assert_int_eq(
       sluice_ram_add_region(box.ram, "heap", box.memory, BYTES, 0, NULL), 0);
@@ -292,7 +295,8 @@ START_TEST(static_memory_is_done_after_one_pass) {
 END_TEST
 
 START_TEST(a_section_without_regions_has_nothing_to_send) {
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   open_ram(SLUICE_RAM_COOPERATIVE, 0);
   begin();
   ck_assert_int_eq(step(PLENTY), SLUICE_WAIT);
@@ -333,7 +337,8 @@ START_TEST(the_last_page_of_6_gib_is_saved_and_told_apart) {
   uint8_t *memory = map_pages(big);
   const sluice_run_t *run;
 
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   open_ram(SLUICE_RAM_COOPERATIVE, 65536);
   ck_assert_int_eq(sluice_ram_add_region(box.ram, "big", memory, big, 0, NULL),
                    0);

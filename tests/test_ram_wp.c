@@ -124,7 +124,8 @@ START_TEST(pending_does_not_fall_before_the_kernel_was_asked_again) {
 END_TEST
 
 START_TEST(larger_pages_are_sent_whole) {
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   ck_assert_int_eq(new_ram(16384), 0);
   ck_assert_int_eq(
       sluice_ram_add_region(box.ram, "heap", box.memory, BYTES, 0, NULL), 0);
@@ -145,7 +146,8 @@ START_TEST(more_scattered_writes_than_one_look_can_list_are_all_found) {
   uint8_t *big = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   ck_assert_int_eq(new_ram(page_size), 0);
   ck_assert_int_eq(sluice_ram_add_region(box.ram, "big", big, bytes, 0, NULL),
                    0);
@@ -233,7 +235,8 @@ START_TEST(a_restored_region_can_be_saved_again) {
   (void)run_finish();
   end(0);
   memset(box.memory, 1, BYTES);
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   ck_assert_int_eq(new_ram(0), 0);
   ck_assert_int_eq(sluice_ram_add_region(box.ram, "heap", box.memory, BYTES,
                                          SLUICE_RAM_REMAP, NULL),
@@ -364,7 +367,8 @@ Suite *ram_wp_suite(void) {
   Suite *s = suite_create("ram_wp");
 
   if (new_ram(0) == 0) {
-    sluice_ram_free(box.ram);
+    fake_remove(&box.registry);
+    (void)sluice_ram_free(box.ram);
     add_core(s);
   }
   return s;

@@ -95,7 +95,8 @@ Suite *ram_wp_faults_suite(void) {
   TCase *refusals = tcase_create("refusals");
 
   if (new_ram(0) == 0) {
-    sluice_ram_free(box.ram);
+    fake_remove(&box.registry);
+    (void)sluice_ram_free(box.ram);
     add_faults(s);
     tcase_add_loop_test(refusals,
                         a_kernel_that_lacks_something_is_refused_naming_it, 0,

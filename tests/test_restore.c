@@ -426,6 +426,46 @@ START_TEST(a_section_that_cannot_be_restored_is_refused_before_it_begins) {
 }
 END_TEST
 
+START_TEST(a_source_goes_to_one_restore_only) {
+  sluice_restore_t *first;
+  sluice_restore_t *second;
+  sluice_registry_t *third = rig_registry(&rig);
+  sluice_source_t *source;
+
+  expect_both();
+  ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
+  ck_assert_int_eq(sluice_restore_begin(&first, rig.engine, other, source, NULL,
+                                        rig_on_restored, NULL),
+                   0);
+  ck_assert_int_eq(sluice_restore_begin(&second, rig.engine, third, source,
+                                        NULL, rig_on_restored, NULL),
+                   UV_EBUSY);
+  ck_assert_int_eq(sluice_source_free(source), UV_EBUSY);
+  ck_assert_int_eq(sluice_registry_free(third), 0);
+  rig_run(&rig);
+  ck_assert_int_eq(rig.status, 0);
+}
+END_TEST
+
+static ptrdiff_t give_one_too_many(void *self, void *buf, size_t len,
+                                   sluice_source_cb cb, void *ctx) {
+  (void)self, (void)buf, (void)cb, (void)ctx;
+  return (ptrdiff_t)len + 1;
+}
+
+START_TEST(what_a_source_does_wrong_is_in_the_error_of_the_restore) {
+  const sluice_source_ops_t ops = {.size = sizeof(ops),
+                                   .read = give_one_too_many};
+  sluice_source_t *source;
+
+  expect_both();
+  ck_assert_int_eq(sluice_source_custom(&source, &ops, NULL), 0);
+  ck_assert_int_eq(rig_restore(&rig, other, source, NULL), SLUICE_EHANDLER);
+  ck_assert_ptr_nonnull(
+      strstr(rig.error.message, "the source's read() returned"));
+}
+END_TEST
+
 Suite *restore_suite(void) {
   Suite *s = suite_create("restore");
   TCase *core = tcase_create("core");
@@ -433,6 +473,8 @@ Suite *restore_suite(void) {
 
   tcase_add_checked_fixture(core, setup, teardown);
   tcase_add_test(core, what_was_saved_is_restored);
+  tcase_add_test(core, a_source_goes_to_one_restore_only);
+  tcase_add_test(core, what_a_source_does_wrong_is_in_the_error_of_the_restore);
   tcase_add_test(core, qemus_stream_carries_bytes_as_well);
   tcase_add_test(core, a_section_nobody_registered_is_unknown);
   tcase_add_test(core, a_section_the_stream_lacks_is_missing);

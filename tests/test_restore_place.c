@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "rig.h"
 #include "seed.h"
 #include "suite.h"
@@ -69,8 +70,8 @@ static void host_close(host_t *h) {
   ck_assert_int_eq(sluice_registry_remove(h->registry, "low", 0), 0);
   ck_assert_int_eq(sluice_registry_remove(h->registry, "high", 0), 0);
   ck_assert_int_eq(sluice_registry_remove(h->registry, "toy", 0), 0);
-  sluice_ram_free(h->ram);
-  sluice_ram_free(h->fine);
+  (void)sluice_ram_free(h->ram);
+  (void)sluice_ram_free(h->fine);
   toy_done(&h->toy);
   munmap(h->low, (size_t)LOW_PAGES * KERNEL_PAGE);
   munmap(h->high, (size_t)HIGH_PAGES * KERNEL_PAGE);
@@ -282,7 +283,7 @@ END_TEST
 /* --- the sources that there are --- */
 
 static int image_file(const char *dir) {
-  char path[64];
+  char path[256];
   int fd;
 
   (void)snprintf(path, sizeof(path), "%s/sluice-place-XXXXXX", dir);
@@ -312,12 +313,12 @@ END_TEST
 
 START_TEST(from_a_file) {
   host_open(&to, 0, OLD);
-  restore_fd(image_file(_i == 0 ? "/dev/shm" : "/tmp"));
+  restore_fd(image_file(_i == 0 ? "/dev/shm" : test_folder()));
 }
 END_TEST
 
 START_TEST(from_a_file_that_is_not_in_memory) {
-  int fd = image_file("/tmp");
+  int fd = image_file(test_folder());
 
   host_open(&to, 0, OLD);
   ck_assert_int_eq(fsync(fd), 0);

@@ -193,6 +193,57 @@ START_TEST(a_registry_is_saved_once_at_a_time) {
 }
 END_TEST
 
+/* The session's, until its callback; refused, and not a byte of it is lost. */
+START_TEST(a_sink_goes_to_one_save_only) {
+  sluice_save_t *first;
+  sluice_save_t *second;
+  sluice_registry_t *other = rig_registry(&rig);
+  sluice_sink_t *sink;
+
+  ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
+  ck_assert_int_eq(sluice_save_begin(&first, rig.engine, rig.registry, sink,
+                                     NULL, rig_on_saved, NULL),
+                   0);
+  ck_assert_int_eq(
+      sluice_save_begin(&second, rig.engine, other, sink, NULL, rig_on_saved, NULL),
+      UV_EBUSY);
+  ck_assert_int_eq(sluice_sink_free(sink), UV_EBUSY);
+  ck_assert_int_eq(sluice_registry_free(other), 0);
+  rig_run(&rig);
+  ck_assert_uint_eq(rig.callbacks, 1);
+  ck_assert_int_eq(rig.status, 0);
+}
+END_TEST
+
+START_TEST(a_sink_that_begin_refused_is_the_hosts_again) {
+  const sluice_save_options_t o = {.size = sizeof(o), .max_memory = 1};
+  sluice_save_t *save;
+  sluice_sink_t *sink;
+
+  ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
+  ck_assert_int_lt(sluice_save_begin(&save, rig.engine, rig.registry, sink, &o,
+                                     rig_on_saved, NULL),
+                   0);
+  ck_assert_int_eq(sluice_sink_free(sink), 0);
+}
+END_TEST
+
+static int return_77(void *self, const void *data, size_t len, uint64_t offset,
+                     sluice_sink_cb cb, void *ctx) {
+  (void)self, (void)data, (void)len, (void)offset, (void)cb, (void)ctx;
+  return 77;
+}
+
+START_TEST(what_a_sink_does_wrong_is_in_the_error_of_the_save) {
+  const sluice_sink_ops_t ops = {.size = sizeof(ops), .write = return_77};
+  sluice_sink_t *sink;
+
+  ck_assert_int_eq(sluice_sink_custom(&sink, &ops, NULL), 0);
+  ck_assert_int_eq(rig_save(&rig, sink, NULL), SLUICE_EHANDLER);
+  ck_assert_str_eq(rig.error.message, "the sink's write() returned 77");
+}
+END_TEST
+
 static uint64_t total_before;
 
 static void look_at_totals(sluice_save_t *save, const sluice_progress_t *p) {
@@ -427,6 +478,9 @@ Suite *save_suite(void) {
   tcase_add_test(t, a_policy_that_gives_up_fails_the_save_by_name);
   tcase_add_test(t, the_host_can_force_the_switch);
   tcase_add_test(t, a_registry_is_saved_once_at_a_time);
+  tcase_add_test(t, a_sink_goes_to_one_save_only);
+  tcase_add_test(t, a_sink_that_begin_refused_is_the_hosts_again);
+  tcase_add_test(t, what_a_sink_does_wrong_is_in_the_error_of_the_save);
   tcase_add_test(t, an_empty_registry_cannot_be_saved);
   tcase_add_test(t, totals_can_be_asked_for_meanwhile_and_only_grow);
   tcase_add_loop_test(t, a_save_that_cannot_be_is_refused_before_it_begins, 0,

@@ -2,6 +2,7 @@
  * sections are: named, and nothing is committed. */
 #include "values_box.h"
 
+#include "folder.h"
 #include "native_forge.h"
 #include "suite.h"
 
@@ -198,13 +199,13 @@ END_TEST
 
 /* ---- pages from a file, that nobody says the place of ---- */
 
-static char path[] = "/tmp/sluice-misuse-XXXXXX";
+static char path[256];
 
 static void put_file(const void *data, size_t len) {
   FILE *file;
   int fd;
 
-  (void)strcpy(path + strlen(path) - 6, "XXXXXX");
+  test_template(path, sizeof(path), "misuse");
   fd = mkstemp(path);
   ck_assert_int_ge(fd, 0);
   file = fdopen(fd, "wb");

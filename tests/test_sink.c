@@ -103,15 +103,6 @@ START_TEST(an_abort_takes_the_place_of_the_finish) {
 }
 END_TEST
 
-START_TEST(any_positive_answer_means_done_at_once) {
-  struct host h = {.answer = 17};
-  rig_save_t s = {.sink = custom(&all_ops, &h), .total = 1};
-
-  ck_assert_int_eq(sluice__sink_write(s.sink, "", 0, 0, NULL, NULL), 1);
-  ck_assert_int_eq(rig_save_run(&s), 0);
-}
-END_TEST
-
 START_TEST(hooks_left_out_are_done_at_once) {
   struct host h = {.answer = 1};
   sluice_sink_t *sink = custom(&few_ops, &h);
@@ -220,7 +211,6 @@ Suite *sink_suite(void) {
   tcase_add_checked_fixture(core, rig_setup, rig_teardown);
   tcase_add_test(core, hooks_are_called_in_order_of_life);
   tcase_add_test(core, an_abort_takes_the_place_of_the_finish);
-  tcase_add_test(core, any_positive_answer_means_done_at_once);
   tcase_add_test(core, hooks_left_out_are_done_at_once);
   tcase_add_test(core, an_open_that_fails_is_followed_by_close_only);
   tcase_add_test(core, tables_that_cannot_work_are_refused);

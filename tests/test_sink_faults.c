@@ -29,6 +29,8 @@ enum call {
   CALL_WRITEV,
   CALL_FSYNC,
   CALL_RENAMEAT,
+  CALL_LINKAT,
+  CALL_OPEN_LINK,
   CALL_CLOSE,
   CALL_STATX,
   CALL_MEMORY
@@ -42,6 +44,7 @@ static struct {
   bool is_sticky;
   size_t short_bytes;   /* a write takes so much at most; 0: all */
   bool refuse_direct;   /* EINVAL for what is written O_DIRECT */
+  bool refuse_nameless; /* a file system without O_TMPFILE */
   bool interrupt_often; /* every other write is EINTR first */
   atomic_int calls;
   atomic_int fired;
@@ -70,7 +73,20 @@ static bool is_failing(enum call call) {
   result __wrap_##name arguments
 
 WRAP(int, openat, (int dir, const char *path, int flags, mode_t mode)) {
+  if (fault.refuse_nameless && (flags & O_TMPFILE) == O_TMPFILE) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
   return is_failing(CALL_OPENAT) ? -1 : __real_openat(dir, path, flags, mode);
+}
+
+/* As fs.protected_symlinks refuses a stranger's link in a sticky folder. */
+WRAP(int, open, (const char *path, int flags, mode_t mode)) {
+  const int looks = O_PATH | O_DIRECTORY;
+
+  return (flags & looks) == O_PATH && is_failing(CALL_OPEN_LINK)
+             ? -1
+             : __real_open(path, flags, mode);
 }
 
 WRAP(int, fsync, (int fd)) {
@@ -79,6 +95,10 @@ WRAP(int, fsync, (int fd)) {
 
 WRAP(int, renameat, (int from, const char *a, int to, const char *b)) {
   return is_failing(CALL_RENAMEAT) ? -1 : __real_renameat(from, a, to, b);
+}
+
+WRAP(int, linkat, (int from, const char *a, int to, const char *b, int flags)) {
+  return is_failing(CALL_LINKAT) ? -1 : __real_linkat(from, a, to, b, flags);
 }
 
 /* As the kernel does: an error of close() comes with the descriptor closed. */
@@ -188,7 +208,7 @@ static const struct {
 } sweeps[] = {
     {CALL_OPENAT, EMFILE}, {CALL_PWRITEV, ENOSPC},  {CALL_PWRITEV, EIO},
     {CALL_FSYNC, EIO},     {CALL_RENAMEAT, EACCES}, {CALL_CLOSE, EDQUOT},
-    {CALL_MEMORY, ENOMEM},
+    {CALL_LINKAT, EMLINK}, {CALL_MEMORY, ENOMEM},
 };
 
 static int save_file(const char *path, uint64_t total) {
@@ -220,6 +240,9 @@ static void sweep(int row, bool is_sticky) {
   const char *path = rig_path(rig_dir, "image");
   int nth = 0;
 
+  if (fault.refuse_nameless && sweeps[row].call == CALL_LINKAT) {
+    return; /* a file with a name needs no link */
+  }
   while (fail_nth(path, row, nth, is_sticky)) {
     nth++;
   }
@@ -233,6 +256,70 @@ END_TEST
 
 START_TEST(a_file_is_whole_whatever_fails_for_ever) {
   sweep(_i, true);
+}
+END_TEST
+
+START_TEST(a_file_with_a_name_is_whole_whatever_fails_once) {
+  fault.refuse_nameless = true;
+  sweep(_i, false);
+}
+END_TEST
+
+START_TEST(a_file_without_a_name_is_of_the_mode_asked_for_as_one_with_it) {
+  const sluice_file_options_t options = {.size = sizeof(options), .mode = 0666};
+  rig_save_t s = {.total = 1};
+  struct stat st;
+
+  fault.refuse_nameless = _i == 1;
+  (void)umask(027);
+  ck_assert_int_eq(
+      sluice_sink_file(&s.sink, rig_path(rig_dir, "image"), &options), 0);
+  ck_assert_int_eq(rig_save_run(&s), 0);
+  ck_assert_int_eq(stat(rig_path(rig_dir, "image"), &st), 0);
+  ck_assert_uint_eq(st.st_mode & 07777, 0640);
+}
+END_TEST
+
+START_TEST(a_link_that_the_system_does_not_follow_is_not_followed) {
+  const char *target = rig_path(rig_shm, "target");
+  rig_save_t s = {.total = NEW};
+
+  ck_assert_int_eq(save_file(target, OLD), 0);
+  ck_assert_int_eq(symlink(target, rig_path(rig_dir, "link")), 0);
+  ck_assert_int_eq(sluice_sink_file(&s.sink, rig_path(rig_dir, "link"), NULL),
+                   0);
+  arm(CALL_OPEN_LINK, EACCES, 0, true);
+  ck_assert_int_eq(rig_save_run(&s), UV_EACCES);
+  ck_assert_int_eq(disarm(), 1);
+  ck_assert_ptr_nonnull(strstr(s.err.message, "cannot follow the symbolic"));
+  ck_assert(rig_file_matches(rig_path(rig_shm, "target"), OLD));
+}
+END_TEST
+
+static const struct {
+  enum call call;
+  int error;
+  const char *said;
+} words[] = {
+    {CALL_PWRITEV, EDQUOT, "cannot write './rig"},
+    {CALL_FSYNC, ESTALE, "cannot sync './rig"},
+    {CALL_LINKAT, EMLINK, "cannot link a temporary file beside './rig"},
+    {CALL_RENAMEAT, EACCES, "cannot rename the temporary file to './rig"},
+};
+
+START_TEST(what_fails_is_told_with_its_path_and_its_reason) {
+  rig_save_t s = {.total = NEW};
+
+  ck_assert_int_eq(sluice_sink_file(&s.sink, rig_path(rig_dir, "image"), NULL),
+                   0);
+  arm(words[_i].call, words[_i].error, 0, true);
+  ck_assert_int_eq(rig_save_run(&s), -words[_i].error);
+  (void)disarm();
+  ck_assert_int_eq(s.err.code, -words[_i].error);
+  ck_assert_msg(strstr(s.err.message, words[_i].said) == s.err.message,
+                "says: %s", s.err.message);
+  ck_assert_ptr_nonnull(
+      strstr(s.err.message, sluice_strerror(-words[_i].error)));
 }
 END_TEST
 
@@ -473,6 +560,13 @@ Suite *sink_faults_suite(void) {
   tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, a_file_is_whole_whatever_fails_once, 0, rows);
   tcase_add_loop_test(tc, a_file_is_whole_whatever_fails_for_ever, 0, rows);
+  tcase_add_loop_test(tc, a_file_with_a_name_is_whole_whatever_fails_once, 0,
+                      rows);
+  tcase_add_loop_test(
+      tc, a_file_without_a_name_is_of_the_mode_asked_for_as_one_with_it, 0, 2);
+  tcase_add_loop_test(tc, what_fails_is_told_with_its_path_and_its_reason, 0,
+                      (int)(sizeof(words) / sizeof(words[0])));
+  tcase_add_test(tc, a_link_that_the_system_does_not_follow_is_not_followed);
   tcase_add_test(tc, a_failed_sync_is_a_failed_save);
   tcase_add_test(tc, a_failed_close_is_a_failed_save);
   tcase_add_loop_test(tc, a_sink_survives_every_failed_allocation, 0, 2);

@@ -1,15 +1,43 @@
-/* channel.c - see channel.h. */
+/* channel.c - life: polling, the deadline, the last word and closing. See
+ * channel.h. */
 #include "handover/channel.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uv.h>
+
+#include "handover/incoming.h"
+#include "handover/outgoing.h"
 
 /* Of a unix socket: one chunk of the stream. poll_writer.c says why. */
 enum { SOCKET_BYTES = 1024 * 1024 };
+
+enum { AGAIN_MS = 50 }; /* between two tries of the last word */
+
+struct sluice__channel_s {
+  sluice__guest_t guest; /* first: on_leave() gets this */
+  sluice_engine_t *engine;
+  uv_poll_t poll;
+  uv_timer_t timer;
+  uv_idle_t later;
+  int handles_open;
+  int fd;                           /* -1: closed */
+  const sluice__channel_ops_t *ops; /* NULL: nobody is called any more */
+  void *ctx;
+  uint64_t timeout_ms;
+  bool is_expecting; /* an answer: the deadline does not move */
+  bool insists;      /* on its last word */
+  uint64_t busy_ns;  /* spent in callbacks on the loop */
+  sluice__incoming_t in;
+  sluice__outgoing_t out;
+  sluice_sink_cb abort_cb; /* of the stream, while it is owed */
+  void *abort_ctx;
+};
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -17,7 +45,6 @@ static void on_handle_closed(uv_handle_t *handle) {
   sluice__channel_t *ch = handle->data;
 
   if (--ch->handles_open == 0) {
-    sluice__channel_free_payload(ch, ch->payload);
     free(ch);
   }
 }
@@ -25,8 +52,8 @@ static void on_handle_closed(uv_handle_t *handle) {
 void sluice__channel_close(sluice__channel_t *ch) {
   assert(ch->fd >= 0); /* each owner closes its own, once */
   ch->ops = NULL;
-  sluice__channel_drop_fds(ch);
-  sluice__channel_drop_out(ch);
+  sluice__incoming_close(&ch->in);
+  sluice__outgoing_drop(&ch->out);
   uv_close((uv_handle_t *)&ch->poll, on_handle_closed);
   uv_close((uv_handle_t *)&ch->timer, on_handle_closed);
   uv_close((uv_handle_t *)&ch->later, on_handle_closed);
@@ -35,22 +62,15 @@ void sluice__channel_close(sluice__channel_t *ch) {
   sluice__engine_part(ch->engine, &ch->guest);
 }
 
-/* A stream that nobody asks for is not polled for, nor is what follows it. */
-static int events_of(const sluice__channel_t *ch) {
-  bool is_full = ch->stream_left > 0 && !sluice__channel_is_read(ch);
-  bool has_words = ch->first != NULL || ch->words_sent < ch->words_len;
-
-  return (ch->is_over || is_full ? 0 : UV_READABLE) |
-         (has_words && ch->out_code == 0 ? UV_WRITABLE : 0);
-}
-
-void sluice__channel_poll(sluice__channel_t *ch) {
+/* What is polled for is what the two halves want. */
+static void poll_again(sluice__channel_t *ch) {
   int events;
 
   if (ch->fd < 0) {
     return;
   }
-  events = events_of(ch);
+  events = (sluice__incoming_wants(&ch->in) ? UV_READABLE : 0) |
+           (sluice__outgoing_wants(&ch->out) ? UV_WRITABLE : 0);
   if (events == 0) {
     (void)uv_poll_stop(&ch->poll);
   } else {
@@ -58,35 +78,7 @@ void sluice__channel_poll(sluice__channel_t *ch) {
   }
 }
 
-static void flush(sluice__channel_t *ch) {
-  bool had = ch->first != NULL;
-
-  sluice__channel_flush(ch);
-  if (had && ch->first == NULL && ch->out_code == 0 && ch->ops != NULL &&
-      ch->ops->sent != NULL) {
-    ch->ops->sent(ch->ctx);
-  }
-}
-
-/* libuv turns any POLLERR into a failed status; reading and writing tell what
- * it was. */
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  sluice__channel_t *ch = poll->data;
-  uint64_t began = uv_hrtime();
-
-  if (ch->ops == NULL) {
-    sluice__channel_speak(ch);
-    return;
-  }
-  if (status < 0 || (events & UV_WRITABLE) != 0) {
-    flush(ch);
-  }
-  if (ch->ops != NULL && (status < 0 || (events & UV_READABLE) != 0)) {
-    sluice__channel_drain(ch);
-  }
-  sluice__channel_poll(ch);
-  ch->busy_ns += uv_hrtime() - began;
-}
+/* ---- the deadline ---- */
 
 static void on_late(uv_timer_t *timer) {
   sluice__channel_t *ch = timer->data;
@@ -96,13 +88,17 @@ static void on_late(uv_timer_t *timer) {
   }
 }
 
-void sluice__channel_expect(sluice__channel_t *ch, bool on) {
-  ch->is_expecting = on;
+static void set_deadline(sluice__channel_t *ch, bool on) {
   if (on) {
     (void)uv_timer_start(&ch->timer, on_late, ch->timeout_ms, 0);
   } else {
     (void)uv_timer_stop(&ch->timer);
   }
+}
+
+void sluice__channel_expect(sluice__channel_t *ch, bool on) {
+  ch->is_expecting = on;
+  set_deadline(ch, on);
 }
 
 void sluice__channel_expect_within(sluice__channel_t *ch, uint64_t ms) {
@@ -119,36 +115,240 @@ void sluice__channel_hurry(sluice__channel_t *ch) {
   (void)uv_timer_start(&ch->timer, on_late, 0, 0);
 }
 
+/* The deadline for what is on its way moves with every byte that goes. */
+void sluice__channel_watch(sluice__channel_t *ch) {
+  bool is_waiting = sluice__outgoing_wants(&ch->out);
+
+  if (ch->is_expecting || ch->ops == NULL) {
+    return;
+  }
+  if (sluice__outgoing_has_moved(&ch->out) || !is_waiting ||
+      !uv_is_active((uv_handle_t *)&ch->timer)) {
+    set_deadline(ch, is_waiting);
+  }
+}
+
+/* ---- the last word ---- */
+
+static bool is_peer_gone(const sluice__channel_t *ch) {
+  struct pollfd p = {.fd = ch->fd};
+
+  return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLNVAL)) != 0;
+}
+
+/* True: what can be said was. */
+static bool try_to_speak(sluice__channel_t *ch) {
+  int r = UV_EAGAIN;
+
+  sluice__outgoing_flush(&ch->out);
+  if (!sluice__outgoing_has_messages(&ch->out)) {
+    r = sluice__outgoing_say(&ch->out);
+  }
+  if (r == UV_EAGAIN && (sluice__outgoing_has_messages(&ch->out) ||
+                         sluice__outgoing_wants(&ch->out))) {
+    poll_again(ch);
+    return false;
+  }
+  return r == 1 || !ch->insists || is_peer_gone(ch);
+}
+
+static void speak(sluice__channel_t *ch) {
+  if (try_to_speak(ch) || ch->engine->is_closing) {
+    sluice__channel_close(ch);
+  }
+}
+
+static void on_again(uv_timer_t *timer) {
+  speak(timer->data);
+}
+
+void sluice__channel_shutdown(sluice__channel_t *ch, const void *words,
+                              size_t len, bool insists) {
+  ch->ops = NULL;
+  sluice__incoming_mute(&ch->in);
+  ch->insists = insists;
+  (void)uv_timer_stop(&ch->timer);
+  if (words != NULL) {
+    sluice__outgoing_set_words(&ch->out, words, len);
+  }
+  /* It must not keep the host alive. */
+  uv_unref((uv_handle_t *)&ch->poll);
+  uv_unref((uv_handle_t *)&ch->timer);
+  (void)uv_timer_start(&ch->timer, on_again, AGAIN_MS, AGAIN_MS);
+  speak(ch);
+}
+
+/* The engine closes: no patience. First in the struct. */
+static void on_leave(sluice__guest_t *guest) {
+  sluice__channel_t *ch = (sluice__channel_t *)(void *)guest;
+
+  if (ch->ops == NULL) {
+    speak(ch);
+  } else if (ch->ops->leave != NULL) {
+    ch->ops->leave(ch->ctx);
+  }
+}
+
+/* ---- the loop ---- */
+
+static void flush(sluice__channel_t *ch) {
+  bool had = sluice__outgoing_has_messages(&ch->out);
+
+  sluice__outgoing_flush(&ch->out);
+  sluice__channel_watch(ch);
+  if (had && sluice__outgoing_is_sent(&ch->out) && ch->ops != NULL &&
+      ch->ops->sent != NULL) {
+    ch->ops->sent(ch->ctx);
+  }
+}
+
+/* libuv turns any POLLERR into a failed status; reading and writing tell what
+ * it was. */
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  sluice__channel_t *ch = poll->data;
+  uint64_t began = uv_hrtime();
+
+  if (ch->ops == NULL) {
+    speak(ch);
+    return;
+  }
+  if (status < 0 || (events & UV_WRITABLE) != 0) {
+    flush(ch);
+  }
+  if (ch->ops != NULL && (status < 0 || (events & UV_READABLE) != 0)) {
+    sluice__incoming_drain(&ch->in);
+  }
+  poll_again(ch);
+  ch->busy_ns += uv_hrtime() - began;
+}
+
 /* Nobody is called from inside a call: what was given up is told here. */
 static void on_later(uv_idle_t *later) {
   sluice__channel_t *ch = later->data;
+  sluice_sink_cb abort_cb;
 
   (void)uv_idle_stop(later);
-  if (ch->want == SLUICE__WANT_RELEASE) {
-    ch->want = SLUICE__WANT_NOTHING;
-    ch->want_cb(ch->want_ctx, UV_ECANCELED);
+  sluice__incoming_release(&ch->in);
+  abort_cb = ch->abort_cb;
+  if (abort_cb != NULL) {
+    ch->abort_cb = NULL;
+    sluice__outgoing_abort_stream(&ch->out);
+    sluice__channel_watch(ch);
+    abort_cb(ch->abort_ctx, 0);
   }
-  if (ch->cut_cb != NULL) {
-    sluice__channel_finish_cut(ch);
-  }
+}
+
+/* ---- in ---- */
+
+static void on_message(void *ctx, const sluice__frame_t *frame,
+                       const uint8_t *payload) {
+  const sluice__channel_t *ch = ctx;
+
+  ch->ops->message(ch->ctx, frame, payload);
+}
+
+static void on_ended(void *ctx, int code, const sluice_error_t *err) {
+  const sluice__channel_t *ch = ctx;
+
+  ch->ops->ended(ch->ctx, code, err);
+}
+
+static const sluice__incoming_ops_t incoming_ops = {.message = on_message,
+                                                    .ended = on_ended};
+
+ptrdiff_t sluice__channel_read(sluice__channel_t *ch, void *buf, size_t len,
+                               sluice_source_cb cb, void *ctx) {
+  ptrdiff_t n = sluice__incoming_read(&ch->in, buf, len, cb, ctx);
+
+  poll_again(ch); /* for this, or what follows it */
+  return n;
+}
+
+ptrdiff_t sluice__channel_read_into(sluice__channel_t *ch,
+                                    const struct iovec *places, int count,
+                                    sluice_source_cb cb, void *ctx) {
+  ptrdiff_t n = sluice__incoming_read_into(&ch->in, places, count, cb, ctx);
+
+  poll_again(ch);
+  return n;
 }
 
 bool sluice__channel_is_read(const sluice__channel_t *ch) {
-  return ch->want == SLUICE__WANT_BYTES || ch->want == SLUICE__WANT_WORD;
+  return sluice__incoming_is_read(&ch->in);
 }
 
 void sluice__channel_unread(sluice__channel_t *ch) {
-  if (sluice__channel_is_read(ch)) {
-    ch->want = SLUICE__WANT_RELEASE;
+  if (sluice__incoming_unread(&ch->in)) {
     (void)uv_idle_start(&ch->later, on_later);
   }
 }
 
-int sluice__channel_cut(sluice__channel_t *ch, sluice_sink_cb cb, void *ctx) {
-  ch->cut_cb = cb;
-  ch->cut_ctx = ctx;
+int sluice__channel_take_fd(sluice__channel_t *ch, uint32_t index) {
+  return sluice__incoming_take_fd(&ch->in, index);
+}
+
+bool sluice__channel_is_between(const sluice__channel_t *ch) {
+  return sluice__incoming_is_between(&ch->in);
+}
+
+void sluice__channel_shutdown_read(sluice__channel_t *ch) {
+  if (ch->fd >= 0) {
+    sluice__incoming_shutdown(&ch->in);
+  }
+}
+
+/* ---- out ---- */
+
+/* `r`: 0 is on its way. */
+static int posted(sluice__channel_t *ch, int r) {
+  if (r == 0) {
+    sluice__channel_watch(ch);
+    poll_again(ch);
+  }
+  return r;
+}
+
+int sluice__channel_send(sluice__channel_t *ch, sluice__frame_type_t type,
+                         const void *payload, size_t len) {
+  int r =
+      posted(ch, sluice__outgoing_send(&ch->out, type, payload, len, NULL, 0));
+
+  return r < 0 ? r : 0;
+}
+
+int sluice__channel_send_fds(sluice__channel_t *ch, const void *payload,
+                             size_t len, const int *fds, uint32_t count) {
+  int r = posted(ch, sluice__outgoing_send(&ch->out, SLUICE__FRAME_PASS,
+                                           payload, len, fds, count));
+
+  return r < 0 ? r : 0;
+}
+
+int sluice__channel_write(sluice__channel_t *ch, const void *data, size_t len,
+                          sluice_sink_cb cb, void *ctx) {
+  return posted(ch, sluice__outgoing_write(&ch->out, data, len, cb, ctx));
+}
+
+int sluice__channel_abort_stream(sluice__channel_t *ch, sluice_sink_cb cb,
+                                 void *ctx) {
+  ch->abort_cb = cb;
+  ch->abort_ctx = ctx;
   return uv_idle_start(&ch->later, on_later);
 }
+
+void sluice__channel_tear(sluice__channel_t *ch) {
+  sluice__outgoing_tear(&ch->out);
+}
+
+bool sluice__channel_is_sent(const sluice__channel_t *ch) {
+  return sluice__outgoing_is_sent(&ch->out);
+}
+
+uint64_t sluice__channel_busy_ns(const sluice__channel_t *ch) {
+  return ch == NULL ? 0 : ch->busy_ns;
+}
+
+/* ---- life ---- */
 
 static int get_option(int fd, int name) {
   int value = 0;
@@ -212,13 +412,15 @@ int sluice__channel_open(sluice__channel_t **out, sluice_engine_t *engine,
     free(ch);
     return r;
   }
+  sluice__incoming_init(&ch->in, ch->fd, ops->takes_stream, &incoming_ops, ch);
+  sluice__outgoing_init(&ch->out, ch->fd);
   ch->timeout_ms = timeout_ms;
   ch->ops = ops;
   ch->ctx = ctx;
   ch->engine = engine;
-  ch->guest.leave = sluice__channel_leave;
+  ch->guest.leave = on_leave;
   sluice__engine_join(engine, &ch->guest);
-  sluice__channel_poll(ch);
+  poll_again(ch);
   *out = ch;
   return 0;
 }

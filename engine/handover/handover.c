@@ -13,7 +13,8 @@
 #include <sluice/options.h>
 
 #include "error.h"
-#include "session/save/save.h"
+#include "session/save/hold.h"
+#include "session/session.h"
 #include "stream/bytes.h"
 
 enum {
@@ -23,7 +24,7 @@ enum {
 };
 
 static sluice_handover_t *handover_of(const sluice_save_t *save) {
-  return save->session.passing->ctx;
+  return sluice__save_holder(save);
 }
 
 /* ---- the end ---- */
@@ -33,7 +34,7 @@ static void go_on(sluice_handover_t *h) {
   uint8_t words[SLUICE__FRAME_FAIL_MAX];
   size_t n = sluice__frame_fail(words, &h->error);
 
-  sluice__channel_farewell(h->channel, words, n, true);
+  sluice__channel_shutdown(h->channel, words, n, true);
   if (h->is_host_paused) {
     h->is_host_paused = false;
     if (h->options.resume != NULL) {
@@ -51,11 +52,11 @@ static bool is_ours(const sluice_handover_t *h, const sluice_error_t *err) {
 static void on_saved(sluice_save_t *save, int status) {
   sluice_handover_t *h = handover_of(save);
 
-  /* Deaf first: what the successor says from now on has not been said. */
+  /* First: what the successor says from now on has not been said. */
   h->open_cb = NULL;
   h->finish_cb = NULL;
   if (status < 0 && !h->is_running) {
-    sluice__channel_deafen(h->channel);
+    sluice__channel_shutdown_read(h->channel);
   }
   h->state = SLUICE__HANDOVER_OVER;
   if (h->is_running) {
@@ -95,12 +96,11 @@ static void fail(sluice_handover_t *h, int code, const sluice_error_t *err) {
   h->error = *err;
   h->error.code = code;
   sluice__channel_expect(h->channel, false);
-  sluice__channel_deafen(h->channel);
+  sluice__channel_shutdown_read(h->channel);
   if (h->is_running) {
     return;
   }
-  sluice__session_fail(&h->save->session, code, NULL,
-                       h->save->session.bytes_done, &h->error);
+  sluice__save_give_up(h->save, &h->error);
   answer_save(h, code);
 }
 
@@ -149,16 +149,7 @@ static void take_prepared(sluice_handover_t *h) {
   h->is_prepared = true;
   sluice__channel_expect(h->channel, false);
   sluice__channel_watch(h->channel);
-  h->save->is_held = false;
-  sluice__session_wake(&h->save->session);
-}
-
-int sluice__handover_commit(sluice_handover_t *h) {
-  h->state = SLUICE__HANDOVER_RUNNING;
-  h->ready_ns = uv_hrtime();
-  h->stats.ready_us = (h->ready_ns - h->sent_ns) / 1000;
-  sluice__channel_expect(h->channel, true);
-  return sluice__channel_send(h->channel, SLUICE__FRAME_COMMIT, NULL, 0);
+  sluice__save_release(h->save);
 }
 
 static void take_ready(sluice_handover_t *h) {
@@ -166,7 +157,7 @@ static void take_ready(sluice_handover_t *h) {
 
   if (h->state == SLUICE__HANDOVER_STREAM) {
     h->is_ready = true; /* the save will know in a moment that it is done */
-  } else if (h->save->session.error.code == 0) {
+  } else if (!sluice__save_has_failed(h->save)) {
     r = sluice__handover_commit(h);
   }
   if (r < 0) {
@@ -307,8 +298,7 @@ static int begin_save(sluice_handover_t *h, sluice_engine_t *engine,
   }
   h->passing.ctx = h;
   h->passing.pass = sluice__handover_pass;
-  h->save->session.passing = &h->passing;
-  h->save->is_held = true; /* or the pause would be spent in `offered` */
+  sluice__save_hold(h->save, &h->passing);
   return 0;
 }
 

@@ -58,14 +58,10 @@ struct sluice_handover_s {
   uint8_t offer[SLUICE__FRAME_GREETING + SLUICE_OFFER_MAX];
 };
 
-/* handover.c */
+/* handover_sink.c; it calls nothing of handover.c. */
+extern const sluice_sink_ops_t sluice__handover_sink;
 /* READY has come: COMMIT. < 0: it cannot be sent. */
 int sluice__handover_commit(sluice_handover_t *h);
-
-/* handover_sink.c */
-extern const sluice_sink_ops_t sluice__handover_sink;
-/* Descriptors that are gathered go out. */
-int sluice__handover_flush(sluice_handover_t *h);
 int sluice__handover_pass(void *ctx, const sluice_section_t *section,
                           const char *tag, int fd, bool is_memory);
 

@@ -22,7 +22,15 @@ static int open_sink(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
   return 0;
 }
 
-int sluice__handover_flush(sluice_handover_t *h) {
+int sluice__handover_commit(sluice_handover_t *h) {
+  h->state = SLUICE__HANDOVER_RUNNING;
+  h->ready_ns = uv_hrtime();
+  h->stats.ready_us = (h->ready_ns - h->sent_ns) / 1000;
+  sluice__channel_expect(h->channel, true);
+  return sluice__channel_send(h->channel, SLUICE__FRAME_COMMIT, NULL, 0);
+}
+
+static int send_descriptors(sluice_handover_t *h) {
   sluice__batch_t *b = &h->batch;
   int r = 0;
 
@@ -46,7 +54,7 @@ static int write_sink(void *self, const void *data, size_t len, uint64_t offset,
   if (h->state != SLUICE__HANDOVER_STREAM) {
     return 1;
   }
-  r = sluice__handover_flush(h);
+  r = send_descriptors(h);
   h->stats.bytes += len;
   return r < 0 ? r : sluice__channel_write(h->channel, data, len, cb, ctx);
 }
@@ -66,13 +74,13 @@ static int finish_sink(void *self, sluice_sink_cb cb, void *ctx) {
 static int abort_sink(void *self, sluice_sink_cb cb, void *ctx) {
   sluice_handover_t *h = self;
 
-  return sluice__channel_cut(h->channel, cb, ctx);
+  return sluice__channel_abort_stream(h->channel, cb, ctx);
 }
 
 static uint64_t get_busy_ns(const void *self) {
   const sluice_handover_t *h = self;
 
-  return h->channel != NULL ? h->channel->busy_ns : 0;
+  return sluice__channel_busy_ns(h->channel);
 }
 
 const sluice_sink_ops_t sluice__handover_sink = {
@@ -99,5 +107,5 @@ int sluice__handover_pass(void *ctx, const sluice_section_t *section,
   }
   sluice__batch_add(&h->batch, &pass, fd);
   h->stats.descriptors++;
-  return h->batch.count < SLUICE__FRAME_FDS ? 0 : sluice__handover_flush(h);
+  return h->batch.count < SLUICE__FRAME_FDS ? 0 : send_descriptors(h);
 }

@@ -33,7 +33,7 @@ static void end(sluice_takeover_t *t) {
   if (t->error.code != 0 && was_told) {
     sluice__channel_tear(t->channel);
   }
-  sluice__channel_farewell(t->channel, t->error.code != 0 ? words : NULL, n,
+  sluice__channel_shutdown(t->channel, t->error.code != 0 ? words : NULL, n,
                            false);
   t->channel = NULL;
   t->cb(t, t->error.code); /* last touch: it may be freed here */
@@ -74,9 +74,7 @@ static void succeed(sluice_takeover_t *t) {
 /* RUNNING is with the kernel, or never will be. Then the old host's last word
  * decides. */
 static void judge(sluice_takeover_t *t) {
-  const sluice__channel_t *ch = t->channel;
-
-  if ((ch->out_code == 0 && ch->first == NULL) ||
+  if (sluice__channel_is_sent(t->channel) ||
       (t->has_ended && !t->old_goes_on)) {
     succeed(t);
   } else if (t->old_goes_on) {
@@ -283,7 +281,7 @@ static void on_message(void *ctx, const sluice__frame_t *frame,
  * is here, there was nothing left to come but its word; nobody else can be the
  * host now. If it was not, FAIL may have had no room in the socket. */
 static void lose_old(sluice_takeover_t *t) {
-  if (t->channel->out_code == 0 && t->channel->first == NULL) {
+  if (sluice__channel_is_sent(t->channel)) {
     take_commit(t);
   } else {
     fail_saying(t, UV_ECONNRESET, "the old host is gone");
@@ -297,7 +295,7 @@ static bool is_dead(int code) {
 static void on_ended(void *ctx, int code, const sluice_error_t *err) {
   sluice_takeover_t *t = ctx;
 
-  t->has_ended = is_dead(code) && t->channel->header_len == 0;
+  t->has_ended = is_dead(code) && sluice__channel_is_between(t->channel);
   switch (t->state) {
   case SLUICE__TAKEOVER_OFFER:
   case SLUICE__TAKEOVER_STREAM: break;
@@ -346,7 +344,8 @@ static void on_leave(void *ctx) {
   sluice_takeover_cancel(ctx);
 }
 
-static const sluice__channel_ops_t channel_ops = {.message = on_message,
+static const sluice__channel_ops_t channel_ops = {.takes_stream = true,
+                                                  .message = on_message,
                                                   .ended = on_ended,
                                                   .late = on_late,
                                                   .sent = on_sent,
@@ -378,7 +377,6 @@ static int open_parts(sluice_takeover_t *t, int socket) {
   if (r < 0) {
     return r;
   }
-  t->channel->takes_stream = true;
   r = greet(t);
   if (r < 0) {
     sluice__channel_close(t->channel);

@@ -37,7 +37,7 @@ static void cancel_source(void *self) {
 static uint64_t get_busy_ns(const void *self) {
   const sluice_takeover_t *t = self;
 
-  return t->channel != NULL ? t->channel->busy_ns : 0;
+  return sluice__channel_busy_ns(t->channel);
 }
 
 const sluice_source_ops_t sluice__takeover_source = {
@@ -90,7 +90,7 @@ int sluice__takeover_check_taken(sluice_takeover_t *t, sluice_error_t *err) {
 
   while (sluice__arrivals_left(&t->arrivals, &at, &left)) {
     if (owner_of(t, left.section, left.instance) != NULL ||
-        !t->restore->has_skipped) {
+        !sluice__restore_has_skipped(t->restore)) {
       return sluice_fail(err, SLUICE_ECORRUPT,
                          "\"%.64s\" of section \"%.64s\" is passed as a "
                          "descriptor, and was not taken",

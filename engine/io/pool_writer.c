@@ -18,7 +18,9 @@ int sluice__pool_writer_init(sluice__pool_writer_t *w, uv_loop_t *loop,
                                .direct_fd = target->direct_fd,
                                .use_offset = target->use_offset,
                                .is_in_memory = target->is_in_memory,
-                               .jobs_max = target->jobs_max};
+                               .jobs_max = target->jobs_max,
+                               .name = target->name,
+                               .err = target->err};
   w->jobs = calloc(target->jobs_max, sizeof(*w->jobs));
   return w->jobs == NULL ? UV_ENOMEM : 0;
 }
@@ -71,6 +73,17 @@ static void settle_chunks(sluice__chunk_list_t *list, int status) {
   }
 }
 
+static void latch(sluice__pool_writer_t *w, int status) {
+  if (status == 0 || w->error != 0) {
+    return;
+  }
+  w->error = status;
+  if (w->name != NULL) {
+    (void)sluice_fail(w->err, status, "cannot write '%s': %s", w->name,
+                      sluice_strerror(status));
+  }
+}
+
 /* State is brought in order first: the last callback may close the owner. */
 static void on_job_over(uv_work_t *work, int status) {
   sluice__write_job_t *job = (sluice__write_job_t *)work;
@@ -83,9 +96,7 @@ static void on_job_over(uv_work_t *work, int status) {
   if (job->direct_refused) {
     w->direct_fd = -1;
   }
-  if (w->error == 0) {
-    w->error = status;
-  }
+  latch(w, status);
   if (w->error != 0) {
     sluice__fifo_retire_all(&w->fifo, &done, w->error);
   }
@@ -119,7 +130,7 @@ static ptrdiff_t put_now(sluice__pool_writer_t *w, const struct iovec *pieces,
                             : sluice__quiet_write(w->fd, pieces, count);
 
   if (n < 0) {
-    w->error = (int)n;
+    latch(w, (int)n);
   }
   return n;
 }

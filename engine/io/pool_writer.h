@@ -44,6 +44,8 @@ typedef struct sluice__pool_writer_s {
   sluice__write_job_t *jobs;
   sluice__fifo_t fifo;
   int error; /* latched */
+  const char *name;
+  sluice_error_t *err;
   sluice_sink_cb abort_cb;
   void *abort_ctx;
 } sluice__pool_writer_t;
@@ -52,8 +54,10 @@ typedef struct sluice__pool_target_s {
   int fd;
   int direct_fd; /* -1: none */
   bool use_offset;
-  bool is_in_memory; /* sluice__file_is_in_memory() */
-  uint32_t jobs_max; /* 1.. ; 1 without use_offset */
+  bool is_in_memory;   /* sluice__file_is_in_memory() */
+  uint32_t jobs_max;   /* 1.. ; 1 without use_offset */
+  const char *name;    /* of a file, for what is said; or NULL */
+  sluice_error_t *err; /* takes what is said of a failed write; or NULL */
 } sluice__pool_target_t;
 
 /* 0 or UV_ENOMEM; after a failure nothing needs sluice__pool_writer_done(). */

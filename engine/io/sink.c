@@ -9,6 +9,8 @@
 
 #include <sluice/encoder.h>
 
+#include "io/sink_call.h"
+
 int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
                        void *self) {
   sluice_sink_t *sink;
@@ -19,7 +21,7 @@ int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
       ops->write == NULL) {
     return UV_EINVAL;
   }
-  sink = malloc(sizeof(*sink));
+  sink = calloc(1, sizeof(*sink));
   if (sink == NULL) {
     return UV_ENOMEM;
   }
@@ -29,22 +31,47 @@ int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
   return 0;
 }
 
-/* A host's function may answer with any positive number. */
-static int answer_of(int r) {
-  return r > 0 ? 1 : r;
+int sluice__sink_take(sluice_sink_t *sink) {
+  if (sink->is_taken) {
+    return UV_EBUSY;
+  }
+  sink->is_taken = true;
+  return 0;
+}
+
+void sluice__sink_give_back(sluice_sink_t *sink) {
+  sink->is_taken = false;
 }
 
 int sluice__sink_open(sluice_sink_t *sink, uv_loop_t *loop, sluice_sink_cb cb,
                       void *ctx, sluice_error_t *err) {
+  sluice__sink_call_t *call = &sink->life;
+
+  sink->err = err;
   if (sink->ops->open == NULL) {
     return 1;
   }
-  return answer_of(sink->ops->open(sink->self, loop, cb, ctx, err));
+  sluice__sink_call_begin(call, sink, "open", cb, ctx);
+  return sluice__sink_call_end(
+      call,
+      sink->ops->open(sink->self, loop, sluice__sink_call_told, call, err));
 }
 
 int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
                        uint64_t offset, sluice_sink_cb cb, void *ctx) {
-  return answer_of(sink->ops->write(sink->self, data, len, offset, cb, ctx));
+  sluice__sink_call_t *call;
+
+  if (sink->breach != 0) {
+    return sink->breach;
+  }
+  call = sluice__sink_call_of_write(sink);
+  if (call == NULL) {
+    return UV_ENOMEM;
+  }
+  sluice__sink_call_begin(call, sink, "write", cb, ctx);
+  return sluice__sink_call_end(call,
+                               sink->ops->write(sink->self, data, len, offset,
+                                                sluice__sink_call_told, call));
 }
 
 static bool can_write_now(const sluice_sink_ops_t *ops) {
@@ -53,8 +80,6 @@ static bool can_write_now(const sluice_sink_ops_t *ops) {
          ops->write_now != NULL;
 }
 
-/* More than it was given is what only a host's function can answer; bytes of
- * the stream are not to be lost by it. */
 ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
                                  const struct iovec *pieces, int count,
                                  uint64_t offset) {
@@ -64,11 +89,17 @@ ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
   if (!can_write_now(sink->ops)) {
     return UV_ENOTSUP;
   }
+  if (sink->breach != 0) {
+    return sink->breach;
+  }
   for (int i = 0; i < count; i++) {
     len += pieces[i].iov_len;
   }
   n = sink->ops->write_now(sink->self, pieces, count, offset);
-  return n > 0 && (size_t)n > len ? UV_EINVAL : n;
+  return n > 0 && (size_t)n > len
+             ? sluice__sink_breach(sink, "write_now() took %td bytes of %zu", n,
+                                   len)
+             : n;
 }
 
 bool sluice__sink_is_random(const sluice_sink_t *sink) {
@@ -92,24 +123,42 @@ size_t sluice__sink_chunk_bytes(const sluice_sink_t *sink) {
   return bytes;
 }
 
+/* What it was told of a breach the sink has not cleaned up for yet. */
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {
+  sluice__sink_call_t *call = &sink->life;
+
+  if (sink->breach != 0) {
+    return sluice__sink_abort(sink, cb, ctx) == 0 ? 0 : sink->breach;
+  }
   if (sink->ops->finish == NULL) {
     return 1;
   }
-  return answer_of(sink->ops->finish(sink->self, cb, ctx));
+  sluice__sink_call_begin(call, sink, "finish", cb, ctx);
+  return sluice__sink_call_end(
+      call, sink->ops->finish(sink->self, sluice__sink_call_told, call));
 }
 
 int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {
+  sluice__sink_call_t *call = &sink->life;
+
   if (sink->ops->abort == NULL) {
     return 1;
   }
-  return answer_of(sink->ops->abort(sink->self, cb, ctx));
+  sluice__sink_call_begin(call, sink, "abort", cb, ctx);
+  return sluice__sink_call_end(
+      call, sink->ops->abort(sink->self, sluice__sink_call_told, call));
 }
 
-uint64_t sluice__sink_busy_ns(const sluice_sink_t *sink) {
-  return sink != NULL && sink->ops->busy_ns != NULL
-             ? sink->ops->busy_ns(sink->self)
-             : 0;
+/* Time does not run backwards, whatever a host's function says. */
+uint64_t sluice__sink_busy_ns(sluice_sink_t *sink) {
+  uint64_t ns;
+
+  if (sink == NULL || sink->ops->busy_ns == NULL) {
+    return 0;
+  }
+  ns = sink->ops->busy_ns(sink->self);
+  sink->busy_ns = ns > sink->busy_ns ? ns : sink->busy_ns;
+  return sink->busy_ns;
 }
 
 void sluice__sink_close(sluice_sink_t *sink) {
@@ -119,9 +168,14 @@ void sluice__sink_close(sluice_sink_t *sink) {
   if (sink->ops->close != NULL) {
     sink->ops->close(sink->self);
   }
+  sluice__sink_calls_free(sink);
   free(sink);
 }
 
-void sluice_sink_free(sluice_sink_t *sink) {
+int sluice_sink_free(sluice_sink_t *sink) {
+  if (sink != NULL && sink->is_taken) {
+    return UV_EBUSY;
+  }
   sluice__sink_close(sink);
+  return 0;
 }

@@ -2,7 +2,9 @@
  *
  * Fills in what a sink leaves out, so that the session knows one convention
  * only: 1 done at once (`cb` is not called), 0 `cb` will be called, from the
- * loop and once, < 0 failed (`cb` is not called). Loop thread. */
+ * loop and once, < 0 failed (`cb` is not called). That holds whatever a sink of
+ * the host's own does: what it does wrong is SLUICE_EHANDLER (sink_call.h).
+ * Loop thread. */
 #ifndef SLUICE_IO_SINK_H
 #define SLUICE_IO_SINK_H
 
@@ -10,11 +12,13 @@
 
 #include <sluice/sink.h>
 
-struct sluice_sink_s {
-  const sluice_sink_ops_t *ops; /* borrowed */
-  void *self;
-};
+/* A session's from now on, which will close it: 0, or UV_EBUSY when it is one's
+ * already. Given back where begin fails. */
+int sluice__sink_take(sluice_sink_t *sink);
+void sluice__sink_give_back(sluice_sink_t *sink);
 
+/* `err` is the sink's until it is closed: it says there what went wrong, here
+ * and in what follows. */
 int sluice__sink_open(sluice_sink_t *sink, uv_loop_t *loop, sluice_sink_cb cb,
                       void *ctx, sluice_error_t *err);
 int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
@@ -26,11 +30,12 @@ ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
 bool sluice__sink_is_random(const sluice_sink_t *sink);
 /* A size that a chunk can have, whatever the sink says. */
 size_t sluice__sink_chunk_bytes(const sluice_sink_t *sink);
+/* After a breach that nobody was told of yet it undoes, and fails. */
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 
 /* See sluice_sink_ops_t; 0 where it is left out, and of NULL. */
-uint64_t sluice__sink_busy_ns(const sluice_sink_t *sink);
+uint64_t sluice__sink_busy_ns(sluice_sink_t *sink);
 
 /* Frees the sink; nothing may be under way. NULL is fine. */
 void sluice__sink_close(sluice_sink_t *sink);

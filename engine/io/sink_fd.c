@@ -29,6 +29,7 @@ struct fd_sink {
   uint64_t base;
   uint64_t end; /* of what was written so, less the base */
   uv_loop_t *loop;
+  sluice_error_t *err; /* of open; valid as long as the sink */
   uv_work_t sync;
   int sync_status;
   sluice_sink_cb finish_cb;
@@ -81,6 +82,7 @@ static int open_fd(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
   (void)cb;
   (void)ctx;
   s->loop = loop;
+  s->err = err;
   r = start_writer(s, loop);
   if (r < 0) {
     return sluice_fail(err, r, "cannot write to descriptor %d: %s", s->fd,
@@ -143,7 +145,12 @@ static void work_sync(uv_work_t *work) {
 static void on_synced(uv_work_t *work, int status) {
   struct fd_sink *s = work->data;
 
-  s->finish_cb(s->finish_ctx, status < 0 ? status : s->sync_status);
+  status = status < 0 ? status : s->sync_status;
+  if (status < 0) {
+    (void)sluice_fail(s->err, status, "cannot sync descriptor %d: %s", s->fd,
+                      sluice_strerror(status));
+  }
+  s->finish_cb(s->finish_ctx, status);
 }
 
 static int finish_fd(void *self, sluice_sink_cb cb, void *ctx) {

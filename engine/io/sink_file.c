@@ -10,7 +10,6 @@
 #include "io/sink.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <uv.h>
 
@@ -28,7 +27,8 @@ enum {
 };
 
 struct file_sink {
-  char *path;
+  char *path;        /* absolute */
+  const char *given; /* the end of it, as the host gave it */
   sluice__temp_options_t options;
   uint32_t in_flight;
   uv_loop_t *loop;
@@ -40,7 +40,7 @@ struct file_sink {
   bool is_in_memory;
   sluice_sink_cb cb; /* whom the step answers */
   void *ctx;
-  sluice_error_t *err; /* of open; valid until its answer */
+  sluice_error_t *err; /* of open; valid as long as the sink */
 };
 
 static int start_step(struct file_sink *f, uv_work_cb work,
@@ -72,18 +72,20 @@ static int start_writing(struct file_sink *f) {
                                         .direct_fd = f->temp.direct_fd,
                                         .use_offset = true,
                                         .is_in_memory = f->is_in_memory,
-                                        .jobs_max = f->in_flight};
+                                        .jobs_max = f->in_flight,
+                                        .name = f->given,
+                                        .err = f->err};
 
-  return f->temp.is_device
+  return f->temp.target.is_device
              ? start_device(f)
              : sluice__pool_writer_init(&f->writer, f->loop, &target);
 }
 
-static void answer_open(struct file_sink *f, int status) {
+static void answer(struct file_sink *f, int status) {
   const char *failed = f->temp.failed != NULL ? f->temp.failed : "cannot write";
 
   if (status < 0) {
-    (void)sluice_fail(f->err, status, "%s '%s': %s", failed, f->path,
+    (void)sluice_fail(f->err, status, "%s '%s': %s", failed, f->given,
                       sluice_strerror(status));
   }
   f->cb(f->ctx, status);
@@ -99,7 +101,7 @@ static void on_open_undone(uv_work_t *work, int status) {
   struct file_sink *f = work->data;
 
   (void)status;
-  answer_open(f, f->step_status);
+  answer(f, f->step_status);
 }
 
 static void on_created(uv_work_t *work, int status) {
@@ -115,7 +117,7 @@ static void on_created(uv_work_t *work, int status) {
       return;
     }
   }
-  answer_open(f, status);
+  answer(f, status);
 }
 
 static int open_file(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
@@ -171,7 +173,7 @@ static void work_commit(uv_work_t *work) {
 static void on_step_over(uv_work_t *work, int status) {
   struct file_sink *f = work->data;
 
-  f->cb(f->ctx, status < 0 ? status : f->step_status);
+  answer(f, status < 0 ? status : f->step_status);
 }
 
 /* A write that failed has failed the session; should it come here all the
@@ -241,34 +243,36 @@ static void set_options(struct file_sink *f, const sluice_file_options_t *o) {
   }
 }
 
-static struct file_sink *new_file(const char *path) {
+static int new_file(struct file_sink **out, const char *path) {
   struct file_sink *f = calloc(1, sizeof(*f));
+  int r;
 
   if (f == NULL) {
-    return NULL;
+    return UV_ENOMEM;
   }
-  f->temp.fd = f->temp.direct_fd = f->temp.folder_fd = -1;
-  f->path = strdup(path);
-  if (f->path == NULL) {
+  sluice__temp_file_init(&f->temp);
+  r = sluice__path_absolute(&f->path, &f->given, path);
+  if (r < 0) {
     free(f);
-    return NULL;
+    return r;
   }
-  return f;
+  *out = f;
+  return 0;
 }
 
 int sluice_sink_file(sluice_sink_t **out, const char *path,
                      const sluice_file_options_t *options) {
   sluice_file_options_t o;
-  struct file_sink *f;
+  struct file_sink *f = NULL;
   int r = SLUICE_OPTIONS_COPY(&o, options, "file options",
                               sluice_file_options_t, in_flight, NULL);
 
   if (r < 0 || out == NULL || path == NULL) {
     return UV_EINVAL;
   }
-  f = new_file(path);
-  if (f == NULL) {
-    return UV_ENOMEM;
+  r = new_file(&f, path);
+  if (r < 0) {
+    return r;
   }
   set_options(f, &o);
   r = sluice_sink_custom(out, &file_ops, f);

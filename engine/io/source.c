@@ -5,6 +5,8 @@
 
 #include <uv.h>
 
+#include "io/source_call.h"
+
 /* Of the first version of the struct. */
 #define OPS_BYTES offsetof(sluice_source_ops_t, read_into)
 
@@ -16,7 +18,7 @@ int sluice_source_custom(sluice_source_t **out, const sluice_source_ops_t *ops,
       ops->read == NULL) {
     return UV_EINVAL;
   }
-  source = malloc(sizeof(*source));
+  source = calloc(1, sizeof(*source));
   if (source == NULL) {
     return UV_ENOMEM;
   }
@@ -26,19 +28,46 @@ int sluice_source_custom(sluice_source_t **out, const sluice_source_ops_t *ops,
   return 0;
 }
 
+int sluice__source_take(sluice_source_t *source) {
+  if (source->is_taken) {
+    return UV_EBUSY;
+  }
+  source->is_taken = true;
+  return 0;
+}
+
+void sluice__source_give_back(sluice_source_t *source) {
+  source->is_taken = false;
+}
+
 int sluice__source_open(sluice_source_t *source, uv_loop_t *loop,
                         sluice_source_cb cb, void *ctx, sluice_error_t *err) {
-  int r = 1;
+  sluice__source_call_t *call;
 
-  if (source->ops->open != NULL) {
-    r = source->ops->open(source->self, loop, cb, ctx, err);
+  source->err = err;
+  if (source->ops->open == NULL) {
+    return 1;
   }
-  return r > 0 ? 1 : r;
+  call = sluice__source_call_begin(source, "open", 0, cb, ctx);
+  return (int)sluice__source_call_end(
+      call,
+      source->ops->open(source->self, loop, sluice__source_call_told, call,
+                        err),
+      1);
 }
 
 ptrdiff_t sluice__source_read(sluice_source_t *source, void *buf, size_t len,
                               sluice_source_cb cb, void *ctx) {
-  return source->ops->read(source->self, buf, len, cb, ctx);
+  sluice__source_call_t *call;
+
+  if (source->breach != 0) {
+    return source->breach;
+  }
+  call = sluice__source_call_begin(source, "read", len, cb, ctx);
+  return sluice__source_call_end(
+      call,
+      source->ops->read(source->self, buf, len, sluice__source_call_told, call),
+      len);
 }
 
 bool sluice__source_reads_into(const sluice_source_t *source) {
@@ -49,10 +78,24 @@ bool sluice__source_reads_into(const sluice_source_t *source) {
 ptrdiff_t sluice__source_read_into(sluice_source_t *source,
                                    const struct iovec *places, int count,
                                    sluice_source_cb cb, void *ctx) {
+  sluice__source_call_t *call;
+  size_t len = 0;
+
   if (!sluice__source_reads_into(source)) {
     return UV_EAGAIN;
   }
-  return source->ops->read_into(source->self, places, count, cb, ctx);
+  if (source->breach != 0) {
+    return source->breach;
+  }
+  for (int i = 0; i < count; i++) {
+    len += places[i].iov_len;
+  }
+  call = sluice__source_call_begin(source, "read_into", 0, cb, ctx);
+  return sluice__source_call_end(
+      call,
+      source->ops->read_into(source->self, places, count,
+                             sluice__source_call_told, call),
+      len);
 }
 
 void sluice__source_cancel(sluice_source_t *source) {
@@ -61,10 +104,16 @@ void sluice__source_cancel(sluice_source_t *source) {
   }
 }
 
-uint64_t sluice__source_busy_ns(const sluice_source_t *source) {
-  return source != NULL && source->ops->busy_ns != NULL
-             ? source->ops->busy_ns(source->self)
-             : 0;
+/* Time does not run backwards, whatever a host's function says. */
+uint64_t sluice__source_busy_ns(sluice_source_t *source) {
+  uint64_t ns;
+
+  if (source == NULL || source->ops->busy_ns == NULL) {
+    return 0;
+  }
+  ns = source->ops->busy_ns(source->self);
+  source->busy_ns = ns > source->busy_ns ? ns : source->busy_ns;
+  return source->busy_ns;
 }
 
 void sluice__source_close(sluice_source_t *source) {
@@ -77,8 +126,12 @@ void sluice__source_close(sluice_source_t *source) {
   free(source);
 }
 
-void sluice_source_free(sluice_source_t *source) {
+int sluice_source_free(sluice_source_t *source) {
+  if (source != NULL && source->is_taken) {
+    return UV_EBUSY;
+  }
   sluice__source_close(source);
+  return 0;
 }
 
 int sluice__source_file(const sluice_source_t *source) {

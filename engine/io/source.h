@@ -3,7 +3,10 @@
  *
  * open:  1 ready at once, 0 `cb` will be called (0 or an error), < 0 failed.
  * read:  > 0 bytes, there at once; 0 `cb` will be called (bytes, 0 at the end
- *        of input, or an error); UV_EOF the end of input; < 0 failed. */
+ *        of input, or an error); UV_EOF the end of input; < 0 failed.
+ *
+ * That holds whatever a source of the host's own does: what it does wrong is
+ * SLUICE_EHANDLER. */
 #ifndef SLUICE_IO_SOURCE_H
 #define SLUICE_IO_SOURCE_H
 
@@ -11,11 +14,12 @@
 
 #include <sluice/source.h>
 
-struct sluice_source_s {
-  const sluice_source_ops_t *ops; /* borrowed */
-  void *self;
-};
+/* As sluice__sink_take(). */
+int sluice__source_take(sluice_source_t *source);
+void sluice__source_give_back(sluice_source_t *source);
 
+/* `err` is the source's until it is closed: it says there what went wrong, here
+ * and in what follows. */
 int sluice__source_open(sluice_source_t *source, uv_loop_t *loop,
                         sluice_source_cb cb, void *ctx, sluice_error_t *err);
 ptrdiff_t sluice__source_read(sluice_source_t *source, void *buf, size_t len,
@@ -34,7 +38,7 @@ int sluice__source_file(const sluice_source_t *source);
 bool sluice__source_stays_open(const sluice_source_t *source);
 
 /* See sluice_source_ops_t; 0 where it is left out, and of NULL. */
-uint64_t sluice__source_busy_ns(const sluice_source_t *source);
+uint64_t sluice__source_busy_ns(sluice_source_t *source);
 
 /* Frees the source; no read may be under way. NULL is fine. */
 void sluice__source_close(sluice_source_t *source);

@@ -7,14 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <uv.h>
 
+#include "io/target.h"
+
 struct file_source {
-  char *path;
+  char *path;        /* absolute: the host may chdir() before it is opened */
+  const char *given; /* the end of it, as the host gave it */
   uv_loop_t *loop;
   sluice_source_t *opened; /* NULL until open has succeeded */
   uv_work_t work;
@@ -63,7 +65,7 @@ static void on_opened(uv_work_t *work, int status) {
     status = f->fd < 0 ? f->fd : start_reading(f);
   }
   if (status < 0) {
-    (void)sluice_fail(f->err, status, "cannot open '%s': %s", f->path,
+    (void)sluice_fail(f->err, status, "cannot open '%s': %s", f->given,
                       sluice_strerror(status));
   }
   f->cb(f->ctx, status);
@@ -138,8 +140,10 @@ int sluice_source_file(sluice_source_t **out, const char *path) {
   if (f == NULL) {
     return UV_ENOMEM;
   }
-  f->path = strdup(path);
-  r = f->path == NULL ? UV_ENOMEM : sluice_source_custom(out, &file_ops, f);
+  r = sluice__path_absolute(&f->path, &f->given, path);
+  if (r == 0) {
+    r = sluice_source_custom(out, &file_ops, f);
+  }
   if (r < 0) {
     close_file(f);
   }

@@ -3,9 +3,16 @@
  *   create --> (write through the descriptors) --> commit
  *                                             \--> discard
  *
- * Written under ".NAME.XXXXXX.tmp" in the folder of NAME, held by a descriptor
- * of the folder, so that renaming the folder meanwhile does no harm. Everything
- * here blocks: it runs on the pool, one call at a time. Knows no libuv loop.
+ * Written without a name (O_TMPFILE) in the folder of NAME, held by a
+ * descriptor of the folder, so that renaming the folder meanwhile does no harm.
+ * For the rename it is linked to ".NAME.XXXXXX.tmp": a kill leaves that name
+ * between the two calls only. Where the file system or a missing /proc does not
+ * let it be linked, it has that name from the beginning. Either way it is held
+ * by flock() until it has its final name, and create removes what is held by
+ * nobody (leftover.h).
+ *
+ * Everything here blocks: it runs on the pool, one call at a time. Knows no
+ * libuv loop.
  *
  * Invariant: while `temp` is not empty, that name exists and is ours. */
 #ifndef SLUICE_IO_TEMP_FILE_H
@@ -15,12 +22,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "io/target.h"
+
 typedef struct sluice__temp_file_s {
   int fd;        /* write-only; -1: none */
   int direct_fd; /* the same file, O_DIRECT; -1: not taken here */
-  int folder_fd;
-  bool is_device; /* `fd` is what was there already: no rename, no temp */
-  char name[NAME_MAX + 1];
+  int held_fd;   /* `fd` again: keeps the lock when that one is closed */
+  sluice__target_t target; /* of a device `fd` is open: no rename, no temp */
   char temp[NAME_MAX + 1];
   const char *failed; /* what could not be done, a phrase; static */
 } sluice__temp_file_t;
@@ -31,7 +39,11 @@ typedef struct sluice__temp_options_s {
   bool no_sync;
 } sluice__temp_options_t;
 
-/* 0 or a UV_E* code with `failed` set; then nothing is left to discard. */
+/* Nothing is there: what discard takes. */
+void sluice__temp_file_init(sluice__temp_file_t *t);
+
+/* `path` is absolute. 0 or a UV_E* code with `failed` set; then nothing is left
+ * to discard. */
 int sluice__temp_file_create(sluice__temp_file_t *t, const char *path,
                              const sluice__temp_options_t *options);
 

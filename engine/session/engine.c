@@ -33,21 +33,22 @@ static uint64_t get_own_ns(sluice__pump_t *pump) {
   return sum;
 }
 
-static void on_crew_idle(void *ctx) {
+static void on_pool_idle(void *ctx) {
   sluice__engine_left(ctx);
 }
 
 static int open_parts(sluice_engine_t *engine, uv_loop_t *loop,
                       const sluice__pump_config_t *config,
                       const sluice_executor_t *executor, sluice_error_t *err) {
-  int r = sluice__crew_init(&engine->crew, &engine->pump, executor, err);
+  int r =
+      sluice__thread_pool_init(&engine->threads, &engine->pump, executor, err);
 
   if (r < 0) {
     return r;
   }
   r = sluice__pump_init(&engine->pump, loop, config);
   if (r < 0) {
-    sluice__crew_done(&engine->crew);
+    sluice__thread_pool_done(&engine->threads);
     (void)sluice_fail(err, r, "the engine's handles cannot be opened");
   }
   return r;
@@ -66,8 +67,8 @@ static int open_engine(sluice_engine_t *engine, uv_loop_t *loop,
   config.clock = engine->clock.now != NULL ? &engine->clock : NULL;
   r = open_parts(engine, loop, &config, o->executor, err);
   engine->pump.data = engine;
-  engine->crew.on_idle = on_crew_idle;
-  engine->crew.ctx = engine;
+  engine->threads.on_idle = on_pool_idle;
+  engine->threads.ctx = engine;
   engine->pump.own_ns = get_own_ns;
   return r;
 }
@@ -119,7 +120,7 @@ static void on_pump_closed(sluice__pump_t *pump) {
   void *data = engine->close_data;
   sluice_alloc_t alloc = engine->alloc;
 
-  sluice__crew_done(&engine->crew);
+  sluice__thread_pool_done(&engine->threads);
   alloc.release(alloc.ctx, engine, sizeof(*engine), _Alignof(max_align_t));
   if (cb != NULL) {
     cb(data); /* last touch */
@@ -131,10 +132,10 @@ void sluice__engine_left(sluice_engine_t *engine) {
       engine->guests != NULL || engine->pump.is_closing) {
     return;
   }
-  if (engine->crew.jobs_out == 0) {
+  if (engine->threads.jobs_out == 0) {
     sluice__pump_close(&engine->pump, on_pump_closed);
   } else {
-    sluice__crew_dismiss(&engine->crew);
+    sluice__thread_pool_cancel(&engine->threads);
   }
 }
 

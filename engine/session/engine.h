@@ -10,7 +10,7 @@
 #include <sluice/engine.h>
 
 #include "pump.h"
-#include "session/crew.h"
+#include "session/thread_pool.h"
 
 typedef struct sluice__session_s sluice__session_t;
 
@@ -25,7 +25,7 @@ struct sluice__guest_s {
 
 struct sluice_engine_s {
   sluice__pump_t pump;
-  sluice__crew_t crew;
+  sluice__thread_pool_t threads;
   sluice_alloc_t alloc;
   sluice__clock_t clock;
   sluice__session_t *sessions;

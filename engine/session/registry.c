@@ -241,6 +241,18 @@ static void unlink_section(sluice_registry_t *registry,
   }
 }
 
+/* The handler may be gone once it has been told. */
+static void free_section(sluice_registry_t *registry,
+                         sluice_section_t *section) {
+  const sluice_handler_t *handler = section->handler;
+  void *self = section->self;
+
+  sluice__registry_hash_free(registry, section, sizeof(*section));
+  if (handler->removed != NULL) {
+    handler->removed(self);
+  }
+}
+
 int sluice_registry_remove(sluice_registry_t *registry, const char *name,
                            uint32_t instance) {
   sluice_section_t *section;
@@ -259,7 +271,7 @@ int sluice_registry_remove(sluice_registry_t *registry, const char *name,
   unlink_section(registry, section);
   registry->count--;
   registry->aliased -= section->options.aliases != NULL ? 1 : 0;
-  sluice__registry_hash_free(registry, section, sizeof(*section));
+  free_section(registry, section);
   return 0;
 }
 
@@ -277,11 +289,15 @@ int sluice_registry_free(sluice_registry_t *registry) {
     sluice_section_t *section = registry->first;
 
     registry->first = section->next;
-    sluice__registry_hash_free(registry, section, sizeof(*section));
+    free_section(registry, section);
   }
   alloc = registry->alloc;
   alloc.release(alloc.ctx, registry, sizeof(*registry), _Alignof(max_align_t));
   return 0;
+}
+
+int sluice_registry_is_busy(const sluice_registry_t *registry) {
+  return registry != NULL && registry->user != NULL;
 }
 
 uint32_t sluice_registry_count(const sluice_registry_t *registry) {

@@ -13,6 +13,7 @@
 #include <sluice/registry.h>
 
 #include "queue.h"
+#include "session/stash.h"
 
 #define HASH_NONFATAL_OOM            1
 #define uthash_malloc(size)          sluice__registry_hash_alloc(registry, size)
@@ -35,14 +36,6 @@ typedef enum sluice__section_stage_e {
   SLUICE__SECTION_OVER
 } sluice__section_stage_t;
 
-/* Bytes that wait: of a restore, too few for what the handler wants at once; of
- * a cut, what a section that is not live wrote at the instant. */
-typedef struct sluice__stash_s {
-  uint8_t *base;
-  size_t cap;
-  size_t len;
-} sluice__stash_t;
-
 struct sluice_section_s {
   const sluice_handler_t *handler;
   void *self;
@@ -58,6 +51,7 @@ struct sluice_section_s {
   /* Of the running operation. */
   sluice__cont_t cont;
   void *session; /* the save or restore; NULL when none runs */
+  struct sluice__restore_load_s *load; /* restore: that it waits for */
   sluice__section_stage_t stage;
   uint32_t id;       /* in the stream */
   uint64_t lent;     /* save: pages lent so far, */

@@ -1,12 +1,9 @@
-/* decoder.c - input, signature, and the latch; formats are in decode_*.c.
+/* decoder.c - input and signature; formats are in native/ and qemu/.
  *
  * Must know no format beyond how to tell them apart. Invariant: after the first
  * error no dialect runs again, and every call repeats that error. */
 #include "stream/decoder.h"
 
-#include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <uv.h>
 
@@ -14,20 +11,18 @@
 #include <sluice/options.h>
 
 #include "stream/bytes.h"
+#include "stream/decode_base.h"
 #include "stream/native/format.h"
 #include "stream/qemu/format.h"
 
 static const sluice_decoder_options_t decoder_defaults = {
+    .size = sizeof(decoder_defaults),
     .page_size = 4096,
     .max_sections = 1000 * 1000,
     .max_regions = 4096,
     .max_memory = (size_t)256 * 1024 * 1024,
     .max_region_bytes = UINT64_C(1) << 46,
 };
-
-static bool is_page_size(uint32_t n) {
-  return n >= SLUICE_PAGE_MIN && n <= SLUICE_PAGE_MAX && (n & (n - 1)) == 0;
-}
 
 #define DEFAULT(field)                                                         \
   if (o->field == 0) {                                                         \
@@ -47,7 +42,7 @@ static int take_options(sluice_decoder_options_t *o,
   DEFAULT(max_regions)
   DEFAULT(max_memory)
   DEFAULT(max_region_bytes)
-  return is_page_size(o->page_size) ? 0 : UV_EINVAL;
+  return sluice__is_page_size(o->page_size) ? 0 : UV_EINVAL;
 }
 
 #undef DEFAULT
@@ -112,6 +107,19 @@ sluice_format_t sluice_decoder_format(const sluice_decoder_t *d) {
   return d->ops == NULL ? SLUICE_FORMAT_UNKNOWN : d->ops->format;
 }
 
+void sluice__decoder_set_hooks(sluice_decoder_t *d,
+                               const sluice__decode_hooks_t *hooks) {
+  d->hooks = *hooks;
+}
+
+void sluice__decoder_skip_pages(sluice_decoder_t *d, bool on) {
+  d->skips_pages = on;
+}
+
+bool sluice__decoder_skips_pages(const sluice_decoder_t *d) {
+  return d->skips_pages;
+}
+
 uint64_t sluice__decoder_position(const sluice_decoder_t *d) {
   return d->window.offset + d->window.placed + sluice__window_have(&d->window);
 }
@@ -143,45 +151,6 @@ bool sluice__decoder_is_between(const sluice_decoder_t *d) {
 
 uint64_t sluice__decoder_read(const sluice_decoder_t *d) {
   return d->window.offset - d->window.skipped;
-}
-
-int sluice__decoder_fail(sluice_decoder_t *d, int code, uint64_t offset,
-                         const char *section, const char *format, ...) {
-  sluice_error_t *e = &d->error;
-  va_list ap;
-
-  assert(code < 0 && e->code == 0);
-  e->code = code;
-  e->offset = offset;
-  (void)snprintf(e->section, sizeof(e->section), "%s", section);
-  va_start(ap, format);
-  (void)vsnprintf(e->message, sizeof(e->message), format, ap);
-  va_end(ap);
-  return code;
-}
-
-int sluice__decoder_starve(sluice_decoder_t *d, const char *section,
-                           const char *what) {
-  const sluice__window_t *w = &d->window;
-
-  if (w->code == SLUICE_ELIMIT) {
-    return sluice__decoder_fail(d, w->code, w->offset, section,
-                                "%s needs %zu bytes, over the limit of %zu",
-                                what, w->want, sluice__window_most(w));
-  }
-  if (w->code < 0) {
-    return sluice__decoder_fail(d, w->code, w->offset, section,
-                                "no memory for %s of %zu bytes", what, w->want);
-  }
-  if (w->eof) {
-    size_t have = sluice__window_have(w) + (size_t)w->placed;
-
-    return sluice__decoder_fail(
-        d, SLUICE_ETRUNCATED, w->offset + have, section,
-        "expected %zu bytes of %s, found the end after %zu", w->want, what,
-        have);
-  }
-  return SLUICE__STARVED;
 }
 
 static const sluice__decode_ops_t *dialect_of(const uint8_t *signature) {

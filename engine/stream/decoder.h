@@ -1,7 +1,7 @@
-/* decoder.h - what the decoder and its dialects share.
+/* decoder.h - what the engine asks of a decoder beside <sluice/decoder.h>.
  *
- * decoder.c owns input, errors and the life of the object; a dialect turns the
- * window into items and knows one format. */
+ * The struct is decode_base.h's and the dialects'. As for the public calls: one
+ * thread at a time. */
 #ifndef SLUICE_STREAM_DECODER_H
 #define SLUICE_STREAM_DECODER_H
 
@@ -9,75 +9,18 @@
 #include <sys/uio.h>
 
 #include <sluice/decoder.h>
-#include <sluice/restore.h>
 
-#include "stream/window.h"
+#include "stream/decode_hooks.h"
 
-/* `next` returns SLUICE__ITEM (an item was made), SLUICE__STARVED (more input
- * is needed), SLUICE__WHOLE (the stream is complete) or a negative code from
- * sluice__decoder_fail(). Before each call what was lent for the last item is
- * given back: `next` itself takes it off the window. */
-enum { SLUICE__WHOLE = 0, SLUICE__ITEM = 1, SLUICE__STARVED = 2 };
+/* In place of what was set before; copied. Before the first region. */
+void sluice__decoder_set_hooks(sluice_decoder_t *d,
+                               const sluice__decode_hooks_t *hooks);
 
-typedef struct sluice__decode_ops_s {
-  sluice_format_t format;
-  int (*open)(sluice_decoder_t *d);   /* sets d->state; 0 or a negative code */
-  void (*close)(sluice_decoder_t *d); /* also after a failed open */
-  int (*next)(sluice_decoder_t *d, sluice_item_t *item);
-  void (*consume)(sluice_decoder_t *d, size_t len);
-  void (*cut)(sluice_decoder_t *d);
-  /* Optional: with an empty window a record, or the like, would begin. */
-  bool (*is_between)(const sluice_decoder_t *d);
-  /* Optional, both: see sluice__decoder_places(). */
-  int (*places)(sluice_decoder_t *d, struct iovec *out, int max, size_t most);
-  void (*placed)(sluice_decoder_t *d, size_t len);
-} sluice__decode_ops_t;
-
-/* Pages one behind the other in the stream and in a region, as the index has
- * them. */
-typedef struct sluice__index_run_s {
-  uint32_t section_id;
-  uint32_t region;
-  const char *region_name; /* the decoder's */
-  uint32_t page_size;
-  uint64_t offset; /* bytes in the region */
-  uint64_t bytes;
-  uint64_t at; /* stream offset; 0: zeros */
-} sluice__index_run_t;
-
-/* For readers that can go about in the stream; native only. */
-typedef struct sluice__decode_hooks_s {
-  void *ctx;
-  /* May be changed between two items. Regions that are declared from now on,
-   * and their pages: no PAGES and no ZEROS item is made of them, and the data
-   * is no input: see sluice__decoder_position(). */
-  bool skips_pages;
-  /* Such pages, as the index says; 0 or a negative code. */
-  int (*on_index_run)(void *ctx, const sluice__index_run_t *run);
-  /* A page's hash is wrong. With this hook it is lent all the same. */
-  void (*on_damage)(void *ctx, const sluice_damage_t *page);
-  /* Pages that come next (`data` and `len` are not set): where are they to go?
-   * NULL: into the window. Asked again for pages that were put there; then the
-   * same must be said as before. */
-  uint8_t *(*place)(void *ctx, const sluice_run_t *run);
-  /* It is not asked about records of fewer bytes of pages. */
-  uint32_t place_least;
-} sluice__decode_hooks_t;
-
-struct sluice_decoder_s {
-  sluice_alloc_t alloc;
-  sluice__decode_hooks_t hooks;
-  sluice_decoder_options_t options; /* defaults filled in */
-  sluice__window_t window;
-  const sluice__decode_ops_t *ops; /* NULL until the signature was seen */
-  void *state;                     /* the dialect's */
-  sluice_error_t error;            /* latched */
-  bool is_whole;                   /* TRAILER was delivered */
-};
-
-extern const sluice__decode_ops_t sluice__decode_native;
-extern const sluice__decode_ops_t sluice__decode_qemu3;
-extern const sluice__decode_ops_t sluice__decode_qemu2;
+/* Regions that are declared from now on, and their pages: no PAGES and no ZEROS
+ * item is made of them, and the data is no input: see
+ * sluice__decoder_position(). May change between two items; native only. */
+void sluice__decoder_skip_pages(sluice_decoder_t *d, bool on);
+bool sluice__decoder_skips_pages(const sluice_decoder_t *d);
 
 /* Where in the stream the next input must come from. */
 uint64_t sluice__decoder_position(const sluice_decoder_t *d);
@@ -101,16 +44,5 @@ bool sluice__decoder_is_between(const sluice_decoder_t *d);
 
 /* As sluice_decoder_offset(), without what was skipped. */
 uint64_t sluice__decoder_read(const sluice_decoder_t *d);
-
-/* Latches a failure at stream offset `offset` in `section` ("" for none) and
- * returns `code`. */
-int sluice__decoder_fail(sluice_decoder_t *d, int code, uint64_t offset,
-                         const char *section, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
-
-/* Why a peek returned NULL: SLUICE__STARVED, or the failure: input is over
- * inside `what`, or no memory for it. */
-int sluice__decoder_starve(sluice_decoder_t *d, const char *section,
-                           const char *what);
 
 #endif

@@ -1,39 +1,16 @@
-/* encoder.c - order of calls, ranges, and the latch; formats are in encode_*.c.
+/* encoder.c - order of calls and ranges; formats are in the dialects, below.
  *
  * Invariant: after the first error no dialect runs again but for `abort`. */
 #include "stream/encoder.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <uv.h>
 
 #include <sluice/options.h>
 
-int sluice__encoder_fail(sluice_encoder_t *e, int code, const char *format,
-                         ...) {
-  va_list ap;
-
-  assert(code < 0);
-  if (e->error.code != 0) {
-    return e->error.code;
-  }
-  e->error.code = code;
-  e->error.offset = sluice__stage_offset(&e->stage);
-  va_start(ap, format);
-  (void)vsnprintf(e->error.message, sizeof(e->error.message), format, ap);
-  va_end(ap);
-  return code;
-}
-
-int sluice__encoder_staged(sluice_encoder_t *e) {
-  if (e->stage.code < 0) {
-    return sluice__encoder_fail(e, e->stage.code, "cannot write the stream: %s",
-                                sluice_strerror(e->stage.code));
-  }
-  return 0;
-}
+#include "stream/encoder_base.h"
 
 static int order(sluice_encoder_t *e, bool is_right, const char *call) {
   if (e->error.code != 0) {
@@ -114,6 +91,18 @@ int sluice__encoder_set_chunk(sluice_encoder_t *e, size_t bytes) {
   assert(e->phase == SLUICE__ENCODE_NEW);
   e->stage.chunk_bytes = is_native ? bytes : SLUICE_CHUNK_BYTES;
   return 0;
+}
+
+void sluice__encoder_attach(sluice_encoder_t *e,
+                            sluice__direct_writer_t *direct,
+                            sluice__copy_queue_t *jobs) {
+  assert(e->phase == SLUICE__ENCODE_NEW);
+  e->direct = direct;
+  e->jobs = jobs;
+}
+
+uint32_t sluice__encoder_page_size(const sluice_encoder_t *e, uint32_t region) {
+  return region < e->region_count ? e->regions[region].page_size : 0;
 }
 
 int sluice_encoder_new(sluice_encoder_t **out,
@@ -294,22 +283,18 @@ static int check_run(sluice_encoder_t *e, uint32_t index, uint64_t offset,
   return 0;
 }
 
-int sluice_encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                         const void *data, uint64_t count) {
-  int r = check_run(e, region, offset, count, "pages");
+int sluice__encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                          const sluice__page_source_t *source) {
+  int r = check_run(e, region, offset, source->count, "pages");
 
-  return r < 0 ? r : e->ops->pages(e, region, offset, data, count);
+  return r < 0 ? r : e->ops->pages(e, region, offset, source);
 }
 
-int sluice__encoder_lend_pages(sluice_encoder_t *e, uint32_t region,
-                               uint64_t offset, const void *data,
-                               uint64_t count, bool is_still) {
-  int r = check_run(e, region, offset, count, "pages");
+int sluice_encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                         const void *data, uint64_t count) {
+  const sluice__page_source_t source = {.base = data, .count = count};
 
-  if (r == 0 && e->filler != NULL && e->ops->lend_pages != NULL) {
-    return e->ops->lend_pages(e, region, offset, data, count, is_still);
-  }
-  return r < 0 ? r : e->ops->pages(e, region, offset, data, count);
+  return sluice__encoder_pages(e, region, offset, &source);
 }
 
 int sluice_encoder_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,

@@ -18,15 +18,20 @@ void sluice__stage_done(sluice__stage_t *s) {
   }
 }
 
+/* The lent chunk is empty; it begins where the stream is. */
+static void begin_chunk(sluice__stage_t *s) {
+  s->skip = (size_t)(s->emitted % SLUICE_CHUNK_ALIGN);
+  s->fill = s->skip;
+  s->cap = s->skip + (size_t)(s->chunk_bytes - s->emitted % s->chunk_bytes);
+}
+
 static int lend_chunk(sluice__stage_t *s) {
   s->code = s->output.lend(s->output.ctx, &s->base);
   if (s->code < 0) {
     s->base = NULL;
     return s->code;
   }
-  s->skip = (size_t)(s->emitted % SLUICE_CHUNK_ALIGN);
-  s->fill = s->skip;
-  s->cap = s->skip + (size_t)(s->chunk_bytes - s->emitted % s->chunk_bytes);
+  begin_chunk(s);
   return 0;
 }
 
@@ -50,6 +55,17 @@ int sluice__stage_flush(sluice__stage_t *s) {
   s->skip = 0;
   s->fill = 0;
   return s->code < 0 ? s->code : 0;
+}
+
+int sluice__stage_pass(sluice__stage_t *s, size_t len) {
+  assert(s->base != NULL && len <= s->fill - s->skip);
+  s->emitted += len;
+  s->skip += len;
+  if (s->skip < s->fill) {
+    return sluice__stage_flush(s);
+  }
+  begin_chunk(s);
+  return s->code;
 }
 
 int sluice__stage_advance(sluice__stage_t *s, size_t len) {

@@ -66,6 +66,15 @@ static inline void sluice__stage_rewind(sluice__stage_t *s, uint64_t offset) {
 /* Appends a copy, across chunks. */
 int sluice__stage_put(sluice__stage_t *s, const void *data, size_t len);
 
+/* The first `len` bytes of the chunk are out already, by another way; emits the
+ * rest. */
+int sluice__stage_pass(sluice__stage_t *s, size_t len);
+
+/* The other way has failed. */
+static inline void sluice__stage_fail(sluice__stage_t *s, int code) {
+  s->code = s->code < 0 ? s->code : code;
+}
+
 /* Emits what there is. */
 int sluice__stage_flush(sluice__stage_t *s);
 

@@ -105,7 +105,7 @@ static void save(uv_loop_t *loop, sluice_engine_t *engine,
                               NULL) != 0;
   (void)uv_run(loop, UV_RUN_DEFAULT);
   (void)sluice_registry_free(registry);
-  sluice_fields_free(fields);
+  (void)sluice_fields_free(fields);
 }
 
 static void restore(uv_loop_t *loop, sluice_engine_t *engine, const void *image,
@@ -120,7 +120,7 @@ static void restore(uv_loop_t *loop, sluice_engine_t *engine, const void *image,
                                  on_restored, NULL) != 0;
   (void)uv_run(loop, UV_RUN_DEFAULT);
   (void)sluice_registry_free(registry);
-  sluice_fields_free(fields);
+  (void)sluice_fields_free(fields);
 }
 
 static void write_file(const char *path, const void *image, size_t len) {

@@ -99,7 +99,7 @@ static int add_heap(estate_t *e, bool is_new, sluice_error_t *err) {
   if (r == 0 && !is_new && h->memfd >= 0) {
     r = sluice_ram_region_memfd(e->ram, 0, h->memfd);
   }
-  return r == 0 ? sluice_ram_marks(e->ram, 0, &e->marks) : r;
+  return r == 0 ? sluice_ram_marks(e->ram, 0, &e->marks, sizeof(e->marks)) : r;
 }
 
 int estate_open(estate_t *e, server_t *s) {
@@ -123,9 +123,9 @@ int estate_fill(estate_t *e, const estate_offer_t *offer, bool is_new,
 
 void estate_close(estate_t *e) {
   (void)sluice_registry_free(e->registry);
-  sluice_ram_free(e->ram);
-  sluice_fields_free(e->fields);
-  sluice_descriptors_free(e->descriptors);
+  (void)sluice_ram_free(e->ram);
+  (void)sluice_fields_free(e->fields);
+  (void)sluice_descriptors_free(e->descriptors);
   estate_drop_items(e);
   pack_done(&e->state);
   memset(e, 0, sizeof(*e));

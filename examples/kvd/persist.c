@@ -62,7 +62,7 @@ static void on_write(void *ctx, uint64_t at, uint64_t len) {
 
 static void free_section(persist_t *p) {
   (void)sluice_registry_free(p->registry);
-  sluice_ram_free(p->ram);
+  (void)sluice_ram_free(p->ram);
   p->registry = NULL;
   p->ram = NULL;
 }
@@ -92,7 +92,7 @@ static int make_section(persist_t *p, sluice_error_t *err) {
                               heap_header(&p->db->heap)->top, 0, NULL);
   }
   if (r == 0) {
-    r = sluice_ram_marks(p->ram, 0, &p->marks);
+    r = sluice_ram_marks(p->ram, 0, &p->marks, sizeof(p->marks));
   }
   return r;
 }

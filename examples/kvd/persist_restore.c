@@ -207,7 +207,7 @@ static int read_into(attempt_t *a, const char *path,
     r = read_all(a, source, registry);
   }
   (void)sluice_registry_remove(registry, "heap", 0);
-  sluice_ram_free(ram);
+  (void)sluice_ram_free(ram);
   return r;
 }
 

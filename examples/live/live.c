@@ -145,6 +145,6 @@ int main(int argc, char **argv) {
   }
   (void)uv_run(loop, UV_RUN_DEFAULT);
   (void)sluice_registry_free(host.registry);
-  sluice_ram_free(host.ram);
+  (void)sluice_ram_free(host.ram);
   return host.status == 0 ? 0 : 1;
 }

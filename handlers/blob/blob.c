@@ -45,6 +45,7 @@ typedef struct blob_restore_s {
 
 struct sluice_blob_s {
   sluice_handler_t handler;
+  int is_held; /* by the registry */
   sluice_blob_options_t options;
   blob_save_t save;
   blob_restore_t restore;
@@ -261,6 +262,12 @@ static void restore_end(void *self, int status) {
   memset(&blob->restore, 0, sizeof(blob->restore));
 }
 
+static void removed(void *self) {
+  sluice_blob_t *blob = self;
+
+  blob->is_held = 0;
+}
+
 static void set_hooks(sluice_blob_t *blob) {
   sluice_handler_t *h = &blob->handler;
 
@@ -277,6 +284,7 @@ static void set_hooks(sluice_blob_t *blob) {
   h->restore_check = restore_check;
   h->restore_commit = restore_commit;
   h->restore_end = restore_end;
+  h->removed = removed;
   if (blob->options.is_live) {
     h->save_pending = save_pending;
     h->save_step = save_part;
@@ -308,6 +316,9 @@ int sluice_blob_new(sluice_blob_t **out, sluice_registry_t *registry,
   if (r == 0) {
     r = check_options(&o, err);
   }
+  if (r == 0 && (out == NULL || registry == NULL || name == NULL)) {
+    r = sluice_fail(err, UV_EINVAL, "a blob needs a registry and a name");
+  }
   if (r != 0) {
     return r;
   }
@@ -326,13 +337,19 @@ int sluice_blob_new(sluice_blob_t **out, sluice_registry_t *registry,
     free(blob);
     return r;
   }
+  blob->is_held = 1;
   *out = blob;
   return 0;
 }
 
-void sluice_blob_free(sluice_blob_t *blob) {
-  if (blob != NULL) {
-    free(blob->restore.bytes);
-    free(blob);
+int sluice_blob_free(sluice_blob_t *blob) {
+  if (blob == NULL) {
+    return 0;
   }
+  if (blob->is_held) {
+    return UV_EBUSY;
+  }
+  free(blob->restore.bytes);
+  free(blob);
+  return 0;
 }

@@ -1,6 +1,7 @@
 /* section.h - what a section of descriptors is made of; private.
  *
- *   descriptors.c          making it, and saving
+ *   descriptors.c          making it
+ *   descriptors_save.c     saving
  *   descriptors_restore.c  restoring
  *
  * Payload: for each descriptor 1 (1 byte), tag (4), length of its bytes (4),
@@ -8,6 +9,8 @@
  * passed with the tag TAG. */
 #ifndef SLUICE_DESCRIPTORS_SECTION_H
 #define SLUICE_DESCRIPTORS_SECTION_H
+
+#include <inttypes.h>
 
 #include <sluice/descriptors.h>
 #include <sluice/handler.h>
@@ -25,6 +28,7 @@ typedef struct sluice__descriptor_s {
 struct sluice_descriptors_s {
   sluice_handler_t handler;
   sluice_descriptors_options_t options;
+  int is_held;               /* by the registry */
   sluice_section_t *section; /* of the running operation */
 
   /* saving */
@@ -43,6 +47,12 @@ struct sluice_descriptors_s {
   int has_kind; /* of the next one: its head follows */
 };
 
+int sluice__descriptors_save_begin(void *self, sluice_section_t *section,
+                                   sluice_error_t *err);
+int sluice__descriptors_save_finish(void *self, sluice_writer_t *w,
+                                    sluice_error_t *err);
+void sluice__descriptors_save_end(void *self, int status);
+
 int sluice__descriptors_restore_begin(void *self, sluice_section_t *section,
                                       uint32_t version, sluice_error_t *err);
 int sluice__descriptors_restore_step(void *self, sluice_reader_t *r,
@@ -52,7 +62,18 @@ void sluice__descriptors_restore_commit(void *self);
 void sluice__descriptors_restore_end(void *self, int status);
 
 /* Bounds, of both sides: what one more of `len` bytes would be. */
-int sluice__descriptors_bound(const sluice_descriptors_t *d, uint64_t len,
-                              sluice_error_t *err);
+static inline int sluice__descriptors_bound(const sluice_descriptors_t *d,
+                                            uint64_t len, sluice_error_t *err) {
+  if (d->count >= d->options.max_count) {
+    return sluice_fail(err, SLUICE_ELIMIT, "over %u descriptors",
+                       (unsigned)d->options.max_count);
+  }
+  if (len > UINT32_MAX || len > d->options.max_bytes - d->bytes) {
+    return sluice_fail(err, SLUICE_ELIMIT,
+                       "over %" PRIu64 " bytes with descriptors",
+                       d->options.max_bytes);
+  }
+  return 0;
+}
 
 #endif

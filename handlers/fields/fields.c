@@ -9,6 +9,12 @@
 
 #include "fields/encode.h"
 
+static void removed(void *self) {
+  sluice_fields_t *fields = self;
+
+  fields->is_held = 0;
+}
+
 static void set_handler(sluice__kind_t *kind) {
   sluice_handler_t *h = &kind->handler;
 
@@ -17,6 +23,7 @@ static void set_handler(sluice__kind_t *kind) {
   h->min_version = kind->table->min_version;
   h->payload = SLUICE_PAYLOAD_BYTES;
   h->type = "fields";
+  h->removed = removed;
   sluice__fields_set_save(h);
   sluice__fields_set_restore(h);
 }
@@ -38,6 +45,16 @@ static int add_section(sluice_fields_t *fields, sluice_registry_t *registry,
                              &options, NULL, err);
 }
 
+static int check_new(sluice_fields_t **out, const sluice_registry_t *registry,
+                     const char *name, const void *structure,
+                     sluice_error_t *err) {
+  return out != NULL && registry != NULL && name != NULL && structure != NULL
+             ? 0
+             : sluice_fail(err, UV_EINVAL,
+                           "a section of fields needs a registry, a name and a "
+                           "structure");
+}
+
 /* Takes over a reference to `kind`, on failure too. */
 static int new_fields(sluice_fields_t **out, sluice__kind_t *kind,
                       sluice_registry_t *registry, const char *name,
@@ -54,9 +71,10 @@ static int new_fields(sluice_fields_t **out, sluice__kind_t *kind,
   fields->structure = structure;
   r = add_section(fields, registry, name, section, err);
   if (r < 0) {
-    sluice_fields_free(fields);
+    (void)sluice_fields_free(fields);
     return r;
   }
+  fields->is_held = 1;
   *out = fields;
   return 0;
 }
@@ -66,8 +84,11 @@ int sluice_fields_new(sluice_fields_t **out, sluice_registry_t *registry,
                       const sluice_table_t *table, void *structure,
                       sluice_error_t *err) {
   sluice__kind_t *kind = NULL;
-  int r = sluice__kind_new(&kind, table, err);
+  int r = check_new(out, registry, name, structure, err);
 
+  if (r == 0) {
+    r = sluice__kind_new(&kind, table, err);
+  }
   if (r < 0) {
     return r;
   }
@@ -79,17 +100,29 @@ int sluice_fields_new_like(sluice_fields_t **out, const sluice_fields_t *first,
                            sluice_registry_t *registry, const char *name,
                            const sluice_section_options_t *section,
                            void *structure, sluice_error_t *err) {
+  int r = first != NULL
+              ? check_new(out, registry, name, structure, err)
+              : sluice_fail(err, UV_EINVAL, "no section to be made like");
+
+  if (r < 0) {
+    return r;
+  }
   first->kind->refs++;
   return new_fields(out, first->kind, registry, name, section, structure, err);
 }
 
-void sluice_fields_free(sluice_fields_t *fields) {
-  if (fields != NULL) {
-    sluice__fields_end_restore(fields);
-    free(fields->save.bytes);
-    sluice__kind_free(fields->kind);
-    free(fields);
+int sluice_fields_free(sluice_fields_t *fields) {
+  if (fields == NULL) {
+    return 0;
   }
+  if (fields->is_held) {
+    return UV_EBUSY;
+  }
+  sluice__fields_end_restore(fields);
+  free(fields->save.bytes);
+  sluice__kind_free(fields->kind);
+  free(fields);
+  return 0;
 }
 
 /* ---- without a stream ---- */

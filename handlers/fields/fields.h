@@ -28,6 +28,7 @@ typedef struct sluice__fields_restore_s {
 } sluice__fields_restore_t;
 
 struct sluice_fields_s {
+  int is_held; /* by the registry */
   sluice__kind_t *kind;
   void *structure;
   sluice__fields_save_t save;

@@ -212,10 +212,10 @@ static int check_table(check_t *c) {
   const sluice_table_t *t = c->table;
 
   c->field = NULL;
-  if (t->size != sizeof(*t) || !is_name(t->name) || t->fields == NULL ||
-      t->structure_size == 0) {
+  if (t->size != sizeof(*t) || t->field_size != sizeof(*t->fields) ||
+      !is_name(t->name) || t->fields == NULL || t->structure_size == 0) {
     return sluice_fail(c->err, UV_EINVAL,
-                       "a table lacks its size, name, fields or structure");
+                       "a table lacks its sizes, name, fields or structure");
   }
   if (t->min_version > t->version) {
     return refuse(c, "min_version is over version");

@@ -5,17 +5,40 @@
  * set bit must cost one load and one compare. */
 #include "bitmap.h"
 
-#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
-enum { WORD_BITS = 64 };
+enum { WORD_BITS = 64, RESET_BY_HAND = 16 * 1024 };
+
+static size_t bytes_of(uint64_t bits) {
+  return (size_t)(bits / WORD_BITS + (bits % WORD_BITS != 0)) *
+         sizeof(uint64_t);
+}
 
 uint64_t *sluice__bitmap_new(uint64_t bits) {
-  uint64_t words = bits / WORD_BITS + (bits % WORD_BITS != 0);
+  void *words;
 
-  if (words > SIZE_MAX / sizeof(uint64_t)) {
+  if (bits > SIZE_MAX - WORD_BITS) {
     return NULL;
   }
-  return calloc((size_t)words, sizeof(uint64_t));
+  words = mmap(NULL, bytes_of(bits), PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return words == MAP_FAILED ? NULL : words;
+}
+
+void sluice__bitmap_free(uint64_t *words, uint64_t bits) {
+  if (words != NULL) {
+    (void)munmap(words, bytes_of(bits));
+  }
+}
+
+/* Below some pages a system call, and the faults after it, cost more. */
+void sluice__bitmap_reset(uint64_t *words, uint64_t bits) {
+  size_t bytes = bytes_of(bits);
+
+  if (bytes <= RESET_BY_HAND || madvise(words, bytes, MADV_DONTNEED) != 0) {
+    memset(words, 0, bytes);
+  }
 }
 
 /* The bits of word `word` that lie in from..end-1; the word must hold some. */

@@ -1,6 +1,8 @@
 /* bitmap.h - one bit a page: ranges are set, cleared, counted, found.
  *
- * Plain arrays of 64-bit words; the caller knows how many bits there are and
+ * Plain arrays of 64-bit words in mappings of their own: memory is taken where
+ * a bit was set, so a bitmap of a terabyte (32 MiB) of which nothing was
+ * touched is address space only. The caller knows how many bits there are and
  * passes only ranges inside. Knows nothing of pages, regions or threads.
  * Invariant: bits past the last one are never set. */
 #ifndef SLUICE_RAM_BITMAP_H
@@ -9,12 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-static inline size_t sluice__bitmap_bytes(uint64_t bits) {
-  return (size_t)(bits / 64 + (bits % 64 != 0)) * sizeof(uint64_t);
-}
-
-/* All clear, or NULL. To be given to free(). `bits` is at least 1. */
+/* All clear, or NULL. `bits` is at least 1. */
 uint64_t *sluice__bitmap_new(uint64_t bits);
+/* `bits` as for new. NULL is fine. */
+void sluice__bitmap_free(uint64_t *words, uint64_t bits);
+/* Clears all, and gives the memory back. */
+void sluice__bitmap_reset(uint64_t *words, uint64_t bits);
 
 static inline int sluice__bitmap_test(const uint64_t *words, uint64_t bit) {
   return (int)((words[bit / 64] >> (bit % 64)) & 1);

@@ -14,9 +14,17 @@
 #include <sluice/options.h>
 
 #include "bitmap.h"
+#include "hooks.h"
 #include "section.h"
+#include "snapshot.h"
 
 enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
+
+static void forget_registry(void *self) {
+  sluice_ram_t *ram = self;
+
+  ram->registry = NULL;
+}
 
 /* Version 4 is what QEMU calls this payload; decoders turn older ones into the
  * same items. */
@@ -36,7 +44,7 @@ enum { PAGE_DEFAULT = 4096, VERSION_OLDEST = 1, VERSION_QEMU = 4 };
   .restore_late_place = sluice__ram_restore_late_place,                        \
   .restore_check = sluice__ram_restore_check,                                  \
   .restore_commit = sluice__ram_restore_commit,                                \
-  .restore_end = sluice__ram_restore_end
+  .restore_end = sluice__ram_restore_end, .removed = forget_registry
 
 static const sluice_handler_t ram_handler = {RAM_HOOKS};
 
@@ -58,10 +66,6 @@ static const sluice__tracker_t *tracker_of(sluice_ram_tracker_t kind) {
   case SLUICE_RAM_STATIC: return &sluice__tracker_static;
   }
   return NULL;
-}
-
-static int is_asked(const sluice_ram_t *ram) {
-  return ram->tracker->mode == SLUICE__TRACKER_ASKED;
 }
 
 static int check_page_size(uint32_t page_size, int is_wp, sluice_error_t *err) {
@@ -121,7 +125,7 @@ static int set_options(sluice_ram_t *ram, const sluice_ram_options_t *options,
                        (int)options->tracker);
   }
   page_size = page_size == 0 ? PAGE_DEFAULT : page_size;
-  r = check_page_size(page_size, is_asked(ram), err);
+  r = check_page_size(page_size, sluice__ram_is_asked(ram), err);
   if (r == 0) {
     ram->page_shift = (uint32_t)__builtin_ctz(page_size);
     ram->max_shadow = options->max_shadow;
@@ -147,32 +151,49 @@ static int open_ram(sluice_ram_t *ram, const sluice_ram_options_t *options,
   return r;
 }
 
+static int check_new(sluice_ram_t **out, const sluice_registry_t *registry,
+                     const char *name, sluice_error_t *err) {
+  return out != NULL && registry != NULL && name != NULL
+             ? 0
+             : sluice_fail(err, UV_EINVAL,
+                           "a ram section needs a registry and a name");
+}
+
 int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
                    const char *name, const sluice_section_options_t *section,
                    const sluice_ram_options_t *options, sluice_error_t *err) {
-  sluice_ram_t *ram = calloc(1, sizeof(*ram));
-  int r;
+  sluice_ram_t *ram;
+  int r = check_new(out, registry, name, err);
 
+  if (r != 0) {
+    return r;
+  }
+  ram = calloc(1, sizeof(*ram));
   if (ram == NULL) {
     return sluice_fail(err, UV_ENOMEM, "no memory for a ram section");
   }
   r = open_ram(ram, options, err);
   if (r == 0) {
     r = sluice_registry_add(registry, name,
-                            is_asked(ram) ? &ram_handler_armed : &ram_handler,
+                            sluice__ram_is_asked(ram) ? &ram_handler_armed
+                                                      : &ram_handler,
                             ram, section, NULL, err);
   }
   if (r != 0) {
-    sluice_ram_free(ram);
+    (void)sluice_ram_free(ram);
     return r;
   }
+  ram->registry = registry;
   *out = ram;
   return 0;
 }
 
-void sluice_ram_free(sluice_ram_t *ram) {
+int sluice_ram_free(sluice_ram_t *ram) {
   if (ram == NULL) {
-    return;
+    return 0;
+  }
+  if (ram->registry != NULL) {
+    return UV_EBUSY;
   }
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_free(ram->regions[i]);
@@ -183,6 +204,7 @@ void sluice_ram_free(sluice_ram_t *ram) {
   free(ram->regions);
   free(ram->spill_dir);
   free(ram);
+  return 0;
 }
 
 static int is_name(const char *name) {
@@ -200,7 +222,7 @@ static int is_placed(const sluice_ram_t *ram, const void *base, uint64_t bytes,
                      uint32_t flags) {
   uint64_t page = UINT64_C(1) << ram->page_shift;
   uint64_t align = page < kernel_page() ? page : kernel_page();
-  int is_whole = (flags & SLUICE_RAM_REMAP) != 0 || is_asked(ram);
+  int is_whole = (flags & SLUICE_RAM_REMAP) != 0 || sluice__ram_is_asked(ram);
   uint64_t whole = is_whole ? kernel_page() : align;
   uintptr_t at = (uintptr_t)base;
 
@@ -218,18 +240,35 @@ static int is_taken(const sluice_ram_t *ram, const char *name) {
   return 0;
 }
 
+static int is_over_another(const sluice_ram_t *ram, const void *base,
+                           uint64_t bytes) {
+  uintptr_t at = (uintptr_t)base;
+
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    uintptr_t other = (uintptr_t)ram->regions[i]->base;
+
+    if (at < other + ram->regions[i]->bytes && other < at + bytes) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 static int check_region(const sluice_ram_t *ram, const char *name,
                         const void *base, uint64_t bytes, uint32_t flags) {
   const uint32_t known = SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP;
 
-  if (!is_name(name) || (flags & ~known) != 0 ||
+  if (ram == NULL || !is_name(name) || (flags & ~known) != 0 ||
       !is_placed(ram, base, bytes, flags)) {
     return UV_EINVAL;
   }
-  if (ram->state != SLUICE__RAM_IDLE) {
+  if (sluice__ram_is_busy(ram)) {
     return UV_EBUSY;
   }
-  return is_taken(ram, name) ? SLUICE_EEXISTS : 0;
+  if (is_taken(ram, name)) {
+    return SLUICE_EEXISTS;
+  }
+  return is_over_another(ram, base, bytes) ? UV_EINVAL : 0;
 }
 
 /* Room for one more. */
@@ -279,8 +318,7 @@ int sluice_ram_add_region(sluice_ram_t *ram, const char *name, void *base,
 /* The pages of a range, cut to the region; false: there are none. */
 static int find_span(const sluice_ram_t *ram, uint32_t region, uint64_t offset,
                      uint64_t len, sluice__ram_span_t *out) {
-  const sluice__ram_region_t *in =
-      region < ram->region_count ? ram->regions[region] : NULL;
+  const sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
   uint64_t last;
 
   if (in == NULL || len == 0 || offset >= in->bytes) {
@@ -294,20 +332,20 @@ static int find_span(const sluice_ram_t *ram, uint32_t region, uint64_t offset,
 }
 
 int sluice_ram_blank(sluice_ram_t *ram, uint32_t region, uint64_t offset) {
-  sluice__ram_region_t *in =
-      region < ram->region_count ? ram->regions[region] : NULL;
-  uint64_t page = offset >> ram->page_shift;
+  sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
+  uint64_t page;
 
-  if (in == NULL || ram->tracker->mode != SLUICE__TRACKER_TOLD ||
-      offset > in->bytes || offset != page << ram->page_shift) {
+  if (in == NULL || ram->tracker->mode != SLUICE__TRACKER_TOLD) {
     return UV_EINVAL;
   }
-  if (ram->state != SLUICE__RAM_IDLE) {
+  page = offset >> ram->page_shift;
+  if (offset > in->bytes || offset != page << ram->page_shift) {
+    return UV_EINVAL;
+  }
+  if (sluice__ram_is_busy(ram)) {
     return UV_EBUSY;
   }
-  ram->marked -= sluice__bitmap_clear(in->marks, page, in->pages - page);
-  (void)sluice__bitmap_clear(in->since, page, in->pages - page);
-  in->used = page;
+  ram->marked -= sluice__ram_region_blank(in, page);
   return 0;
 }
 
@@ -325,7 +363,9 @@ static void mark_span(sluice_ram_t *ram, const sluice__ram_span_t *span) {
   changed = sluice__bitmap_set(region->marks, span->page, span->count);
   if (changed > 0) {
     ram->marked += changed;
-    sluice__ram_save_marked(ram);
+    if (ram->state == SLUICE__RAM_CLEAN) { /* it waits for just that */
+      sluice_section_wake(ram->section);
+    }
   }
 }
 
@@ -333,12 +373,12 @@ void sluice_ram_dirty(sluice_ram_t *ram, uint32_t region, uint64_t offset,
                       uint64_t len) {
   sluice__ram_span_t span;
 
-  if (ram->tracker->mode == SLUICE__TRACKER_NEVER ||
-      !find_span(ram, region, offset, len, &span)) {
+  if (!find_span(ram, region, offset, len, &span) ||
+      ram->tracker->mode == SLUICE__TRACKER_NEVER) {
     return;
   }
-  if (ram->state == SLUICE__RAM_CUT) {
-    sluice__ram_cut_preserve(ram, &span);
+  if (ram->state == SLUICE__RAM_SNAPSHOT) {
+    sluice__ram_snapshot_preserve(ram, &span);
   }
   mark_span(ram, &span);
 }
@@ -347,10 +387,13 @@ int sluice_ram_may_write(sluice_ram_t *ram, uint32_t region, uint64_t offset,
                          uint64_t len) {
   sluice__ram_span_t span;
 
-  if (ram->state == SLUICE__RAM_CUT && ram->policy == SLUICE_RAM_SLOW &&
+  if (ram == NULL) {
+    return UV_EINVAL;
+  }
+  if (ram->state == SLUICE__RAM_SNAPSHOT && ram->policy == SLUICE_RAM_SLOW &&
       ram->tracker->mode != SLUICE__TRACKER_NEVER &&
       find_span(ram, region, offset, len, &span) &&
-      !sluice__ram_cut_may_write(ram, &span)) {
+      !sluice__ram_snapshot_may_write(ram, &span)) {
     return UV_EAGAIN;
   }
   sluice_ram_dirty(ram, region, offset, len);
@@ -358,36 +401,33 @@ int sluice_ram_may_write(sluice_ram_t *ram, uint32_t region, uint64_t offset,
 }
 
 int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
-                     sluice_ram_marks_t *out) {
-  if (region >= ram->region_count) {
+                     sluice_ram_marks_t *out, size_t size) {
+  const sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
+  const size_t oldest = sizeof(*out);
+  sluice_ram_marks_t marks = {.ram = ram, .region = region};
+
+  if (in == NULL || out == NULL || size < oldest) {
     return UV_EINVAL;
   }
-  out->ram = ram;
-  out->words = ram->regions[region]->marks;
-  out->bytes = ram->regions[region]->bytes;
-  out->region = region;
-  out->page_shift = ram->page_shift;
+  marks.words = in->marks;
+  marks.bytes = in->bytes;
+  marks.shift = ram->page_shift;
+  memset(out, 0, size);
+  memcpy(out, &marks, size < sizeof(marks) ? size : sizeof(marks));
   return 0;
-}
-
-/* Pages in `marks` or `since`. */
-static uint64_t dirty_pages_of(const sluice__ram_region_t *region) {
-  uint64_t n = 0;
-
-  for (uint64_t i = 0; i * 64 < region->pages; i++) {
-    n += (uint64_t)__builtin_popcountll(region->marks[i] | region->since[i]);
-  }
-  return n;
 }
 
 uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram) {
   uint64_t n = 0;
 
+  if (ram == NULL) {
+    return 0;
+  }
   if (ram->tracker->mode != SLUICE__TRACKER_TOLD) {
     return ram->pages;
   }
   for (uint32_t i = 0; i < ram->region_count; i++) {
-    n += dirty_pages_of(ram->regions[i]);
+    n += sluice__ram_region_dirty(ram->regions[i]);
   }
   return n;
 }
@@ -396,8 +436,8 @@ void sluice_ram_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out,
                       size_t size) {
   sluice_ram_stats_t stats = {0};
 
-  if (ram != NULL && ram->state == SLUICE__RAM_CUT) {
-    sluice__ram_cut_stats(ram, &stats);
+  if (ram != NULL && ram->state == SLUICE__RAM_SNAPSHOT) {
+    sluice__ram_snapshot_stats(ram, &stats);
   } else if (ram != NULL) {
     stats = ram->stats;
   }

@@ -6,11 +6,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "section.h"
+#include "memfd.h"
 
 int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region, int fd) {
-  sluice__ram_region_t *in =
-      region < ram->region_count ? ram->regions[region] : NULL;
+  sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
   uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
   struct stat st;
 
@@ -21,7 +20,7 @@ int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region, int fd) {
                   st.st_size < 0 || (uint64_t)st.st_size < in->bytes)) {
     return UV_EINVAL;
   }
-  if (ram->state != SLUICE__RAM_IDLE) {
+  if (sluice__ram_is_busy(ram)) {
     return UV_EBUSY;
   }
   in->memfd = fd >= 0 ? fd : -1;
@@ -29,20 +28,23 @@ int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region, int fd) {
 }
 
 int sluice_ram_take_memfd(sluice_ram_t *ram, uint32_t region) {
-  sluice__ram_region_t *in =
-      region < ram->region_count ? ram->regions[region] : NULL;
-  int fd = in == NULL || in->taken.at != NULL ? -1 : in->taken.fd;
+  sluice__ram_region_t *in = sluice__ram_region_of(ram, region);
+  int fd;
 
-  if (fd >= 0) {
-    in->taken.fd = -1;
+  if (in == NULL) {
+    return UV_EINVAL;
   }
+  if (sluice__ram_is_busy(ram)) {
+    return UV_EBUSY;
+  }
+  fd = in->adopted.fd;
+  in->adopted.fd = -1;
   return fd;
 }
 
 static int pass(sluice_ram_t *ram, sluice__ram_region_t *region,
                 sluice_error_t *err) {
-  int r = sluice_section_pass_memory(ram->save.section, region->name,
-                                     region->memfd);
+  int r = sluice_section_pass_memory(ram->section, region->name, region->memfd);
 
   if (r == 0) {
     region->is_passed = 1;
@@ -74,9 +76,9 @@ void sluice__ram_unpass_regions(sluice_ram_t *ram) {
   }
 }
 
-int sluice__ram_take_region(sluice_ram_t *ram, sluice__ram_region_t *region,
-                            sluice_error_t *err) {
-  int fd = sluice_section_passed(ram->restore.section, region->name);
+int sluice__ram_adopt_region(sluice_ram_t *ram, sluice__ram_region_t *region,
+                             sluice_error_t *err) {
+  int fd = sluice_section_passed(ram->section, region->name);
   int r = 0;
 
   if (fd < 0) {
@@ -90,8 +92,8 @@ int sluice__ram_take_region(sluice_ram_t *ram, sluice__ram_region_t *region,
         region->name);
   }
   if (r == 0) {
-    r = sluice__taken_open(&region->taken, fd, region->base, region->bytes,
-                           (region->flags & SLUICE_RAM_IN_PLACE) != 0, err);
+    r = sluice__adopted_open(&region->adopted, fd, region->base, region->bytes,
+                             (region->flags & SLUICE_RAM_IN_PLACE) != 0, err);
   }
   if (r < 0) {
     (void)close(fd);

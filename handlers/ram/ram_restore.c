@@ -1,19 +1,36 @@
-/* ram_restore.c - pages into shadows, shadows into place.
+/* ram_restore.c - pages into staging, staging into place.
  *
  * The stream is untrusted: regions are matched by name and must agree in size
  * and page size, every run is checked against its region before a byte moves.
- * A region's shadow is made when the stream declares it, so a stream that names
- * the wrong ones costs nothing. Nothing of the host changes before commit, but
- * for regions in place. */
+ * A region's staging buffer is made when the stream declares it, so a stream
+ * that names the wrong ones costs nothing. Nothing of the host changes before
+ * commit, but for regions in place. */
 #include <assert.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
-#include "bitmap.h"
+#include "hooks.h"
+#include "memfd.h"
 #include "section.h"
 
 #define FILL_BYTES (UINT64_C(1) << 20) /* a turn's: 0.3 ms in fresh memory */
+
+/* Zeros still to be put: a run may be far larger than a slice. */
+typedef struct fill_s {
+  sluice__ram_region_t *region;
+  uint64_t page;
+  uint64_t count;
+  uint8_t byte;
+} fill_t;
+
+struct sluice__ram_restore_s {
+  sluice__ram_region_t *last;    /* the region of the run before */
+  sluice__ram_region_t *prepare; /* being discarded, or NULL */
+  fill_t fill;                   /* count 0: none */
+  uint32_t check;                /* regions settled */
+};
 
 static int is_in_place(const sluice__ram_region_t *region) {
   return (region->flags & SLUICE_RAM_IN_PLACE) != 0;
@@ -54,8 +71,11 @@ int sluice__ram_restore_begin(void *self, sluice_section_t *section,
   if (r != 0) {
     return r;
   }
-  memset(&ram->restore, 0, sizeof(ram->restore));
-  ram->restore.section = section;
+  ram->restore = calloc(1, sizeof(*ram->restore));
+  if (ram->restore == NULL) {
+    return sluice_fail(err, UV_ENOMEM, "no memory to restore a ram section");
+  }
+  ram->section = section;
   for (uint32_t i = 0; i < ram->region_count; i++) {
     ram->regions[i]->wire = SLUICE__WIRE_NONE;
   }
@@ -74,7 +94,7 @@ static sluice__ram_region_t *find_name(const sluice_ram_t *ram,
 }
 
 static int is_declared(const sluice__ram_region_t *region) {
-  return region->shadow.written != NULL || region->taken.at != NULL;
+  return region->staging.written != NULL || region->adopted.at != NULL;
 }
 
 static int match_region(const sluice_ram_t *ram,
@@ -101,14 +121,14 @@ static int match_region(const sluice_ram_t *ram,
   return 0;
 }
 
-static int open_shadow(sluice_ram_t *ram, sluice__ram_region_t *region,
-                       sluice_error_t *err) {
+static int open_staging(sluice_ram_t *ram, sluice__ram_region_t *region,
+                        sluice_error_t *err) {
   int r = is_in_place(region)
-              ? sluice__shadow_open_in_place(
-                    &region->shadow, region->base, region->pages,
+              ? sluice__staging_open_in_place(
+                    &region->staging, region->base, region->pages,
                     ram->page_shift, can_remap(region), region->used == 0)
-              : sluice__shadow_open(&region->shadow, region->base,
-                                    region->pages, ram->page_shift);
+              : sluice__staging_open(&region->staging, region->base,
+                                     region->pages, ram->page_shift);
 
   if (r != 0) {
     return sluice_fail(
@@ -131,25 +151,25 @@ static int take_region(sluice_ram_t *ram, const sluice_region_t *in,
   }
   r = match_region(ram, region, in, err);
   if (r == 0) {
-    r = sluice__ram_take_region(ram, region, err);
+    r = sluice__ram_adopt_region(ram, region, err);
   }
   if (r == 1) {
     region->wire = in->index;
     return 0;
   }
   if (r == 0) {
-    r = open_shadow(ram, region, err);
+    r = open_staging(ram, region, err);
   }
   if (r == 0) {
     region->wire = in->index;
-    ram->restore.prepare = region;
+    ram->restore->prepare = region;
   }
   return r;
 }
 
 /* Runs come in long rows for one region: look there first. */
 static sluice__ram_region_t *find_wire(sluice_ram_t *ram, uint32_t wire) {
-  sluice__ram_region_t *last = ram->restore.last;
+  sluice__ram_region_t *last = ram->restore->last;
 
   if (wire == SLUICE__WIRE_NONE) {
     return NULL;
@@ -159,7 +179,7 @@ static sluice__ram_region_t *find_wire(sluice_ram_t *ram, uint32_t wire) {
   }
   for (uint32_t i = 0; i < ram->region_count; i++) {
     if (ram->regions[i]->wire == wire) {
-      ram->restore.last = ram->regions[i];
+      ram->restore->last = ram->regions[i];
       return ram->regions[i];
     }
   }
@@ -176,7 +196,7 @@ static int check_run(const sluice_ram_t *ram,
                        "pages of region %u, which was not declared",
                        (unsigned)run->region);
   }
-  if (region->taken.at != NULL) {
+  if (region->adopted.at != NULL) {
     return sluice_fail(err, SLUICE_ECORRUPT,
                        "pages of region \"%.64s\", which was passed",
                        region->name);
@@ -204,7 +224,7 @@ static int take_pages(sluice_ram_t *ram, sluice__ram_region_t *region,
                        region->name, run->len, run->count);
   }
   if (run->count > 0) {
-    sluice__shadow_put(&region->shadow, page, run->data, run->count);
+    sluice__staging_put(&region->staging, page, run->data, run->count);
   }
   return 0;
 }
@@ -217,8 +237,8 @@ static int take_delta(sluice_ram_t *ram, sluice__ram_region_t *region,
                        " pages, expected 1",
                        region->name, run->count);
   }
-  return sluice__shadow_delta(&region->shadow, run->offset >> ram->page_shift,
-                              run->data, run->len, err);
+  return sluice__staging_delta(&region->staging, run->offset >> ram->page_shift,
+                               run->data, run->len, err);
 }
 
 static int take_run(sluice_ram_t *ram, const sluice_item_t *item,
@@ -237,10 +257,10 @@ static int take_run(sluice_ram_t *ram, const sluice_item_t *item,
   if (item->kind == SLUICE_ITEM_DELTA) {
     return take_delta(ram, region, run, err);
   }
-  ram->restore.fill.region = region;
-  ram->restore.fill.page = run->offset >> ram->page_shift;
-  ram->restore.fill.count = run->count;
-  ram->restore.fill.byte = run->fill;
+  ram->restore->fill.region = region;
+  ram->restore->fill.page = run->offset >> ram->page_shift;
+  ram->restore->fill.count = run->count;
+  ram->restore->fill.byte = run->fill;
   return 0;
 }
 
@@ -268,11 +288,11 @@ static int take_item(sluice_ram_t *ram, const sluice_item_t *item,
 }
 
 static void fill_slice(sluice_ram_t *ram) {
-  sluice__ram_fill_t *fill = &ram->restore.fill;
+  fill_t *fill = &ram->restore->fill;
   uint64_t max = FILL_BYTES >> ram->page_shift;
   uint64_t n = fill->count < max ? fill->count : max;
 
-  sluice__shadow_fill(&fill->region->shadow, fill->page, n, fill->byte);
+  sluice__staging_fill(&fill->region->staging, fill->page, n, fill->byte);
   fill->page += n;
   fill->count -= n;
 }
@@ -309,13 +329,14 @@ static int read_item(sluice_ram_t *ram, sluice_reader_t *r,
 /* One bounded piece of work. MORE: there may be another. */
 static int restore_turn(sluice_ram_t *ram, sluice_reader_t *r,
                         sluice_error_t *err) {
-  if (ram->restore.prepare != NULL) {
-    if (sluice__shadow_prepare(&ram->restore.prepare->shadow) == SLUICE_DONE) {
-      ram->restore.prepare = NULL;
+  if (ram->restore->prepare != NULL) {
+    if (sluice__staging_prepare(&ram->restore->prepare->staging) ==
+        SLUICE_DONE) {
+      ram->restore->prepare = NULL;
     }
     return SLUICE_MORE;
   }
-  if (ram->restore.fill.count > 0) {
+  if (ram->restore->fill.count > 0) {
     fill_slice(ram);
     return SLUICE_MORE;
   }
@@ -334,7 +355,7 @@ int sluice__ram_restore_step(void *self, sluice_reader_t *r,
 
 int sluice__ram_restore_unmappable(void *self) {
   const sluice_ram_t *ram = self;
-  int can_move = sluice__shadow_can_move_mappings();
+  int can_move = sluice__staging_can_move_mappings();
 
   for (uint32_t i = 0; i < ram->region_count; i++) {
     const sluice__ram_region_t *region = ram->regions[i];
@@ -365,8 +386,8 @@ int sluice__ram_restore_map(void *self, const sluice_extent_t *extent,
   if (extent->data != NULL) {
     return take_pages(ram, region, &run, err);
   }
-  r = sluice__shadow_map(&region->shadow, run.offset >> ram->page_shift,
-                         run.count, extent->fd, extent->at);
+  r = sluice__staging_map(&region->staging, run.offset >> ram->page_shift,
+                          run.count, extent->fd, extent->at);
   return r < 0 ? sluice_fail(err, r, "region \"%.64s\": no memory for it",
                              region->name)
                : r;
@@ -376,14 +397,15 @@ uint8_t *sluice__ram_restore_place(void *self, const sluice_run_t *run) {
   sluice_ram_t *ram = self;
   sluice__ram_region_t *region = find_wire(ram, run->region);
 
-  if (ram->restore.prepare != NULL || ram->restore.fill.count > 0 ||
+  if (ram->restore->prepare != NULL || ram->restore->fill.count > 0 ||
       check_run(ram, region, run, NULL) != 0) {
     return NULL;
   }
-  return sluice__shadow_place(&region->shadow, run->offset >> ram->page_shift);
+  return sluice__staging_place(&region->staging,
+                               run->offset >> ram->page_shift);
 }
 
-/* A shadow that is moved at the commit would leave them behind. */
+/* A staging buffer that is moved at the commit would leave them behind. */
 void *sluice__ram_restore_late_place(void *self,
                                      const sluice_extent_t *extent) {
   sluice_ram_t *ram = self;
@@ -397,20 +419,20 @@ void *sluice__ram_restore_late_place(void *self,
       check_run(ram, region, &run, NULL) != 0) {
     return NULL;
   }
-  return sluice__shadow_late_place(&region->shadow,
-                                   run.offset >> ram->page_shift, run.count);
+  return sluice__staging_late_place(&region->staging,
+                                    run.offset >> ram->page_shift, run.count);
 }
 
 int sluice__ram_restore_check(void *self, sluice_error_t *err) {
   sluice_ram_t *ram = self;
 
   (void)err;
-  if (ram->restore.check == ram->region_count) {
+  if (ram->restore->check == ram->region_count) {
     return SLUICE_DONE;
   }
-  if (sluice__shadow_settle(&ram->regions[ram->restore.check]->shadow) ==
+  if (sluice__staging_settle(&ram->regions[ram->restore->check]->staging) ==
       SLUICE_DONE) {
-    ram->restore.check++;
+    ram->restore->check++;
   }
   return SLUICE_MORE;
 }
@@ -421,12 +443,12 @@ void sluice__ram_restore_commit(void *self) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     sluice__ram_region_t *region = ram->regions[i];
 
-    region->is_mapped = region->shadow.is_mapped;
-    if (region->taken.at != NULL) {
-      sluice__taken_commit(&region->taken, region->base);
+    region->is_mapped = region->staging.is_mapped;
+    if (region->adopted.at != NULL) {
+      sluice__adopted_commit(&region->adopted, region->base);
       continue;
     }
-    sluice__shadow_commit(&region->shadow, region->base, can_remap(region));
+    sluice__staging_commit(&region->staging, region->base, can_remap(region));
   }
 }
 
@@ -437,17 +459,18 @@ void sluice__ram_restore_end(void *self, int status) {
     sluice__ram_region_t *region = ram->regions[i];
 
     if (status != 0) {
-      sluice__shadow_unmap(&region->shadow);
+      sluice__staging_unmap(&region->staging);
     }
     if (status == 0 || is_in_place(region)) {
-      region->used = region->pages;
-      (void)sluice__bitmap_set(region->since, 0, region->pages);
+      sluice__ram_region_renewed(region);
     }
-    sluice__shadow_close(&region->shadow);
-    if (region->taken.at != NULL) {
-      sluice__taken_close(&region->taken);
+    sluice__staging_close(&region->staging);
+    if (region->adopted.at != NULL) {
+      sluice__adopted_close(&region->adopted);
     }
   }
-  memset(&ram->restore, 0, sizeof(ram->restore));
+  free(ram->restore);
+  ram->restore = NULL;
+  ram->section = NULL;
   ram->state = SLUICE__RAM_IDLE;
 }

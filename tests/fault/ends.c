@@ -15,8 +15,8 @@
 
 enum { ROOM = 8 * 1024 * 1024, SIPS = 64 * 1024 };
 
-static char folder[32];
-static char path[64];
+static char folder[224];
+static char path[256];
 
 static void need(int condition, const char *what) {
   if (!condition) {
@@ -26,7 +26,10 @@ static void need(int condition, const char *what) {
 
 const char *ends_folder(void) {
   if (folder[0] == '\0') {
-    (void)snprintf(folder, sizeof(folder), "./fault.XXXXXX");
+    const char *parent = getenv("SLUICE_TEST_FOLDER");
+
+    (void)snprintf(folder, sizeof(folder), "%s/fault.XXXXXX",
+                   parent != NULL ? parent : ".");
     need(mkdtemp(folder) != NULL, "no folder for the tests");
     (void)snprintf(path, sizeof(path), "%s/image", folder);
   }

@@ -99,8 +99,8 @@ void handoff_parts_change(handoff_t *h) {
 }
 
 void handoff_parts_free(handoff_t *h, handoff_side_t side) {
-  sluice_ram_free(h->shared[side]);
-  sluice_descriptors_free(h->pipes[side]);
+  (void)sluice_ram_free(h->shared[side]);
+  (void)sluice_descriptors_free(h->pipes[side]);
   h->shared[side] = NULL;
   h->pipes[side] = NULL;
 }

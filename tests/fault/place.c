@@ -193,10 +193,10 @@ int place_open(place_t *p, unsigned parts, unsigned seed) {
 int place_close(place_t *p) {
   int r = sluice_registry_free(p->registry);
 
-  sluice_ram_free(p->ram);
-  sluice_blob_free(p->doc_blob);
-  sluice_blob_free(p->tape_blob);
-  sluice_fields_free(p->fields);
+  (void)sluice_ram_free(p->ram);
+  (void)sluice_blob_free(p->doc_blob);
+  (void)sluice_blob_free(p->tape_blob);
+  (void)sluice_fields_free(p->fields);
   table_free(p->table);
   sample_done(&p->sample);
   if (p->low != NULL) {

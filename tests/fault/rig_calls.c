@@ -165,6 +165,14 @@ WRAP(int, renameat, (int from, const char *a, int to, const char *b)) {
   return __real_renameat(from, a, to, b);
 }
 
+WRAP(int, linkat, (int from, const char *a, int to, const char *b, int flags)) {
+  if (fault_breaks(FAULT_RENAME)) {
+    return -1;
+  }
+  (void)tell((rig_file_call_t){.call = RIG_LINK, .fd = to, .from = a, .to = b});
+  return __real_linkat(from, a, to, b, flags);
+}
+
 WRAP(int, unlinkat, (int dir, const char *path, int flags)) {
   (void)tell((rig_file_call_t){.call = RIG_UNLINK, .fd = dir, .from = path});
   return __real_unlinkat(dir, path, flags);

@@ -27,6 +27,7 @@ typedef enum rig_call_e {
   RIG_CREATE,
   RIG_WRITE,
   RIG_SYNC,
+  RIG_LINK,
   RIG_RENAME,
   RIG_UNLINK,
   RIG_CLOSE

@@ -10,6 +10,7 @@
 
 #include "image.h"
 #include "open_files.h"
+#include "sample.h"
 #include "tally.h"
 
 enum { BAD_MAX = 8, NTH_MAX = 20000 };
@@ -319,7 +320,8 @@ static void sweep_mode(const scenario_t *s, const fault_t *f, fault_mode_t mode,
                        sum_t *sum) {
   unsigned fired = 1;
 
-  for (unsigned nth = 0; sum->bad < BAD_MAX && nth < NTH_MAX; nth++) {
+  for (unsigned nth = sample_first(f->name);
+       sum->bad < BAD_MAX && nth < NTH_MAX; nth += sample_step()) {
     report(sweep_once(s, f, nth, mode, &fired), sum);
     if (is_through(f, nth, fired)) {
       return;
@@ -362,10 +364,10 @@ void sweep_run(const scenario_t *s, const fault_t *f) {
 static bool sweep_second(const scenario_t *s, const fault_t *f, unsigned nth,
                          const fault_t *g, sum_t *sum) {
   strike_t a = {f, nth, FAULT_ONCE, 0};
-  strike_t b = {g, 0, FAULT_ONCE, 1};
+  strike_t b = {g, sample_first(g->name), FAULT_ONCE, 1};
   bool has_fired = false;
 
-  for (; b.fired > 0 && sum->bad < BAD_MAX; b.nth++) {
+  for (; b.fired > 0 && sum->bad < BAD_MAX; b.nth += sample_step()) {
     report(run_strikes(s, &a, &b), sum);
     has_fired = has_fired || a.fired > 0;
     sum->faults += a.fired > 0 && b.fired > 0;

@@ -70,7 +70,7 @@ static int save_file(world_t *w, int no_sync) {
   if (world_close(w) != NULL) {
     fault_die("not closed");
   }
-  sluice_blob_free(blob);
+  (void)sluice_blob_free(blob);
   return w->done == 1 ? w->status : UV_EIO;
 }
 
@@ -159,6 +159,18 @@ START_TEST(a_killed_save_leaves_a_whole_image) {
   ck_assert_int_gt(shot.nth, 6);
   ck_assert_int_gt(seen[1], 4);
   ck_assert_int_gt(seen[2], 0);
+}
+END_TEST
+
+/* Whatever the dead left, the end of the sweep was a save that lived. */
+START_TEST(what_killed_saves_leave_the_next_one_removes) {
+  int killed = 1;
+
+  ends_write_file(former, sizeof(former));
+  for (shot = (shot_t){.nth = 0}; killed; shot.nth++) {
+    killed = save_in_child();
+  }
+  ck_assert_ptr_null(ends_folder_complaint());
 }
 END_TEST
 
@@ -345,6 +357,7 @@ Suite *fault_crash_suite(void) {
   tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, sweep_folder_setup, sweep_teardown);
   tcase_add_loop_test(t, a_killed_save_leaves_a_whole_image, 0, 2);
+  tcase_add_test(t, what_killed_saves_leave_the_next_one_removes);
   tcase_add_test(t, after_a_killed_save_the_next_one_goes_well);
   tcase_add_test(t, a_store_that_loses_what_was_not_synced_keeps_a_whole_image);
   tcase_add_test(t, without_syncing_an_image_may_be_lost);

@@ -215,13 +215,14 @@ static void run(run_t *r, const decode_twice_t *in) {
       .max_region_bytes = UINT64_C(1) << 32,
       .may_stay_open = (in->options & OPTION_MAY_STAY_OPEN) != 0,
       .check_index = (in->options & OPTION_CHECK_INDEX) != 0};
+  const sluice__decode_hooks_t hooks = {.place = find_place};
   counting_alloc_t count;
   sluice_alloc_t alloc;
 
   counting_alloc_init(&count);
   alloc = counting_alloc_of(&count);
   REQUIRE(sluice_decoder_new(&r->decoder, &o, &alloc) == 0);
-  r->decoder->hooks.place = find_place;
+  sluice__decoder_set_hooks(r->decoder, &hooks);
   decode(r);
   sluice_decoder_free(r->decoder);
   REQUIRE(count.live == 0 && count.peak <= MEMORY_MAX + SLACK);

@@ -200,9 +200,9 @@ int host_close(host_t *h) {
   (void)uv_run(&h->loop, UV_RUN_DEFAULT);
   REQUIRE(h->done == 1);
   REQUIRE(sluice_registry_free(h->registry) == 0);
-  sluice_ram_free(h->ram);
-  sluice_blob_free(h->blob);
-  sluice_descriptors_free(h->descriptors);
+  (void)sluice_ram_free(h->ram);
+  (void)sluice_blob_free(h->blob);
+  (void)sluice_descriptors_free(h->descriptors);
   REQUIRE(sluice_engine_close(h->engine, NULL, NULL) == 0);
   (void)uv_run(&h->loop, UV_RUN_DEFAULT);
   (void)close(h->memfd);

@@ -133,7 +133,7 @@ static int write_schema(const sluice_table_t *table, memory_output_t *memory) {
   }
   (void)sluice_registry_free(registry);
   for (int i = 0; i < SECTIONS; i++) {
-    sluice_fields_free(fields[i]);
+    (void)sluice_fields_free(fields[i]);
   }
   return r;
 }

@@ -1,17 +1,13 @@
 #!/bin/sh
 # Every public header compiles alone, twice over, and beside <uv.h> in either
-# order; as C11 and as C++17, without a warning.
+# order; as C11 and as C++17, without a warning. So does a table of fields as a
+# C++20 host writes it.
 # DIRS: the include directories. UV_CFLAGS: libuv's.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
 count=0
-
-includes=
-for dir in $DIRS; do
-  includes="$includes -I$SOURCE/$dir"
-done
 
 # unit FIRST SECOND: includes both, and has something of its own, as ISO C wants.
 unit() {
@@ -22,8 +18,11 @@ unit() {
 try() {
   what=$1 name=$2
   shift 2
+  for dir in $DIRS; do
+    set -- "$@" "-I$SOURCE/$dir"
+  done
   # shellcheck disable=SC2086
-  if ! "$@" -Wall -Wextra -Wpedantic -Wundef -Werror $includes $UV_CFLAGS \
+  if ! "$@" -Wall -Wextra -Wpedantic -Wundef -Werror $UV_CFLAGS \
     -fsyntax-only "$work/unit"; then
     echo "<sluice/$name> does not compile as $what"
     failed=1
@@ -41,8 +40,8 @@ try_both() {
   fi
 }
 
-for dir in $DIRS; do
-  for path in "$SOURCE/$dir"/sluice/*.h; do
+for folder in $DIRS; do
+  for path in "$SOURCE/$folder"/sluice/*.h; do
     header=$(basename "$path")
     count=$((count + 1))
     unit "<sluice/$header>" "<sluice/$header>"
@@ -54,6 +53,11 @@ for dir in $DIRS; do
     try_both "$header" -D_GNU_SOURCE
   done
 done
+
+if [ -n "$CXX" ]; then
+  cp "$SOURCE/tests/headers/table.cpp" "$work/unit"
+  try C++20 fields.h "$CXX" -std=c++20 -pedantic-errors -x c++
+fi
 
 echo "$count headers"
 [ "$count" -gt 0 ] && [ "$failed" -eq 0 ]

@@ -1,8 +1,11 @@
 #!/bin/sh
 # Nothing includes upwards: with the include paths that a layer is compiled
-# with, the headers of the others are not there.
-# QUEUE_FLAGS, ENGINE_FLAGS, HANDLERS_FLAGS: those paths (the last may be empty).
+# with, the headers of the others are not there. Within a layer, includes.txt
+# says which room sees which.
+# QUEUE_FLAGS, ENGINE_FLAGS, HANDLERS_FLAGS: those paths, a line each (the last
+# may be empty).
 set -eu
+here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
@@ -10,9 +13,9 @@ failed=0
 # compile FLAGS HEADER: the compiler's word on including HEADER.
 compile() {
   printf '#include %s\ntypedef int nothing;\n' "$2" >"$work/unit.c"
-  # shellcheck disable=SC2086
-  "$CC" -std=c11 -D_GNU_SOURCE $1 -fsyntax-only "$work/unit.c" \
-    >"$work/said" 2>&1
+  printf '%s\n' "$1" | tr '\n' '\0' |
+    xargs -0 "$CC" -std=c11 -D_GNU_SOURCE -fsyntax-only "$work/unit.c" \
+      >"$work/said" 2>&1
 }
 
 sees() {
@@ -66,6 +69,11 @@ if grep -rn 'include <jemalloc' --include='*.[ch]' "$SOURCE/queue" \
   "$SOURCE/engine" "$SOURCE/handlers" "$SOURCE/tool" |
   grep -v '/engine/memory/jemalloc\.c:'; then
   echo "jemalloc is named outside of its file"
+  failed=1
+fi
+# Rooms, by the text of includes.
+if ! (cd "$SOURCE" && grep -rnE '^ *# *include *[<"]' --include='*.[ch]' \
+  queue engine handlers) | awk -f "$here/includes.awk" "$here/includes.txt" -; then
   failed=1
 fi
 exit "$failed"

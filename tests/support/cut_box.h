@@ -66,8 +66,8 @@ static inline void close_box(void) {
   if (box.writer.loop != NULL && !uv_is_closing((uv_handle_t *)&box.writer)) {
     uv_close((uv_handle_t *)&box.writer, NULL);
   }
-  sluice_ram_free(box.from);
-  sluice_ram_free(box.to);
+  (void)sluice_ram_free(box.from);
+  (void)sluice_ram_free(box.to);
   ck_assert_int_eq(sluice_registry_free(box.other), 0);
   rig_done(&box.rig);
   free(box.image);

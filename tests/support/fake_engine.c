@@ -46,6 +46,17 @@ int sluice_registry_add(sluice_registry_t *registry, const char *name,
   return 0;
 }
 
+int sluice_registry_is_busy(const sluice_registry_t *registry) {
+  return registry != NULL && registry->is_busy;
+}
+
+void fake_remove(sluice_registry_t *registry) {
+  if (registry->handler != NULL) {
+    registry->handler->removed(registry->self);
+    registry->handler = NULL;
+  }
+}
+
 void sluice_section_wake(sluice_section_t *section) {
   section->wakes++;
 }

@@ -24,7 +24,8 @@ struct sluice_section_s {
 
 /* Zeroed by the test: an empty registry. */
 struct sluice_registry_s {
-  int fail; /* code that the next add returns */
+  int fail;    /* code that the next add returns */
+  int is_busy; /* an operation has begun, whose first turn is to come */
   char name[SLUICE_NAME_MAX + 1];
   const sluice_handler_t *handler;
   void *self;
@@ -74,6 +75,9 @@ struct sluice_reader_s {
   int is_held; /* the WAIT before item `at` has been given */
   int status;
 };
+
+/* Takes the section out. */
+void fake_remove(sluice_registry_t *registry);
 
 void fake_stream_done(fake_stream_t *s);
 

@@ -211,8 +211,8 @@ static void open_host(const box_plan_t *plan, box_board_t *board) {
 
 static void close_host(void) {
   REQUIRE(sluice_registry_free(box.registry) == 0);
-  sluice_ram_free(box.ram);
-  sluice_descriptors_free(box.descriptors);
+  (void)sluice_ram_free(box.ram);
+  (void)sluice_descriptors_free(box.descriptors);
   REQUIRE(sluice_engine_close(box.engine, NULL, NULL) == 0);
   (void)uv_run(&box.loop, UV_RUN_DEFAULT);
   REQUIRE(uv_loop_close(&box.loop) == 0);
@@ -277,7 +277,7 @@ static void compare_image(const void *image, size_t len) {
   REQUIRE(memcmp(memory, box.memory, BOX_BYTES) == 0);
   REQUIRE(is_memory_right(memory));
   REQUIRE(sluice_registry_free(registry) == 0);
-  sluice_ram_free(ram);
+  (void)sluice_ram_free(ram);
   (void)munmap(memory, BOX_BYTES);
 }
 

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "rig.h"
 #include "toy.h"
 
@@ -42,8 +43,8 @@ typedef struct mapped_box_s {
   rig_t rig;
   mapped_host_t from, to;
   uint32_t page_size;
-  char dir[64];
-  char path[96];
+  char dir[224];
+  char path[256];
   unsigned restored, verified;
   int verified_status;
   sluice_restore_stats_t stats;
@@ -109,7 +110,7 @@ static inline void host_close(mapped_host_t *h) {
     toy_done(&h->toy);
     ck_assert_int_eq(sluice_registry_remove(h->registry, "ram", 0), 0);
     ck_assert_int_eq(sluice_registry_remove(h->registry, "toy", 0), 0);
-    sluice_ram_free(h->ram);
+    (void)sluice_ram_free(h->ram);
     ck_assert_int_eq(munmap(h->low, low_bytes()), 0);
     ck_assert_int_eq(munmap(h->high, high_bytes()), 0);
     h->ram = NULL;
@@ -144,7 +145,7 @@ static inline void box_open(uint32_t page_size) {
   box.page_size = page_size;
   box.from.registry = box.rig.registry;
   box.to.registry = rig_registry(&box.rig);
-  (void)snprintf(box.dir, sizeof(box.dir), "/tmp/sluice-mapped-XXXXXX");
+  test_template(box.dir, sizeof(box.dir), "mapped");
   ck_assert_ptr_nonnull(mkdtemp(box.dir));
   (void)snprintf(box.path, sizeof(box.path), "%s/image", box.dir);
 }

@@ -40,7 +40,8 @@ static inline uint8_t *map_pages(size_t bytes) {
 static inline void open_ram(uint64_t max_shadow, uint32_t flags) {
   sluice_ram_options_t o = {.size = sizeof(o), .max_shadow = max_shadow};
 
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   ck_assert_int_eq(
       sluice_ram_new(&box.ram, &box.registry, "ram", NULL, &o, &box.err), 0);
   ck_assert_int_eq(
@@ -62,7 +63,8 @@ static inline void open_box(void) {
 }
 
 static inline void close_box(void) {
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   fake_stream_done(&box.in);
   free(box.expected);
   (void)munmap(box.memory, BYTES);

@@ -60,7 +60,8 @@ static inline void open_box(void) {
 }
 
 static inline void close_box(void) {
-  sluice_ram_free(box.ram);
+  fake_remove(&box.registry);
+  (void)sluice_ram_free(box.ram);
   fake_stream_done(&box.stream);
   (void)munmap(box.memory, BYTES);
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "odd_executor.h"
+
 const sluice_executor_t *rig_executor;
 void (*rig_before_end)(void);
 uint32_t rig_slice_us;
@@ -32,6 +34,54 @@ static void counted_release(void *ctx, void *p, size_t size, size_t align) {
   free(p);
 }
 
+/* ---- the executor of the environment ---- */
+
+static const struct {
+  const char *name;
+  odd_way_t way;
+  uint32_t jobs;
+} executors[] = {
+    {"none", ODD_NOBODY, 0},     {"pool1", ODD_POOL, 1},
+    {"pool3", ODD_POOL, 3},      {"pool7", ODD_POOL, 7},
+    {"at_once", ODD_AT_ONCE, 3}, {"threads", ODD_THREADS, 3},
+    {"fickle", ODD_FICKLE, 3},   {"refuses", ODD_REFUSES, 3},
+    {"late", ODD_LATE, 3},
+};
+
+static int is_odd_open;
+
+static const sluice_executor_t *open_executor(const char *name) {
+  static sluice_executor_t executor;
+
+  for (size_t i = 0; i < sizeof(executors) / sizeof(executors[0]); i++) {
+    if (strcmp(name, executors[i].name) == 0) {
+      executor = *odd_executor_open(executors[i].way, 1);
+      executor.jobs_max = executors[i].jobs;
+      is_odd_open = 1;
+      return &executor;
+    }
+  }
+  ck_abort_msg("SLUICE_TEST_EXECUTOR=%s: there is none such", name);
+  return NULL;
+}
+
+static const sluice_executor_t *choose_executor(void) {
+  const char *name = getenv("SLUICE_TEST_EXECUTOR");
+
+  return rig_executor != NULL || name == NULL || is_odd_open
+             ? rig_executor
+             : open_executor(name);
+}
+
+static void close_executor(void) {
+  if (is_odd_open) {
+    odd_executor_close();
+    is_odd_open = 0;
+  }
+}
+
+/* ---- the host ---- */
+
 void rig_init(rig_t *rig) {
   sluice_engine_options_t options = {.size = sizeof(options)};
 
@@ -40,7 +90,7 @@ void rig_init(rig_t *rig) {
   rig->alloc = (sluice_alloc_t){
       .ctx = rig, .alloc = counted_alloc, .release = counted_release};
   options.alloc = &rig->alloc;
-  options.executor = rig_executor;
+  options.executor = choose_executor();
   options.slice_us = rig_slice_us;
   options.slice_min_us = rig_slice_us;
   ck_assert_int_eq(uv_loop_init(&rig->loop), 0);
@@ -72,6 +122,7 @@ void rig_done(rig_t *rig) {
   if (rig_before_end != NULL) {
     rig_before_end();
   }
+  close_executor();
   rig_run(rig);
   ck_assert(rig->is_engine_gone);
   ck_assert_int_eq(uv_loop_close(&rig->loop), 0);

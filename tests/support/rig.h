@@ -1,7 +1,11 @@
 /* rig.h - a host for tests: loop, engine, registry, and a counted allocator.
  *
  * Made and taken down in checked fixtures, so the loop lives in the forked
- * child. Taking down asserts that nothing is left: no block, no handle. */
+ * child. Taking down asserts that nothing is left: no block, no handle.
+ *
+ * Where a test does not choose its executor, $SLUICE_TEST_EXECUTOR does: none,
+ * pool1, pool3, pool7 (libuv's, with so many jobs), at_once, threads, fickle,
+ * refuses or late (odd_executor.h). */
 #ifndef SLUICE_TESTS_RIG_H
 #define SLUICE_TESTS_RIG_H
 
@@ -27,7 +31,8 @@ typedef struct rig_s {
   sluice_totals_t totals;
 } rig_t;
 
-/* Of the engines made from now on; NULL: libuv's pool. */
+/* Of the engines made from now on; NULL: what the environment says, or the
+ * engine's own choice. */
 extern const sluice_executor_t *rig_executor;
 /* Called when the engine has been told to close; may be NULL. */
 extern void (*rig_before_end)(void);

@@ -1,11 +1,12 @@
 #!/bin/sh
 # What the shared libraries export begins with sluice_ and a letter: two
-# underscores are ours alone. LIBRARIES: their files.
+# underscores are ours alone. LIBRARIES: their files, a line each.
 set -eu
 failed=0
 
-for library in $LIBRARIES; do
-  exported=$("$NM" -D --defined-only "$library" | awk '{ print $NF }')
+while IFS= read -r library; do
+  exported=$("$NM" -D --defined-only "$library" | awk '{ print $NF }' |
+    sed 's/@@.*//' | grep -v '^SLUICE_[0-9.]*$')
   if ! echo "$exported" | grep -q '^sluice_[a-z]'; then
     echo "$library exports nothing"
     failed=1
@@ -16,5 +17,7 @@ for library in $LIBRARIES; do
     echo "$wrong"
     failed=1
   fi
-done
+done <<END
+$LIBRARIES
+END
 exit "$failed"

@@ -15,14 +15,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder.h"
+
 enum { ARGUMENTS_MAX = 16 };
 
 #define OUT_FILE "rig.out"
 #define ERR_FILE "rig.err"
 
-static char folder[] = "/tmp/sluice-tool-XXXXXX";
+static char folder[256];
 
 void rig_setup(void) {
+  test_template(folder, sizeof(folder), "tool");
   ck_assert_ptr_nonnull(mkdtemp(folder));
   ck_assert_int_eq(chdir(folder), 0);
   ck_assert_int_eq(setenv("TMPDIR", folder, 1), 0);

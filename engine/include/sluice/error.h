@@ -69,12 +69,13 @@ typedef struct sluice_error_s {
   uint64_t reserved[4]; /* zero */
 } sluice_error_t;
 
-/* Text for a code of either family. Static storage; never NULL.
+/* Text for a code of either family, and for every other errno of the system,
+ * negated (UV_* is that): EDQUOT, ESTALE. Static storage; never NULL.
  * Any thread. */
 SLUICE_EXTERN const char *sluice_strerror(int code);
 
-/* "ECORRUPT", "ENOSPC", ...; "OK" for 0, "UNKNOWN" for a code of neither
- * family. */
+/* "ECORRUPT", "ENOSPC", "ESTALE", ...; "OK" for 0, "UNKNOWN" for what is
+ * neither. */
 SLUICE_EXTERN const char *sluice_err_name(int code);
 
 /* "live", "check", ... */

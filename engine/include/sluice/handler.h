@@ -155,6 +155,10 @@ typedef struct sluice_handler_s {
    * that; they are fresh anonymous memory, whole pages of the kernel's. NULL:
    * they may not. From then on nobody but the engine puts them there. */
   void *(*restore_late_place)(void *self, const sluice_extent_t *extent);
+
+  /* Optional. The section has been taken out of its registry, or the registry
+   * is being freed: no hook is called any more. */
+  void (*removed)(void *self);
 } sluice_handler_t;
 
 /* There is work again: the step will be called. Loop thread, from anywhere but

@@ -60,6 +60,10 @@ sluice_registry_add(sluice_registry_t *registry, const char *name,
 SLUICE_EXTERN int sluice_registry_remove(sluice_registry_t *registry,
                                          const char *name, uint32_t instance);
 
+/* Not 0: an operation uses it, from its begin on and until its outcome is told.
+ * 0 for NULL. */
+SLUICE_EXTERN int sluice_registry_is_busy(const sluice_registry_t *registry);
+
 SLUICE_EXTERN uint32_t sluice_registry_count(const sluice_registry_t *registry);
 
 /* Writes what the registered sections would declare (names, versions, schemas)

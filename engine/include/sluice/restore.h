@@ -38,6 +38,7 @@
 #include <stdint.h>
 
 #include <sluice/alloc.h>
+#include <sluice/damage.h>
 #include <sluice/engine.h>
 #include <sluice/error.h>
 #include <sluice/export.h>
@@ -59,16 +60,6 @@ typedef enum sluice_restore_way_e {
   SLUICE_RESTORE_MAPPED_VERIFY, /* mapped, and verified behind */
   SLUICE_RESTORE_VERIFY_MAPPED  /* verified, then mapped */
 } sluice_restore_way_t;
-
-/* Pages of an image that are not what was written, or could not be read. */
-typedef struct sluice_damage_s {
-  char section[64]; /* cut to fit */
-  uint32_t instance;
-  char region[64];
-  uint64_t offset; /* bytes in the region */
-  uint64_t bytes;
-  uint64_t at; /* byte in the file, of the first */
-} sluice_damage_t;
 
 typedef struct sluice_restore_options_s {
   uint32_t size;          /* sizeof(sluice_restore_options_t) */

@@ -1,8 +1,9 @@
 /* sink.h - where a stream goes.
  *
  * A sink is made by one of the calls below, taken by sluice_save_begin(), and
- * freed by the session. One that no session took is freed by
- * sluice_sink_free(). Everything on the loop thread. A sink never blocks the
+ * freed by the session. It goes to one session only: a second one is refused
+ * (UV_EBUSY). One that no session took is freed by sluice_sink_free().
+ * Everything on the loop thread. A sink never blocks the
  * loop. */
 #ifndef SLUICE_SINK_H
 #define SLUICE_SINK_H
@@ -39,11 +40,18 @@ typedef void (*sluice_sink_cb)(void *ctx, int status);
  *
  * Several writes may be under way; they are given in stream order, and complete
  * in any order. After a failed write comes `abort`; after a failed `open`,
- * `finish` or `abort` only `close`: they clean up themselves. */
+ * `finish` or `abort` only `close`: they clean up themselves.
+ *
+ * A sink that does not keep to this fails the session with SLUICE_EHANDLER,
+ * which names the call and what it did: it returned another positive number, it
+ * took more than it was given, it called back inside the call, twice, after it
+ * returned anything but 0, or with a positive status. After `close` it must not
+ * call back at all: nothing is there any more that could tell. */
 typedef struct sluice_sink_ops_s {
   uint32_t size; /* sizeof(sluice_sink_ops_t) */
-  /* Optional. Ready to take writes, on `loop`. `err` stays valid until `cb` and
-   * takes what is to be said about a failure. */
+  /* Optional. Ready to take writes, on `loop`. `err` stays valid until `close`
+   * and takes what is to be said about a failure, of this call or of a later
+   * one; before that is answered. NULL is possible: sluice_fail() knows. */
   int (*open)(void *self, uv_loop_t *loop, sluice_sink_cb cb, void *ctx,
               sluice_error_t *err);
   /* Takes `len` bytes for stream offset `offset`. `data` stays valid until
@@ -97,15 +105,36 @@ typedef struct sluice_file_options_s {
   uint32_t in_flight; /* writes under way at most; 0: 2 */
 } sluice_file_options_t;
 
-/* A file: written under a temporary name (".NAME.XXXXXX.tmp") in the same
- * folder, off the loop thread; synced, renamed to `path`, folder synced. A
- * failed save leaves nothing, and `path` as it was. A symbolic link stays: what
- * it points to is replaced. `path` is copied; `options` may be NULL.
+/* A file: written in the same folder without a name (O_TMPFILE), off the loop
+ * thread; synced, linked to a temporary name (".NAME.XXXXXX.tmp"), renamed to
+ * `path`, folder synced. Where a file cannot be without a name it has the
+ * temporary one from the beginning. A failed save leaves nothing, and `path` as
+ * it was; what a killed one left the next save to `path` removes.
+ *
+ * A symbolic link stays: what it points to is replaced. One that the system
+ * does not let be followed (a stranger's in a sticky folder, where
+ * fs.protected_symlinks is set) fails the save: UV_EACCES.
+ *
+ * `path` is copied, and means what it means now: a later chdir() does not move
+ * it. All else about it is found out when the save opens the sink, and told
+ * there. `options` may be NULL. UV_EINVAL, UV_ENOMEM, or what getcwd() says for
+ * a relative path.
  *
  * Devices and pipes that exist under `path` are written as they are; a FIFO
  * needs its reader first (else UV_ENXIO). */
 SLUICE_EXTERN int sluice_sink_file(sluice_sink_t **out, const char *path,
                                    const sluice_file_options_t *options);
+
+/* Removes what killed saves to `path` left: regular files beside it whose names
+ * are those of its temporary files, and which no process holds: a save, in this
+ * or another process, keeps flock() on its own. For hosts at their start; a
+ * later save to `path` does the same. A host of a version before 0.2 that saves
+ * to `path` meanwhile holds no lock, and loses its file: its save fails.
+ *
+ * Returns how many were removed; UV_EINVAL for NULL, or why the folder cannot
+ * be read (UV_ENOENT, UV_EACCES, ...). What may not be removed is left, and not
+ * counted. Blocks; any thread. */
+SLUICE_EXTERN int sluice_sink_file_clean(const char *path);
 
 /* A connected libuv stream (TCP, pipe, tty) of the session's loop. Borrowed:
  * stays open, and must until the session is over; nobody else writes to it
@@ -123,8 +152,10 @@ SLUICE_EXTERN int sluice_sink_fd(sluice_sink_t **out, int fd);
 SLUICE_EXTERN int sluice_sink_memory(sluice_sink_t **out, size_t max_bytes,
                                      void **out_data, size_t *out_len);
 
-/* Frees a sink that no session has taken. NULL is fine. */
-SLUICE_EXTERN void sluice_sink_free(sluice_sink_t *sink);
+/* Frees a sink that no session has taken: 0. UV_EBUSY, and nothing happens,
+ * while a session has it: that one frees it, before its callback. NULL is fine.
+ */
+SLUICE_EXTERN int sluice_sink_free(sluice_sink_t *sink);
 
 #ifdef __cplusplus
 }

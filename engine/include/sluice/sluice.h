@@ -13,6 +13,7 @@
 #define SLUICE_SLUICE_H
 
 #include <sluice/alloc.h>
+#include <sluice/damage.h>
 #include <sluice/decoder.h>
 #include <sluice/encoder.h>
 #include <sluice/engine.h>

@@ -1,5 +1,6 @@
 /* source.h - where a stream comes from. The mirror of sink.h: taken by
- * sluice_restore_begin(), freed by the session. Loop thread. */
+ * sluice_restore_begin(), which refuses one that a session has (UV_EBUSY),
+ * freed by the session. Loop thread. */
 #ifndef SLUICE_SOURCE_H
 #define SLUICE_SOURCE_H
 
@@ -24,7 +25,12 @@ typedef struct sluice_source_s sluice_source_t;
  * operation, from the loop, never from inside the call that started it. */
 typedef void (*sluice_source_cb)(void *ctx, ptrdiff_t got);
 
-/* A source of the host's own:   open  read...  close   One read at a time. */
+/* A source of the host's own:   open  read...  close   One read at a time.
+ *
+ * One that does not keep to what is said below fails the session with
+ * SLUICE_EHANDLER, which names the call and what it did: it gave more than was
+ * asked for, it called back inside the call, twice, or after it returned
+ * anything but 0. After `close` it must not call back at all. */
 typedef struct sluice_source_ops_s {
   uint32_t size; /* sizeof(sluice_source_ops_t) */
   /* Not 0: a connection that outlives the stream. Else the stream must be all
@@ -32,8 +38,9 @@ typedef struct sluice_source_ops_s {
   int stays_open;
   /* Optional. Returns 1 when ready at once (`cb` is not called), 0 when `cb`
    * will be, with 0 (ready; not end of input) or an error, or a negative code.
-   * `err` stays valid until `cb` and takes what is to be said about a failure.
-   * After a failed `open` only `close` comes. */
+   * `err` stays valid until `close` and takes what is to be said about a
+   * failure, of this call or of a later one; before that is answered. After a
+   * failed `open` only `close` comes. */
   int (*open)(void *self, uv_loop_t *loop, sluice_source_cb cb, void *ctx,
               sluice_error_t *err);
   /* Reads 1..len bytes to `buf`, which stays valid until `cb`. Returns the
@@ -70,7 +77,9 @@ SLUICE_EXTERN int sluice_source_custom(sluice_source_t **out,
                                        void *self);
 
 /* A file, read off the loop thread; a pipe or device under that name is read as
- * it is. `path` is copied. */
+ * it is. `path` is copied, and means what it means now: a later chdir() does
+ * not move it. It is opened by the restore, which tells what is wrong with it.
+ * UV_EINVAL, UV_ENOMEM, or what getcwd() says for a relative path. */
 SLUICE_EXTERN int sluice_source_file(sluice_source_t **out, const char *path);
 
 /* A connected libuv stream of the session's loop; borrowed, stays open; nobody
@@ -87,7 +96,9 @@ SLUICE_EXTERN int sluice_source_fd(sluice_source_t **out, int fd);
 SLUICE_EXTERN int sluice_source_memory(sluice_source_t **out, const void *data,
                                        size_t len);
 
-SLUICE_EXTERN void sluice_source_free(sluice_source_t *source);
+/* Frees a source that no session has taken: 0. UV_EBUSY, and nothing happens,
+ * while a session has it. NULL is fine. */
+SLUICE_EXTERN int sluice_source_free(sluice_source_t *source);
 
 #ifdef __cplusplus
 }

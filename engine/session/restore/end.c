@@ -1,8 +1,6 @@
 /* end.c - how a restore ends: one path for success, failure, cancel. */
 #include "session/restore/restore.h"
 
-#include "io/source.h"
-
 void sluice__restore_end_sections(sluice_restore_t *restore, int status) {
   for (sluice_section_t *at = restore->session.registry->first; at != NULL;
        at = at->next) {
@@ -10,6 +8,7 @@ void sluice__restore_end_sections(sluice_restore_t *restore, int status) {
 
     sluice__stash_free(&restore->session.mem, &at->stash);
     at->session = NULL;
+    at->load = NULL;
     at->stage = SLUICE__SECTION_IDLE;
     if (stage != SLUICE__SECTION_IDLE && stage != SLUICE__SECTION_PRIMED) {
       at->handler->restore_end(at->self, status);
@@ -20,38 +19,74 @@ void sluice__restore_end_sections(sluice_restore_t *restore, int status) {
 void sluice__restore_fail(sluice__session_t *s) {
   sluice_restore_t *restore = (sluice_restore_t *)s;
 
-  sluice__late_drop(restore->file.late); /* before its memory goes */
-  restore->file.late = NULL;
+  sluice__postcopy_drop(&restore->map.postcopy); /* before its memory goes */
   sluice__restore_end_sections(restore, s->error.code);
-  (void)sluice__ahead_stop(&restore->file.ahead);
-  if (restore->file.job.is_busy) {
-    sluice__file_job_cancel(&restore->file.job);
-  } else if (restore->is_source_busy && !restore->is_cancelled) {
-    restore->is_cancelled = true;
-    sluice__source_cancel(restore->source);
+  restore->input->ops->cancel(restore->input);
+  sluice__file_job_cancel(&restore->file.job);
+}
+
+static bool is_busy(const sluice_restore_t *restore) {
+  return restore->input->ops->is_busy(restore->input) ||
+         restore->file.job.is_busy ||
+         sluice__postcopy_is_busy(&restore->map.postcopy);
+}
+
+static bool goes_on(const sluice_restore_t *restore) {
+  return restore->session.error.code == 0 &&
+         sluice__postcommit_is_wanted(&restore->options);
+}
+
+/* The source last: the file's descriptor is its. */
+static void close_input(sluice_restore_t *restore) {
+  if (restore->is_mapped) {
+    restore->input->ops->close(restore->input);
+    restore->input = &restore->stream.input;
+  }
+  if (!goes_on(restore)) {
+    restore->input->ops->close(restore->input);
   }
 }
 
 bool sluice__restore_settle(sluice__session_t *s) {
   sluice_restore_t *restore = (sluice_restore_t *)s;
 
-  if (!sluice__ahead_stop(&restore->file.ahead) || restore->is_source_busy) {
-    return false; /* its callback wakes the turn */
+  restore->input->ops->cancel(restore->input); /* a prefetch that is late */
+  if (is_busy(restore)) {
+    return false; /* a callback wakes the turn */
   }
   sluice_decoder_free(restore->decoder);
   restore->decoder = NULL;
-  sluice__restore_file_close(restore);
-  if (!sluice__restore_goes_on(restore)) {
-    sluice__restore_close_source(restore);
+  sluice__image_file_close(&restore->file);
+  if (restore->is_mapped) {
+    sluice__map_close(&restore->map);
   }
+  close_input(restore);
   return true;
+}
+
+static void begin_postcommit(sluice_restore_t *restore) {
+  sluice__postcopy_t *postcopy = &restore->map.postcopy;
+
+  restore->postcommit = (sluice__postcommit_t){
+      .restore = restore,
+      .options = &restore->options,
+      .stats = &restore->stats,
+      .session = &restore->session,
+      .source = sluice__input_stream_release(&restore->stream),
+      .demand = sluice__postcopy_take(postcopy),
+      .names = postcopy->names,
+      .fd = restore->is_mapped ? restore->file.probe.fd : -1};
+  postcopy->names = (sluice__region_names_t){0};
+  sluice__postcommit_begin(&restore->postcommit);
 }
 
 void sluice__restore_deliver(sluice__session_t *s) {
   sluice_restore_t *restore = (sluice_restore_t *)s;
 
-  if (sluice__restore_goes_on(restore)) {
-    sluice__restore_go_on(restore);
+  if (goes_on(restore)) {
+    begin_postcommit(restore);
+    restore->cb(restore, 0); /* it may be cancelled, but not freed here */
+    sluice__postcommit_go_on(&restore->postcommit);
     return;
   }
   restore->cb(restore, s->error.code); /* last touch: it may be freed here */

@@ -30,11 +30,6 @@ void sluice__reader_open(sluice_reader_t *r) {
   r->is_closed = false;
 }
 
-void sluice__stash_free(sluice__mem_t *mem, sluice__stash_t *stash) {
-  sluice__mem_free(mem, stash->base, stash->cap);
-  memset(stash, 0, sizeof(*stash));
-}
-
 /* Work that read nothing may have taken any time: only the clock knows. */
 int sluice_reader_should_yield(sluice_reader_t *r) {
   sluice__budget_t *b = r->budget;

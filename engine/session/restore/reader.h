@@ -46,6 +46,4 @@ void sluice__reader_open(sluice_reader_t *r);
  * ends must be over. SLUICE_DONE, SLUICE_WAIT (starved) or an error. */
 int sluice__reader_close(sluice_reader_t *r);
 
-void sluice__stash_free(sluice__mem_t *mem, sluice__stash_t *stash);
-
 #endif

@@ -22,7 +22,7 @@ static void tell(sluice__session_t *s, const sluice_progress_t *p) {
 static uint64_t get_own_ns(const sluice__session_t *s) {
   const sluice_restore_t *restore = (const sluice_restore_t *)s;
 
-  return sluice__source_busy_ns(restore->source);
+  return sluice__source_busy_ns(restore->stream.source);
 }
 
 static const sluice__session_ops_t restore_ops = {
@@ -66,13 +66,13 @@ static int open_session(sluice_restore_t *restore, sluice_engine_t *engine,
 }
 
 static int open_parts(sluice_restore_t *restore, sluice_engine_t *engine,
-                      sluice_registry_t *registry) {
+                      sluice_registry_t *registry, sluice_source_t *source) {
   sluice_decoder_options_t d = {
       .size = sizeof(d),
       .format = restore->options.format,
       .page_size = restore->options.page_size,
       .max_memory = restore->options.max_memory,
-      .may_stay_open = sluice__source_stays_open(restore->source),
+      .may_stay_open = sluice__source_stays_open(source),
   };
   int r = open_session(restore, engine, registry);
 
@@ -84,10 +84,68 @@ static int open_parts(sluice_restore_t *restore, sluice_engine_t *engine,
     r = sluice__mem_explain(&restore->session.mem, r);
     sluice__session_undo(&restore->session);
   }
-  restore->reader.decoder = restore->decoder;
-  restore->reader.mem = &restore->session.mem;
   return r;
 }
+
+/* ---- what the parts need of it ---- */
+
+static void wire_load(sluice_restore_t *restore) {
+  sluice__restore_load_t *load = &restore->load;
+
+  load->session = &restore->session;
+  load->decoder = restore->decoder;
+  load->host = restore->options.host;
+  load->unmapped = &restore->stats.sections_unmapped;
+  sluice__restore_load_prime(load);
+}
+
+static void wire_input(sluice_restore_t *restore, sluice_source_t *source) {
+  const sluice__input_t input = {.came = sluice__restore_on_input,
+                                 .again = sluice__restore_wake,
+                                 .ctx = restore};
+
+  restore->stream.input = input;
+  restore->stream.source = source;
+  restore->stream.decoder = restore->decoder;
+  sluice__input_stream_init(&restore->stream, sluice__restore_load_place,
+                            &restore->load);
+  restore->input = &restore->stream.input;
+  restore->image.input = input;
+  restore->image.file = &restore->file;
+  restore->image.decoder = restore->decoder;
+  restore->image.mem = &restore->session.mem;
+}
+
+static void wire_map(sluice_restore_t *restore) {
+  const sluice_restore_options_t *o = &restore->options;
+  uv_loop_t *loop = restore->session.engine->pump.loop;
+  sluice__image_file_t *file = &restore->file;
+  sluice__map_t *map = &restore->map;
+
+  file->job.loop = loop;
+  file->job.done = sluice__restore_wake;
+  file->job.ctx = restore;
+  file->probe.max_mappings = o->max_mappings;
+  file->probe.may_page = o->filled != NULL;
+  file->probe.may_fragment = o->must_map != 0;
+  map->session = &restore->session;
+  map->file = file;
+  map->stats = &restore->stats;
+  map->max_mappings = o->max_mappings;
+  map->postcopy.loop = loop;
+  map->postcopy.is_wanted = o->filled != NULL;
+  map->postcopy.gone = sluice__restore_wake;
+  map->postcopy.ctx = restore;
+  map->postcopy.names.mem = &restore->session.mem;
+}
+
+static void wire(sluice_restore_t *restore, sluice_source_t *source) {
+  wire_load(restore);
+  wire_input(restore, source);
+  wire_map(restore);
+}
+
+/* ---- life ---- */
 
 static void free_struct(sluice_restore_t *restore) {
   sluice_alloc_t a = restore->alloc;
@@ -126,7 +184,6 @@ static int take_options(sluice_restore_options_t *o,
 }
 
 static sluice_restore_t *new_restore(sluice_engine_t *engine,
-                                     sluice_source_t *source,
                                      const sluice_restore_options_t *o,
                                      sluice_restore_cb cb) {
   const sluice_alloc_t *a = &engine->alloc;
@@ -136,18 +193,16 @@ static sluice_restore_t *new_restore(sluice_engine_t *engine,
   if (restore != NULL) {
     memset(restore, 0, sizeof(*restore));
     restore->alloc = *a;
-    restore->source = source;
     restore->cb = cb;
     restore->options = *o;
-    restore->file.stats.way = o->way;
+    restore->stats.way = o->way;
   }
   return restore;
 }
 
-static void start(sluice_restore_t *restore) {
-  sluice__restore_open_place(restore);
+static void start(sluice_restore_t *restore, sluice_source_t *source) {
   restore->session.phase = SLUICE_PHASE_BEGIN;
-  sluice__restore_prime_load(restore);
+  wire(restore, source);
   sluice__session_start(&restore->session);
 }
 
@@ -168,20 +223,25 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
   if (r == 0) {
     r = take_options(&o, options, registry, err);
   }
-  if (r < 0) {
-    return r;
+  if (r == 0) {
+    r = sluice__source_take(source);
   }
-  restore = new_restore(engine, source, &o, cb);
+  if (r < 0) {
+    return sluice_fail(err, r, "the source is another restore's");
+  }
+  restore = new_restore(engine, &o, cb);
   if (restore == NULL) {
+    sluice__source_give_back(source);
     return sluice_fail(err, UV_ENOMEM, "no memory for a restore");
   }
-  r = open_parts(restore, engine, registry);
+  r = open_parts(restore, engine, registry, source);
   if (r < 0) {
+    sluice__source_give_back(source);
     free_struct(restore);
     return sluice_fail(err, r, "the restore cannot begin: %s",
                        sluice_strerror(r));
   }
-  start(restore);
+  start(restore, source);
   *out = restore;
   return 0;
 }
@@ -197,10 +257,10 @@ void sluice_restore_cancel(sluice_restore_t *restore) {
   if (restore == NULL) {
     return;
   }
-  if (restore->file.is_owed && restore->file.is_behind_open) {
-    sluice__session_cancel(&restore->file.behind);
-  } else if (restore->session.state != SLUICE__SESSION_OVER) {
+  if (restore->session.state != SLUICE__SESSION_OVER) {
     sluice__session_cancel(&restore->session);
+  } else if (restore->postcommit.is_owed) {
+    sluice__postcommit_cancel(&restore->postcommit);
   }
 }
 
@@ -208,13 +268,12 @@ int sluice_restore_free(sluice_restore_t *restore) {
   if (restore == NULL) {
     return 0;
   }
-  if (restore->session.state != SLUICE__SESSION_OVER || restore->file.is_owed) {
+  if (restore->session.state != SLUICE__SESSION_OVER ||
+      restore->postcommit.is_owed) {
     return UV_EBUSY;
   }
-  if (restore->file.is_behind_open) {
-    sluice__session_done(&restore->file.behind);
-  }
-  sluice__restore_forget_late(restore);
+  sluice__region_names_close(&restore->map.postcopy.names);
+  sluice__postcommit_close(&restore->postcommit);
   sluice__session_done(&restore->session);
   free_struct(restore);
   return 0;
@@ -225,8 +284,9 @@ void *sluice_restore_data(const sluice_restore_t *restore) {
 }
 
 static const sluice__session_t *current(const sluice_restore_t *restore) {
-  return restore->file.is_behind_open ? &restore->file.behind
-                                      : &restore->session;
+  return restore->postcommit.is_begun
+             ? sluice__postcommit_current(&restore->postcommit)
+             : &restore->session;
 }
 
 void sluice_restore_progress(const sluice_restore_t *restore,
@@ -241,15 +301,9 @@ void sluice_restore_progress(const sluice_restore_t *restore,
 
 static void get_stats(const sluice_restore_t *restore,
                       sluice_restore_stats_t *out) {
-  *out = restore->file.stats;
-  if (restore->file.late != NULL) {
-    sluice__late_stats_t late;
-
-    sluice__late_stats(restore->file.late, &late);
-    out->late_left = late.left;
-    out->late_faults = late.faults;
-    out->late_lost = late.lost;
-  }
+  *out = restore->stats;
+  sluice__postcopy_stats(&restore->map.postcopy, out);
+  sluice__postcommit_stats(&restore->postcommit, out);
 }
 
 void sluice_restore_stats(const sluice_restore_t *restore,
@@ -269,7 +323,12 @@ const sluice_error_t *sluice_restore_error(const sluice_restore_t *restore) {
     return NULL;
   }
   s = current(restore);
-  /* Until it is verified: of the late pages, if of anything. */
-  return restore->file.is_owed && s->error.code == 0 ? &restore->session.error
-                                                     : &s->error;
+  /* Until it is verified: of lost pages, if of anything. */
+  return restore->postcommit.is_owed && s->error.code == 0
+             ? &restore->session.error
+             : &s->error;
+}
+
+bool sluice__restore_has_skipped(const sluice_restore_t *restore) {
+  return restore->load.has_skipped;
 }

@@ -9,9 +9,10 @@
  * Invariant: before the instant nothing of a section is in the stream. */
 #include "session/save/save.h"
 
+#include <stddef.h>
 #include <uv.h>
 
-#include "session/restore/reader.h"
+#include "stream/encoder.h"
 
 enum { KEPT_UNIT = 64 * 1024 };
 
@@ -42,12 +43,36 @@ static void fail_section(sluice_save_t *save, const sluice_section_t *section,
                        sluice_encoder_offset(save->encoder), err);
 }
 
+static int arm_section(sluice_save_t *save, sluice_section_t *section) {
+  sluice_error_t err = {0};
+  int r = section->handler->save_arm(section->self, &err);
+
+  if (r < 0 || r > SLUICE_MORE) {
+    r = r < 0 ? r : SLUICE_EHANDLER;
+    fail_section(save, section, r, &err);
+  } else if (r == SLUICE_DONE) {
+    section->stage = SLUICE__SECTION_BEGUN;
+    save->arming--;
+  }
+  return r;
+}
+
+static int arm_or_step(sluice__cont_t *c, sluice__budget_t *b) {
+  sluice_section_t *section =
+      (sluice_section_t *)(void *)((char *)c -
+                                   offsetof(sluice_section_t, cont));
+
+  return section->stage == SLUICE__SECTION_ARMING
+             ? arm_section(section->session, section)
+             : sluice__save_step_section(c, b);
+}
+
 void sluice__save_prime_cut(sluice_save_t *save) {
   sluice_section_t *first = save->session.registry->first;
   uint32_t id = 0;
 
   for (sluice_section_t *at = first; at != NULL; at = at->next) {
-    sluice__save_bind(save, at, id++);
+    sluice__save_bind(save, at, id++, arm_or_step);
   }
   for (sluice_section_t *at = first; at != NULL; at = at->next) {
     if (sluice__save_begin_section(save, at) < 0) {
@@ -64,20 +89,6 @@ void sluice__save_prime_cut(sluice_save_t *save) {
   }
 }
 
-int sluice__save_arm_section(sluice_save_t *save, sluice_section_t *section) {
-  sluice_error_t err = {0};
-  int r = section->handler->save_arm(section->self, &err);
-
-  if (r < 0 || r > SLUICE_MORE) {
-    r = r < 0 ? r : SLUICE_EHANDLER;
-    fail_section(save, section, r, &err);
-  } else if (r == SLUICE_DONE) {
-    section->stage = SLUICE__SECTION_BEGUN;
-    save->arming--;
-  }
-  return r;
-}
-
 void sluice__save_rearm(sluice_save_t *save) {
   for (sluice_section_t *at = save->session.registry->first; at != NULL;
        at = at->next) {
@@ -86,7 +97,7 @@ void sluice__save_rearm(sluice_save_t *save) {
     }
     save->arming++;
     at->stage = SLUICE__SECTION_ARMING;
-    if (sluice__save_arm_section(save, at) == SLUICE_MORE) {
+    if (arm_section(save, at) == SLUICE_MORE) {
       sluice__queue_wake(&at->cont);
     }
   }

@@ -33,9 +33,9 @@ static uint64_t now(const sluice_save_t *save) {
 static void send_abort(sluice_save_t *save) {
   sluice__session_t *s = &save->session;
 
-  if (!save->is_sink_open || save->chunks.code < 0 ||
+  if (!save->is_sink_open || save->direct.code < 0 ||
       sluice__chunks_are_full(&save->chunks)) {
-    save->chunks.is_cut = true;
+    sluice__direct_writer_shut(&save->direct);
     return;
   }
   (void)sluice_encoder_abort(save->encoder, &s->error);
@@ -51,13 +51,13 @@ void sluice__save_fail(sluice__session_t *s) {
  * record; a part of it a turn. What a thread has begun must end in any case.
  * True: no page is lent any more. */
 static bool take_pages_back(sluice_save_t *save) {
-  if (!save->is_sink_open || save->chunks.code < 0) {
-    sluice__fills_abandon(&save->fills);
-  } else if (sluice__fills_run_late(&save->fills, UINT64_MAX) > 0) {
+  if (!save->is_sink_open || save->direct.code < 0) {
+    sluice__copy_jobs_abandon(&save->jobs);
+  } else if (sluice__copy_jobs_run_late(&save->jobs, UINT64_MAX) > 0) {
     sluice__session_wake(&save->session);
   }
-  sluice__fills_collect(&save->fills, true);
-  return sluice__fills_are_quiet(&save->fills);
+  sluice__copy_jobs_collect(&save->jobs, true);
+  return sluice__copy_jobs_are_quiet(&save->jobs);
 }
 
 static void give_up(sluice_save_t *save) {
@@ -65,7 +65,7 @@ static void give_up(sluice_save_t *save) {
   sluice__save_end_sections(save, save->session.error.code);
   sluice__save_resume_host(save);
   send_abort(save);
-  save->chunks.is_cut = true;
+  sluice__direct_writer_shut(&save->direct);
 }
 
 static void on_aborted(void *ctx, int status) {
@@ -78,7 +78,7 @@ static void on_aborted(void *ctx, int status) {
 
 /* True when the ABORT record is out, or has had its time. */
 static bool is_grace_over(const sluice_save_t *save) {
-  return save->chunks.flying_bytes == 0 || save->chunks.code < 0 ||
+  return save->chunks.flying_bytes == 0 || save->direct.code < 0 ||
          now(save) >= save->grace_ns;
 }
 
@@ -97,7 +97,7 @@ static void close_parts(sluice_save_t *save) {
   sluice__encoder_totals(save->encoder, &save->totals);
   sluice_encoder_free(save->encoder);
   save->encoder = NULL;
-  sluice__fills_done(&save->fills);
+  sluice__copy_jobs_done(&save->jobs);
   sluice__save_free_kept(save);
   sluice__chunks_done(&save->chunks);
   sluice__sink_close(save->sink);

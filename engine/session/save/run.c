@@ -45,7 +45,8 @@ static size_t choose_chunk(const sluice_save_t *save) {
   const sluice_save_options_t *o = &save->options;
   size_t bytes = SLUICE_CHUNK_BYTES;
 
-  if (o->format != SLUICE_FORMAT_QEMU3 && save->fills.crew == NULL) {
+  if (o->format != SLUICE_FORMAT_QEMU3 &&
+      !sluice__copy_jobs_have_threads(&save->jobs)) {
     bytes = sluice__sink_chunk_bytes(save->sink);
   }
   while (bytes > SLUICE_CHUNK_BYTES &&
@@ -68,6 +69,7 @@ static int size_chunks(sluice_save_t *save) {
 static void begin_live(sluice_save_t *save) {
   int r = size_chunks(save);
 
+  sluice__direct_writer_open(&save->direct);
   enter(save, save->arming > 0 ? SLUICE__SAVE_ARMING : SLUICE__SAVE_LIVE,
         SLUICE_PHASE_BEGIN);
   assert(r == 0);
@@ -108,10 +110,10 @@ void sluice__save_on_sink(void *ctx, int status) {
 }
 
 /* `r` is what an operation of the sink's returned: 1 done, 0 will answer. */
-static int asked(sluice_save_t *save, int r, const sluice_error_t *err) {
+static int asked(sluice_save_t *save, int r) {
   if (r < 0) {
     save->is_sink_open = false; /* it has cleaned up itself: no abort */
-    sluice__session_fail(&save->session, r, NULL, 0, err);
+    sluice__session_fail(&save->session, r, NULL, 0, &save->sink_error);
     return SLUICE__WAIT;
   }
   save->is_sink_busy = r == 0;
@@ -128,7 +130,7 @@ static int open_sink(sluice_save_t *save) {
   r = sluice__sink_open(save->sink, save->session.engine->pump.loop,
                         sluice__save_on_sink, save, &save->sink_error);
   save->is_sink_open = r >= 0;
-  return asked(save, r, &save->sink_error);
+  return asked(save, r);
 }
 
 /* All that is left fits the downtime, or somebody said so. */
@@ -136,7 +138,7 @@ static int pause_host(sluice_save_t *save) {
   enter(save, SLUICE__SAVE_PAUSING, SLUICE_PHASE_PAUSED);
   save->paused_ns = sluice__pump_now(&save->session.engine->pump);
   save->is_finishing_live = true;
-  save->chunks.is_draining = false; /* the pause does not wait for that */
+  sluice__direct_writer_hurry(&save->direct); /* the pause does not wait */
   save->finishing = save->session.registry->first;
   if (save->options.pause == NULL) {
     save->state = SLUICE__SAVE_PAUSED;
@@ -224,7 +226,8 @@ static int paused_turn(sluice_save_t *save, sluice__budget_t *b) {
   if (r != SLUICE_DONE || save->session.error.code != 0) {
     return r;
   }
-  if (!sluice__fills_are_quiet(&save->fills)) {
+  sluice__copy_jobs_start(&save->jobs);
+  if (!sluice__copy_jobs_are_quiet(&save->jobs)) {
     return SLUICE__WAIT; /* the host's pages are still being read */
   }
   save->pause_took_ns =
@@ -255,8 +258,8 @@ static int flush_turn(sluice_save_t *save) {
   }
   enter(save, SLUICE__SAVE_SYNCING, SLUICE_PHASE_FINISH);
   sluice__session_seal(&save->session);
-  return asked(
-      save, sluice__sink_finish(save->sink, sluice__save_on_sink, save), NULL);
+  return asked(save,
+               sluice__sink_finish(save->sink, sluice__save_on_sink, save));
 }
 
 static int run_state(sluice_save_t *save, sluice__budget_t *b) {
@@ -275,20 +278,20 @@ static int run_state(sluice_save_t *save, sluice__budget_t *b) {
   return SLUICE__WAIT;
 }
 
-/* The save waits, perhaps for pages that nobody has begun to fill in: the
+/* The save waits, perhaps for pages that nobody has begun to copy: the
  * host's own work may keep the threads busy. Those that are late are done here.
  */
-static int help_fills(sluice_save_t *save, sluice__budget_t *b) {
+static int help_copying(sluice_save_t *save, sluice__budget_t *b) {
   sluice__pump_t *pump = &save->session.engine->pump;
   uint64_t now;
   uint64_t done;
 
-  if (sluice__fills_are_quiet(&save->fills)) {
+  if (sluice__copy_jobs_are_quiet(&save->jobs)) {
     return SLUICE__WAIT;
   }
   now = sluice__pump_now(pump);
   do {
-    done = sluice__fills_run_late(&save->fills, now - LATE_NS);
+    done = sluice__copy_jobs_run_late(&save->jobs, now - LATE_NS);
     sluice__budget_charge(b, done);
   } while (done > 0 && !sluice__budget_should_yield(b));
   if (done > 0) {
@@ -300,6 +303,14 @@ static int help_fills(sluice_save_t *save, sluice__budget_t *b) {
   return SLUICE__WAIT;
 }
 
+/* The sink was given something, or has taken it at once. */
+static void note_progress(sluice_save_t *save) {
+  if (save->direct.offset != save->seen_offset) {
+    save->seen_offset = save->direct.offset;
+    sluice__session_moved(&save->session);
+  }
+}
+
 int sluice__save_run(sluice__session_t *s, sluice__budget_t *b) {
   sluice_save_t *save = (sluice_save_t *)s;
   int r = SLUICE__WAIT; /* a completed write wakes us */
@@ -307,13 +318,15 @@ int sluice__save_run(sluice__session_t *s, sluice__budget_t *b) {
   if (!sluice__chunks_are_full(&save->chunks)) {
     r = run_state(save, b);
   }
+  sluice__copy_jobs_start(&save->jobs);
   if (r == SLUICE__WAIT && s->error.code == 0) {
-    r = help_fills(save, b);
+    r = help_copying(save, b);
   }
   if (s->error.code == 0) {
     /* Whoever wrote last may have ended another's record, or filled one. */
-    sluice__fills_collect(&save->fills, false);
+    sluice__copy_jobs_collect(&save->jobs, false);
   }
+  note_progress(save);
   if (r == SLUICE__WAIT && s->error.code == 0) {
     (void)sluice__save_is_stuck(save);
   }

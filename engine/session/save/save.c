@@ -20,26 +20,20 @@ static void on_written(void *ctx, int status) {
   sluice_save_t *save = ctx;
 
   if (status < 0) {
-    sluice__session_fail(&save->session, status, NULL, save->chunks.offset,
-                         NULL);
+    sluice__session_fail(&save->session, status, NULL, save->direct.offset,
+                         &save->sink_error);
   }
   sluice__session_moved(&save->session);
   sluice__session_wake(&save->session);
 }
 
-static void on_taken(void *ctx) {
-  sluice_save_t *save = ctx;
-
-  sluice__session_moved(&save->session);
-}
-
 /* Some of what was lent is back. Also after a failure, which waits for it. */
-static void on_filled(void *ctx) {
+static void on_copied(void *ctx) {
   sluice_save_t *save = ctx;
   sluice__session_t *s = &save->session;
   bool is_silent = s->state != SLUICE__SESSION_RUNNING || s->error.code != 0;
 
-  sluice__fills_collect(&save->fills, is_silent);
+  sluice__copy_jobs_collect(&save->jobs, is_silent);
   sluice__session_wake(s);
 }
 
@@ -146,8 +140,12 @@ static int open_encoder(sluice_save_t *save) {
     }
     e.image_id = id;
   }
-  return sluice_encoder_new(&save->encoder, &e, &output,
-                            &save->session.mem_alloc);
+  r = sluice_encoder_new(&save->encoder, &e, &output, &save->session.mem_alloc);
+  if (r == 0) {
+    sluice__encoder_attach(save->encoder, &save->direct,
+                           sluice__copy_jobs_queue(&save->jobs));
+  }
+  return r;
 }
 
 static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
@@ -157,20 +155,18 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
   if (r < 0) {
     return r;
   }
-  sluice__chunks_init(&save->chunks, &save->session.mem, save->sink,
+  sluice__direct_writer_init(&save->direct, save->sink);
+  sluice__copy_jobs_init(&save->jobs, &engine->threads,
+                         &save->session.mem_alloc, &save->chunks);
+  save->jobs.on_over = on_copied;
+  save->jobs.ctx = save;
+  sluice__chunks_init(&save->chunks, &save->session.mem, &save->direct,
+                      &save->jobs.queue,
                       SLUICE_CHUNK_BYTES); /* more when the sink is open */
   save->chunks.on_written = on_written;
-  save->chunks.on_taken = on_taken;
   save->chunks.ctx = save;
-  sluice__fills_init(&save->fills, &engine->crew, &save->session.mem,
-                     &save->chunks);
-  save->fills.on_over = on_filled;
-  save->fills.ctx = save;
   save->late.cont = &save->session.turn;
   r = open_encoder(save);
-  if (r == 0) {
-    save->encoder->filler = &save->fills.filler;
-  }
   if (r < 0) {
     r = sluice__mem_explain(&save->session.mem, r);
     sluice__session_undo(&save->session);
@@ -265,15 +261,20 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   if (r == 0) {
     r = take_options(&o, options, registry, err);
   }
+  if (r == 0) {
+    r = sluice__sink_take(sink);
+  }
   if (r < 0) {
-    return r;
+    return sluice_fail(err, r, "the sink is another save's");
   }
   save = new_save(engine, sink, &o, cb);
   if (save == NULL) {
+    sluice__sink_give_back(sink);
     return sluice_fail(err, UV_ENOMEM, "no memory for a save");
   }
   r = open_parts(save, engine, registry);
   if (r < 0) {
+    sluice__sink_give_back(sink);
     free_struct(save);
     return sluice_fail(err, r, "the save cannot begin: %s", sluice_strerror(r));
   }

@@ -13,7 +13,7 @@
 #include <sluice/save.h>
 
 #include "session/save/chunks.h"
-#include "session/save/fills.h"
+#include "session/save/copy_jobs.h"
 #include "session/save/writer.h"
 #include "session/session.h"
 
@@ -43,9 +43,11 @@ struct sluice_save_s {
   sluice_sink_t *sink;
   sluice_error_t sink_error; /* what its open may still say */
   sluice_encoder_t *encoder;
+  sluice__direct_writer_t direct;
   sluice__chunks_t chunks;
-  sluice__fills_t fills;
-  sluice__delay_t late; /* looks at fills that nobody has begun */
+  sluice__copy_jobs_t jobs;
+  sluice__delay_t late; /* looks at jobs that nobody has begun */
+  uint64_t seen_offset; /* of `direct` at the end of a turn */
   sluice__save_state_t state;
   bool is_sink_open;   /* open was accepted: abort or finish is owed */
   bool is_sink_busy;   /* open, finish or abort is under way */
@@ -87,9 +89,13 @@ void sluice__save_prime(sluice_save_t *save);
 /* SLUICE_DONE when every section is complete, or SLUICE_MORE. */
 int sluice__save_finish_sections(sluice_save_t *save, sluice__budget_t *b);
 uint64_t sluice__save_pending(const sluice_save_t *save);
-/* Binds a section to the save; its continuation is not woken. */
+/* Binds a section to the save; its continuation, which does `step`, is not
+ * woken. */
 void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
-                       uint32_t number);
+                       uint32_t number,
+                       int (*step)(sluice__cont_t *, sluice__budget_t *));
+/* The step of a section's continuation, whatever it is due to do. */
+int sluice__save_step_section(sluice__cont_t *c, sluice__budget_t *b);
 /* Calls the begin hook. */
 int sluice__save_begin_section(sluice_save_t *save, sluice_section_t *section);
 /* Lets a section that is not live write all it has into its stash. */
@@ -115,7 +121,6 @@ int sluice__save_check_cut(const sluice_registry_t *registry,
 /* Instead of _prime. Begins the sections and, unless one is to be armed first,
  * cuts them. Errors are latched. */
 void sluice__save_prime_cut(sluice_save_t *save);
-int sluice__save_arm_section(sluice_save_t *save, sluice_section_t *section);
 /* All are armed, but some for a while already: asks each once more. */
 void sluice__save_rearm(sluice_save_t *save);
 /* All is armed: this is the instant. */

@@ -14,8 +14,11 @@
 void sluice__save_fail_encoder(sluice_save_t *save,
                                const sluice_section_t *section) {
   const sluice_error_t *e = sluice_encoder_error(save->encoder);
+  const sluice_error_t *said =
+      &save->sink_error; /* it may have been the sink */
 
-  sluice__session_fail(&save->session, e->code, section, e->offset, e);
+  sluice__session_fail(&save->session, e->code, section, e->offset,
+                       said->code == e->code ? said : e);
 }
 
 static void lend_writer(sluice_save_t *save, sluice_writer_t *w,
@@ -23,7 +26,7 @@ static void lend_writer(sluice_save_t *save, sluice_writer_t *w,
                         sluice_item_kind_t kind, bool is_open) {
   sluice__writer_lend(w, save->encoder, section, b, kind, is_open,
                       save->options.format == SLUICE_FORMAT_QEMU3);
-  w->fills = &save->fills;
+  w->jobs = &save->jobs;
 }
 
 /* Judges what a hook returned and what the writer thinks of it. */
@@ -51,13 +54,15 @@ static int check_step(sluice_save_t *save, const sluice_section_t *section,
  * done, or it would wait for pages that nobody copies. */
 static int leave_payload(sluice_save_t *save, const sluice_section_t *section,
                          int r) {
-  bool goes_on = r == SLUICE_MORE && sluice__chunks_may_linger(&save->chunks);
+  bool goes_on =
+      r == SLUICE_MORE && sluice__direct_writer_may_linger(&save->direct);
 
   if (r >= 0 &&
       sluice__encoder_leave(save->encoder, section->id, goes_on) < 0) {
     sluice__save_fail_encoder(save, section);
     r = save->session.error.code;
   }
+  sluice__copy_jobs_start(&save->jobs);
   return r;
 }
 
@@ -139,13 +144,19 @@ static int end_cut(sluice_save_t *save, const sluice_section_t *section) {
   return end_live(save, section);
 }
 
-/* Then no record is open any more when the hook's call is over. Not while the
- * host is paused: what is copied ahead need not be waited for. */
-static bool may_be_still(const sluice_save_t *save,
-                         const sluice_section_t *section) {
-  return save->fills.crew == NULL &&
-         section->handler->payload == SLUICE_PAYLOAD_PAGES &&
-         sluice__section_is_live(section);
+/* With threads they copy all that may be read later. Without, pages of a live
+ * section need no copy while they are stable: no record is open any more when
+ * the hook's call is over. Not while the host is paused: what is copied ahead
+ * need not be waited for. */
+static sluice__page_kind_t kind_of_pages(const sluice_save_t *save,
+                                         const sluice_section_t *section) {
+  if (sluice__copy_jobs_have_threads(&save->jobs)) {
+    return SLUICE__PAGES_BORROWED;
+  }
+  return section->handler->payload == SLUICE_PAYLOAD_PAGES &&
+                 sluice__section_is_live(section)
+             ? SLUICE__PAGES_STABLE
+             : SLUICE__PAGES_CHANGING;
 }
 
 static int step_section(sluice_save_t *save, sluice_section_t *section,
@@ -155,14 +166,12 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
   int r;
 
   lend_writer(save, &w, section, b, SLUICE_ITEM_PART, false);
-  w.can_lend = save->fills.crew != NULL;
-  w.can_be_still = may_be_still(save, section);
-  save->fills.section = section;
+  w.pages = kind_of_pages(save, section);
   r = section->handler->save_step(section->self, &w, &err);
   r = leave_payload(save, section, check_step(save, section, &w, r, &err));
   if (r >= 0) {
-    sluice__fills_collect(&save->fills, false);
-    sluice__fills_tell(&save->fills, section);
+    sluice__copy_jobs_collect(&save->jobs, false);
+    sluice__copy_jobs_tell(&save->jobs, section);
   }
   if (r == SLUICE_DONE) {
     section->stage = SLUICE__SECTION_CLEAN;
@@ -171,18 +180,17 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
   return r;
 }
 
-static int section_step(sluice__cont_t *c, sluice__budget_t *b) {
+int sluice__save_step_section(sluice__cont_t *c, sluice__budget_t *b) {
   sluice_section_t *section = FROM(c, sluice_section_t, cont);
 
   sluice__queue_reclass(c, SLUICE__BULK); /* urgent is for one step */
   switch (section->stage) {
   case SLUICE__SECTION_PRIMED:
     return begin_section(section->session, section, b);
-  case SLUICE__SECTION_ARMING:
-    return sluice__save_arm_section(section->session, section);
   case SLUICE__SECTION_CUT: return start_section(section->session, section, b);
   case SLUICE__SECTION_LIVE: return step_section(section->session, section, b);
   case SLUICE__SECTION_IDLE:
+  case SLUICE__SECTION_ARMING:
   case SLUICE__SECTION_BEGUN:
   case SLUICE__SECTION_CLEAN:
   case SLUICE__SECTION_LOADED:
@@ -208,7 +216,8 @@ static uint64_t section_pending(const sluice__cont_t *c) {
 /* Ids begin with 1: QEMU takes a part of section 0 for one of any section whose
  * beginning it has not seen. */
 void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
-                       uint32_t number) {
+                       uint32_t number,
+                       int (*step)(sluice__cont_t *, sluice__budget_t *)) {
   section->session = save;
   section->stage = SLUICE__SECTION_PRIMED;
   section->id = number + 1;
@@ -216,8 +225,8 @@ void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
   section->returned = 0;
   section->cont.pending = section_pending;
   section->cont.on_cancel = NULL;
-  sluice__cont_init(&section->cont, &save->session.queue, section_step,
-                    SLUICE__BULK, section->options.weight);
+  sluice__cont_init(&section->cont, &save->session.queue, step, SLUICE__BULK,
+                    section->options.weight);
 }
 
 void sluice__save_prime(sluice_save_t *save) {
@@ -225,7 +234,7 @@ void sluice__save_prime(sluice_save_t *save) {
 
   for (sluice_section_t *at = save->session.registry->first; at != NULL;
        at = at->next) {
-    sluice__save_bind(save, at, id++);
+    sluice__save_bind(save, at, id++, sluice__save_step_section);
     sluice__queue_wake(&at->cont);
   }
 }

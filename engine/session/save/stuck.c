@@ -36,7 +36,8 @@ bool sluice__save_has_lost_wake(sluice_save_t *save) {
 static const sluice_section_t *find_lender(const sluice_save_t *save) {
   const sluice_section_t *at = save->session.registry->first;
 
-  while (at != NULL && sluice__fills_returned(&save->fills, at) == at->lent) {
+  while (at != NULL &&
+         sluice__copy_jobs_returned(&save->jobs, at) == at->lent) {
     at = at->next;
   }
   return at;
@@ -44,9 +45,9 @@ static const sluice_section_t *find_lender(const sluice_save_t *save) {
 
 /* Somebody will wake the turn. */
 static bool is_under_way(const sluice_save_t *save) {
-  return save->is_sink_busy || save->is_held || save->chunks.writes > 0 ||
+  return save->is_sink_busy || save->is_held || save->direct.writes > 0 ||
          save->state == SLUICE__SAVE_PAUSING || save->session.pace.armed ||
-         !sluice__fills_are_quiet(&save->fills) ||
+         !sluice__copy_jobs_are_quiet(&save->jobs) ||
          sluice__queue_is_runnable(&save->session.queue);
 }
 

@@ -26,9 +26,8 @@ void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
   w->kind = kind;
   w->is_open = is_open;
   w->is_big_endian = is_big_endian;
-  w->fills = NULL;
-  w->can_lend = false;
-  w->can_be_still = false;
+  w->jobs = NULL;
+  w->pages = SLUICE__PAGES_CHANGING;
   w->kept = NULL;
   w->mem = NULL;
   w->status = 0;
@@ -70,9 +69,10 @@ size_t sluice_writer_left(const sluice_writer_t *w) {
   uint64_t left = sluice__budget_left(w->budget);
 
   /* A sink that takes it at once takes its time: the clock is to be read. */
-  return (size_t)(left > SLUICE__STILL_BYTES && w->can_be_still &&
-                          sluice__chunks_can_put(w->fills->chunks)
-                      ? SLUICE__STILL_BYTES
+  return (size_t)(left > SLUICE__STABLE_BYTES &&
+                          w->pages == SLUICE__PAGES_STABLE &&
+                          sluice__direct_writer_can_put(w->jobs->chunks->writer)
+                      ? SLUICE__STABLE_BYTES
                       : left);
 }
 
@@ -85,7 +85,8 @@ int sluice_writer_should_yield(sluice_writer_t *w) {
   }
   w->asked_at = b->bytes_used;
   return w->status < 0 || sluice__budget_should_yield(b) ||
-         (w->can_be_still && sluice__chunks_are_full(w->fills->chunks));
+         (w->pages == SLUICE__PAGES_STABLE &&
+          sluice__chunks_are_full(w->jobs->chunks));
 }
 
 int sluice_writer_status(const sluice_writer_t *w) {
@@ -216,50 +217,65 @@ static void charge_pages(sluice_writer_t *w, const sluice_totals_t *before,
   w->worked += looked_at;
 }
 
-int sluice_writer_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
-                        const void *data, uint64_t count) {
+static int put_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
+                     const sluice__page_source_t *source) {
   sluice_totals_t before;
 
   if (ensure_open(w) == 0) {
     sluice__encoder_totals(w->encoder, &before);
-    w->status = sluice_encoder_pages(w->encoder, region, offset, data, count);
+    w->status = sluice__encoder_pages(w->encoder, region, offset, source);
     charge_pages(w, &before,
-                 count * sluice__encoder_page_size(w->encoder, region));
+                 source->count * sluice__encoder_page_size(w->encoder, region));
   }
   return w->status;
 }
 
-static int lend_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
-                      const void *data, uint64_t count, bool is_still) {
-  sluice_totals_t before;
+int sluice_writer_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
+                        const void *data, uint64_t count) {
+  const sluice__page_source_t source = {.base = data, .count = count};
 
-  if (!w->can_lend && !is_still) {
-    (void)sluice_writer_pages(w, region, offset, data, count);
-  } else if (ensure_open(w) == 0) {
-    sluice__encoder_totals(w->encoder, &before);
-    w->status = sluice__encoder_lend_pages(w->encoder, region, offset, data,
-                                           count, is_still);
-    charge_pages(w, &before,
-                 count * sluice__encoder_page_size(w->encoder, region));
+  return put_pages(w, region, offset, &source);
+}
+
+/* Threads begin with what is whole of it while the handler goes on. */
+static int lend_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
+                      const sluice__page_source_t *source) {
+  (void)put_pages(w, region, offset, source);
+  w->section->lent += w->status == 0 ? source->count : 0;
+  if (source->kind == SLUICE__PAGES_BORROWED) {
+    sluice__copy_jobs_start(w->jobs);
   }
-  w->section->lent += w->status == 0 ? count : 0;
   return w->status;
 }
 
 int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
                              uint64_t offset, const void *data,
                              uint64_t count) {
-  return lend_pages(w, region, offset, data, count, false);
+  const sluice__page_source_t source = {
+      .base = data,
+      .count = count,
+      .kind = w->pages == SLUICE__PAGES_BORROWED ? SLUICE__PAGES_BORROWED
+                                                 : SLUICE__PAGES_CHANGING,
+      .lender = w->section,
+      .before = w->section->lent};
+
+  return lend_pages(w, region, offset, &source);
 }
 
 int sluice_writer_still_pages(sluice_writer_t *w, uint32_t region,
                               uint64_t offset, const void *data,
                               uint64_t count) {
-  return lend_pages(w, region, offset, data, count, w->can_be_still);
+  const sluice__page_source_t source = {.base = data,
+                                        .count = count,
+                                        .kind = w->pages,
+                                        .lender = w->section,
+                                        .before = w->section->lent};
+
+  return lend_pages(w, region, offset, &source);
 }
 
 uint64_t sluice_writer_returned(const sluice_writer_t *w) {
-  return sluice__fills_returned(w->fills, w->section);
+  return sluice__copy_jobs_returned(w->jobs, w->section);
 }
 
 int sluice_writer_zeros(sluice_writer_t *w, uint32_t region, uint64_t offset,

@@ -13,7 +13,8 @@
 #include "budget.h"
 #include "memory/mem.h"
 #include "session/registry.h"
-#include "session/save/fills.h"
+#include "session/save/copy_jobs.h"
+#include "stream/page_source.h"
 
 struct sluice_writer_s {
   sluice_encoder_t *encoder;
@@ -22,9 +23,10 @@ struct sluice_writer_s {
   sluice_item_kind_t kind; /* of the payload to open at the first byte */
   bool is_open;
   bool is_big_endian;
-  const sluice__fills_t *fills; /* what is lent of the section's pages */
-  bool can_lend;
-  bool can_be_still;     /* the payload is closed when the call is over */
+  sluice__copy_jobs_t *jobs; /* what is lent of the section's pages */
+  /* The most that pages can be taken for: STABLE only if the payload is left
+   * when the call is over. */
+  sluice__page_kind_t pages;
   sluice__stash_t *kept; /* bytes go here instead; NULL: to the encoder */
   sluice__mem_t *mem;    /* of `kept` */
   int status;

@@ -1,8 +1,9 @@
-/* decode.c - the native stream, read: file header and the round of
- * records; what a record means is in decode_native_*.c. */
+/* decode.c - the native stream, read: file header and the round of records.
+ *
+ * At the top: it calls the files that know what a record means, none of them
+ * calls it. */
 #include "stream/native/decode.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdalign.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static int native_open(sluice_decoder_t *d) {
   d->state = n;
   d->window.limit = window < d->window.cap ? d->window.cap : window;
   d->window.both = d->window.limit + d->window.limit / 2;
-  n->keep_limit = tables_limit(limit, d->window.limit);
+  n->keep.limit = tables_limit(limit, d->window.limit);
   sluice__native_seen_begin(d);
   return 0;
 }
@@ -52,77 +53,10 @@ static void native_close(sluice_decoder_t *d) {
   sluice__native_release(d, n->regions, n->region_cap * sizeof(*n->regions));
   sluice__native_release(d, n->pages.table, n->pages.table_cap);
   sluice__native_release(d, n->note.data, n->note.cap);
-  sluice__native_release(d, n->skipped, n->skipped_cap * sizeof(*n->skipped));
+  sluice__native_release(d, n->skipped.list,
+                         n->skipped.cap * sizeof(*n->skipped.list));
   d->alloc.release(d->alloc.ctx, n, sizeof(*n), alignof(max_align_t));
   d->state = NULL;
-}
-
-int sluice__native_keep(sluice_decoder_t *d, void **out, size_t size,
-                        const char *what) {
-  sluice__decode_native_t *n = sluice__decode_native_of(d);
-
-  if (size > n->keep_limit - n->kept) {
-    return SLUICE__NATIVE_REFUSE(
-        d, SLUICE_ELIMIT, "%s needs %zu bytes, %zu are left of the limit", what,
-        size, n->keep_limit - n->kept);
-  }
-  *out = d->alloc.alloc(d->alloc.ctx, size, alignof(max_align_t));
-  if (*out == NULL) {
-    return SLUICE__NATIVE_REFUSE(d, UV_ENOMEM, "no memory for %s of %zu bytes",
-                                 what, size);
-  }
-  n->kept += size;
-  return 0;
-}
-
-void sluice__native_release(sluice_decoder_t *d, void *p, size_t size) {
-  if (p != NULL) {
-    d->alloc.release(d->alloc.ctx, p, size, alignof(max_align_t));
-    sluice__decode_native_of(d)->kept -= size;
-  }
-}
-
-int sluice__native_reserve(sluice_decoder_t *d, void **array, size_t *cap,
-                           size_t need, size_t size, const char *what) {
-  size_t more = *cap < 8 ? 8 : *cap;
-  void *fresh = NULL;
-  int r;
-
-  if (need <= *cap) {
-    return 0;
-  }
-  while (more < need) {
-    more *= 2; /* `need` is bounded: far from overflow */
-  }
-  r = sluice__native_keep(
-      d, &fresh, more > SIZE_MAX / size ? SIZE_MAX : more * size, what);
-  if (r < 0) {
-    return r;
-  }
-  assert(fresh != NULL);
-  if (*array != NULL) {
-    memcpy(fresh, *array, *cap * size);
-    sluice__native_release(d, *array, *cap * size);
-  }
-  *array = fresh;
-  *cap = more;
-  return 0;
-}
-
-int sluice__native_copy_name(sluice_decoder_t *d, char *to, const uint8_t *from,
-                             size_t len, const char *what) {
-  if (len > SLUICE_NAME_MAX) {
-    return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
-                                 "%s has %zu bytes, expected at most %d", what,
-                                 len, (int)SLUICE_NAME_MAX);
-  }
-  if (memchr(from, 0, len) != NULL) {
-    return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT, "%s has a zero byte in it",
-                                 what);
-  }
-  memcpy(to, from, len);
-  to[len] = '\0';
-  return 0;
 }
 
 static int check_features(sluice_decoder_t *d, const uint8_t *h) {
@@ -348,6 +282,7 @@ static int step_records(sluice_decoder_t *d, sluice_item_t *item) {
     if (r != SLUICE__WHOLE) {
       return r;
     }
+    n->section = sluice__native_find(n, n->record.section);
   }
   r = check_place(d);
   if (r < 0) {
@@ -389,8 +324,8 @@ static int step_data(sluice_decoder_t *d, sluice_item_t *item) {
 static int step_aborted(sluice_decoder_t *d) {
   const sluice__decode_native_t *n = sluice__decode_native_of(d);
 
-  return sluice__decoder_fail(d, SLUICE_EABORTED, n->at, n->reason_section,
-                              "%s", n->reason_message);
+  return sluice__decoder_fail(d, SLUICE_EABORTED, n->at, n->abort.section, "%s",
+                              n->abort.message);
 }
 
 static int step(sluice_decoder_t *d, sluice_item_t *item) {

@@ -19,12 +19,12 @@ static void *seen_alloc(void *ctx, size_t size, size_t align) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
   void *p;
 
-  if (size > n->keep_limit - n->kept) {
+  if (size > n->keep.limit - n->keep.held) {
     n->seen.is_over_limit = true;
     return NULL;
   }
   p = d->alloc.alloc(d->alloc.ctx, size, align);
-  n->kept += p == NULL ? 0 : size;
+  n->keep.held += p == NULL ? 0 : size;
   return p;
 }
 

@@ -11,20 +11,6 @@
 
 #include "stream/bytes.h"
 
-static sluice__native_run_t get_run(const uint8_t *at) {
-  sluice__native_run_t run;
-
-  run.region = sluice__get_le32(at);
-  run.count = sluice__get_le32(at + 4);
-  run.offset = sluice__get_le64(at + 8);
-  return run;
-}
-
-sluice__native_run_t sluice__native_run_at(const sluice__decode_pages_t *p,
-                                           uint32_t index) {
-  return get_run(p->table + (size_t)index * SLUICE__PAGES_RUN_BYTES);
-}
-
 /* All runs are checked before the first page is lent. */
 static int check_runs(sluice_decoder_t *d, const uint8_t *record) {
   const sluice__decode_native_t *n = sluice__decode_native_of(d);
@@ -34,7 +20,7 @@ static int check_runs(sluice_decoder_t *d, const uint8_t *record) {
 
   for (uint32_t left = sluice__get_le32(record + SLUICE__PAGES_RUNS); left > 0;
        left--) {
-    sluice__native_run_t run = get_run(at);
+    sluice__native_run_t run = sluice__native_run_get(at);
     int r = sluice__native_check_run(d, run.region, run.offset, run.count);
 
     if (r < 0) {
@@ -121,7 +107,7 @@ int sluice__native_on_pages(sluice_decoder_t *d) {
   if (r == 0) {
     r = check_runs(d, record);
   }
-  if (r == 0 && d->hooks.skips_pages) {
+  if (r == 0 && d->skips_pages) {
     return sluice__native_skip_pages(d);
   }
   if (r == 0) {
@@ -299,7 +285,7 @@ int sluice__native_step_zeros(sluice_decoder_t *d, sluice_item_t *item) {
   n->position += SLUICE__ZEROS_RUN_BYTES;
   n->totals.pages_zero += run->count;
   r = sluice__native_seen_zeros(d, run);
-  if (r == 0 && d->hooks.skips_pages) {
+  if (r == 0 && d->skips_pages) {
     return SLUICE__AGAIN;
   }
   return r < 0 ? r : SLUICE__ITEM;

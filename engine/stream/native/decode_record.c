@@ -98,7 +98,6 @@ static int check_kind(sluice_decoder_t *d) {
                                  "%s with section id %" PRIu32, kind->name,
                                  n->record.section);
   }
-  n->section = sluice__native_find(n, n->record.section);
   return 0;
 }
 
@@ -144,11 +143,6 @@ static int verify_plain(sluice_decoder_t *d) {
   return verify(d, p, len);
 }
 
-static bool is_page_size(uint32_t size) {
-  return size >= SLUICE_PAGE_MIN && size <= SLUICE_PAGE_MAX &&
-         (size & (size - 1)) == 0;
-}
-
 /* Do the lengths in the fixed part of PAGES agree? */
 static bool is_table(const sluice__decode_native_t *n, const uint8_t *p) {
   uint64_t runs = sluice__get_le32(p + SLUICE__PAGES_RUNS);
@@ -156,7 +150,7 @@ static bool is_table(const sluice__decode_native_t *n, const uint8_t *p) {
   uint64_t data = sluice__get_le32(p + SLUICE__PAGES_DATA);
   uint32_t page_size = sluice__get_le32(p + SLUICE__PAGES_PAGE_SIZE);
 
-  return is_page_size(page_size) && runs > 0 && runs <= pages &&
+  return sluice__is_page_size(page_size) && runs > 0 && runs <= pages &&
          data <= SLUICE__NATIVE_TABLE_MAX &&
          data >= SLUICE__PAGES_TABLE + runs * SLUICE__PAGES_RUN_BYTES +
                      pages * SLUICE__PAGES_HASH_BYTES &&

@@ -9,11 +9,6 @@
 
 #include "stream/bytes.h"
 
-static bool is_page_size(uint32_t size) {
-  return size >= SLUICE_PAGE_MIN && size <= SLUICE_PAGE_MAX &&
-         (size & (size - 1)) == 0;
-}
-
 static int check_region_place(sluice_decoder_t *d) {
   const sluice__decode_native_t *n = sluice__decode_native_of(d);
   int r = sluice__native_check_open(d);
@@ -47,7 +42,8 @@ static int check_region(sluice_decoder_t *d) {
   page_size = sluice__get_le32(p + SLUICE__REGION_PAGE_SIZE);
   bytes = sluice__get_le64(p + SLUICE__REGION_SIZE);
   if (sluice__get_le32(p + SLUICE__REGION_INDEX) != n->region_count ||
-      !is_page_size(page_size) || bytes == 0 || bytes % page_size != 0) {
+      !sluice__is_page_size(page_size) || bytes == 0 ||
+      bytes % page_size != 0) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
                                  "region %" PRIu32 " of %" PRIu64
                                  " bytes in pages of %" PRIu32
@@ -82,7 +78,7 @@ static int keep_region(sluice_decoder_t *d, sluice__decode_region_t **out) {
   region->bytes = sluice__get_le64(p + SLUICE__REGION_SIZE);
   region->page_size = sluice__get_le32(p + SLUICE__REGION_PAGE_SIZE);
   region->section_id = n->record.section;
-  region->is_skipped = d->hooks.skips_pages;
+  region->is_skipped = d->skips_pages;
   *out = region;
   return sluice__native_copy_name(
       d, region->name, p + SLUICE__REGION_NAME,

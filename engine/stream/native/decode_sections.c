@@ -15,7 +15,8 @@
 
 enum { TABLE_MIN = 64 };
 
-static size_t probe(sluice__section_t *const *table, size_t cap, uint32_t id) {
+static size_t probe(sluice__decode_section_t *const *table, size_t cap,
+                    uint32_t id) {
   uint64_t seed = (uint64_t)(uintptr_t)table;
   size_t i = (size_t)sluice__hash_seeded(&id, sizeof(id), seed) & (cap - 1);
 
@@ -25,23 +26,23 @@ static size_t probe(sluice__section_t *const *table, size_t cap, uint32_t id) {
   return i;
 }
 
-sluice__section_t *sluice__native_find(const sluice__decode_native_t *n,
-                                       uint32_t id) {
-  if (n->section_cap == 0) {
+sluice__decode_section_t *sluice__native_find(const sluice__decode_native_t *n,
+                                              uint32_t id) {
+  if (n->sections.cap == 0) {
     return NULL;
   }
-  return n->sections[probe(n->sections, n->section_cap, id)];
+  return n->sections.list[probe(n->sections.list, n->sections.cap, id)];
 }
 
 /* Half of the table stays empty, so probes end soon. */
 static int grow_table(sluice_decoder_t *d) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
-  size_t cap = n->section_cap == 0 ? TABLE_MIN : n->section_cap * 2;
+  size_t cap = n->sections.cap == 0 ? TABLE_MIN : n->sections.cap * 2;
   void *fresh = NULL;
-  sluice__section_t **table;
+  sluice__decode_section_t **table;
   int r;
 
-  if (n->section_count < n->section_cap / 2) {
+  if (n->sections.count < n->sections.cap / 2) {
     return 0;
   }
   r = sluice__native_keep(d, &fresh, cap * sizeof(*table), "section table");
@@ -49,41 +50,43 @@ static int grow_table(sluice_decoder_t *d) {
     return r;
   }
   table = memset(fresh, 0, cap * sizeof(*table));
-  for (size_t i = 0; i < n->section_cap; i++) {
-    if (n->sections[i] != NULL) {
-      table[probe(table, cap, n->sections[i]->decl.id)] = n->sections[i];
+  for (size_t i = 0; i < n->sections.cap; i++) {
+    if (n->sections.list[i] != NULL) {
+      table[probe(table, cap, n->sections.list[i]->decl.id)] =
+          n->sections.list[i];
     }
   }
-  sluice__native_release(d, n->sections, n->section_cap * sizeof(*table));
-  n->sections = table;
-  n->section_cap = cap;
+  sluice__native_release(d, n->sections.list, n->sections.cap * sizeof(*table));
+  n->sections.list = table;
+  n->sections.cap = cap;
   return 0;
 }
 
 void sluice__native_free_sections(sluice_decoder_t *d) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
 
-  for (size_t i = 0; i < n->section_cap; i++) {
-    if (n->sections[i] != NULL) {
-      sluice__native_release(d, n->sections[i], n->sections[i]->size);
+  for (size_t i = 0; i < n->sections.cap; i++) {
+    if (n->sections.list[i] != NULL) {
+      sluice__native_release(d, n->sections.list[i], n->sections.list[i]->size);
     }
   }
-  sluice__native_release(d, n->sections, n->section_cap * sizeof(*n->sections));
+  sluice__native_release(d, n->sections.list,
+                         n->sections.cap * sizeof(*n->sections.list));
 }
 
-static bool is_unended(const sluice__section_t *s) {
+static bool is_unended(const sluice__decode_section_t *s) {
   return s != NULL && (s->decl.flags & SLUICE_SECTION_LIVE) != 0 && !s->is_over;
 }
 
-const sluice__section_t *
+const sluice__decode_section_t *
 sluice__native_unended(const sluice__decode_native_t *n) {
   size_t i = 0;
 
-  assert(n->live_count > 0);
-  while (!is_unended(n->sections[i])) {
+  assert(n->sections.live > 0);
+  while (!is_unended(n->sections.list[i])) {
     i++;
   }
-  return n->sections[i];
+  return n->sections.list[i];
 }
 
 typedef struct lengths_s {
@@ -117,7 +120,7 @@ static int check_decl(sluice_decoder_t *d, lengths_t *len) {
 }
 
 /* Into the block: the name, the type, the schema. */
-static int fill_strings(sluice_decoder_t *d, sluice__section_t *s,
+static int fill_strings(sluice_decoder_t *d, sluice__decode_section_t *s,
                         const lengths_t *len) {
   const uint8_t *from = sluice__native_payload(d) + SLUICE__DECL_STRINGS;
   char name[SLUICE_NAME_MAX + 1];
@@ -143,7 +146,7 @@ static int fill_strings(sluice_decoder_t *d, sluice__section_t *s,
   return 0;
 }
 
-static void fill_numbers(sluice_decoder_t *d, sluice__section_t *s) {
+static void fill_numbers(sluice_decoder_t *d, sluice__decode_section_t *s) {
   const sluice__decode_native_t *n = sluice__decode_native_of(d);
   const uint8_t *p = sluice__native_payload(d);
 
@@ -159,9 +162,9 @@ static void fill_numbers(sluice_decoder_t *d, sluice__section_t *s) {
   }
 }
 
-static int new_section(sluice_decoder_t *d, sluice__section_t **out) {
+static int new_section(sluice_decoder_t *d, sluice__decode_section_t **out) {
   lengths_t len = {0};
-  sluice__section_t *s;
+  sluice__decode_section_t *s;
   void *block = NULL;
   size_t size;
   int r = check_decl(d, &len);
@@ -194,7 +197,7 @@ static int check_new(sluice_decoder_t *d) {
                                  "section id %" PRIu32 " is declared twice",
                                  n->record.section);
   }
-  if (n->section_count >= d->options.max_sections) {
+  if (n->sections.count >= d->options.max_sections) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ELIMIT,
                                  "more than %" PRIu32 " sections",
                                  d->options.max_sections);
@@ -203,7 +206,7 @@ static int check_new(sluice_decoder_t *d) {
 }
 
 static int open_payload(sluice_decoder_t *d, sluice_item_t *item,
-                        sluice_item_kind_t kind, sluice__section_t *s) {
+                        sluice_item_kind_t kind, sluice__decode_section_t *s) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
 
   n->open = s;
@@ -217,7 +220,7 @@ static int open_payload(sluice_decoder_t *d, sluice_item_t *item,
 
 int sluice__native_on_section(sluice_decoder_t *d, sluice_item_t *item) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
-  sluice__section_t *s = NULL;
+  sluice__decode_section_t *s = NULL;
   int r = check_new(d);
 
   if (r == 0) {
@@ -230,10 +233,10 @@ int sluice__native_on_section(sluice_decoder_t *d, sluice_item_t *item) {
     return r;
   }
   assert(s != NULL);
-  n->sections[probe(n->sections, n->section_cap, s->decl.id)] = s;
-  n->section_count++;
+  n->sections.list[probe(n->sections.list, n->sections.cap, s->decl.id)] = s;
+  n->sections.count++;
   if ((s->decl.flags & SLUICE_SECTION_LIVE) != 0) {
-    n->live_count++;
+    n->sections.live++;
   }
   sluice__native_take_record(d);
   return open_payload(d, item, SLUICE_ITEM_SECTION, s);
@@ -279,7 +282,7 @@ int sluice__native_on_end(sluice_decoder_t *d, sluice_item_t *item) {
     return r;
   }
   n->section->is_over = true;
-  n->live_count--;
+  n->sections.live--;
   sluice__native_take_record(d);
   return open_payload(d, item, SLUICE_ITEM_END, n->section);
 }

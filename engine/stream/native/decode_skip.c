@@ -12,14 +12,14 @@
 
 static int keep_skipped(sluice_decoder_t *d, const sluice__skipped_t *record) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
-  void *array = n->skipped;
-  int r =
-      sluice__native_reserve(d, &array, &n->skipped_cap, n->skipped_count + 1,
-                             sizeof(*n->skipped), "table of skipped records");
+  void *array = n->skipped.list;
+  int r = sluice__native_reserve(d, &array, &n->skipped.cap,
+                                 n->skipped.count + 1, sizeof(*n->skipped.list),
+                                 "table of skipped records");
 
   if (r == 0) {
-    n->skipped = array;
-    n->skipped[n->skipped_count++] = *record;
+    n->skipped.list = array;
+    n->skipped.list[n->skipped.count++] = *record;
   }
   return r;
 }
@@ -47,18 +47,18 @@ int sluice__native_skip_pages(sluice_decoder_t *d) {
 static const sluice__skipped_t *find_skipped(const sluice__decode_native_t *n,
                                              uint64_t at) {
   size_t low = 0;
-  size_t high = n->skipped_count;
+  size_t high = n->skipped.count;
 
   while (low < high) {
     size_t middle = low + (high - low) / 2;
 
-    if (n->skipped[middle].at <= at) {
+    if (n->skipped.list[middle].at <= at) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  return low == 0 ? NULL : &n->skipped[low - 1];
+  return low == 0 ? NULL : &n->skipped.list[low - 1];
 }
 
 /* `bytes` were bounded by the region, `data` by the stream. */

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "stream/bytes.h"
+#include "stream/native/ends.h"
 
 /* A piece of a note: where in the record, and how long. */
 typedef struct piece_s {
@@ -103,46 +104,42 @@ static bool is_before(const sluice__decode_native_t *n, uint64_t offset,
   return offset <= n->at && len <= n->at - offset;
 }
 
-static int check_entry(sluice_decoder_t *d, const uint8_t *at) {
+static int check_entry(sluice_decoder_t *d,
+                       const sluice__index_entry_t *entry) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
-  const sluice__index_entry_t entry = {
-      .region = sluice__get_le32(at),
-      .count = sluice__get_le32(at + 4),
-      .offset = sluice__get_le64(at + 8),
-      .data = sluice__get_le64(at + 16),
-      .hashes = sluice__get_le64(at + 24),
-  };
-  int r = sluice__native_check_run(d, entry.region, entry.offset, entry.count);
+  int r =
+      sluice__native_check_run(d, entry->region, entry->offset, entry->count);
   uint64_t bytes;
 
   if (r < 0) {
     return r;
   }
-  bytes = entry.count * n->regions[entry.region].page_size;
-  if (entry.region < n->index.region ||
-      (entry.region == n->index.region && entry.offset < n->index.end)) {
+  bytes = entry->count * n->regions[entry->region].page_size;
+  if (entry->region < n->index.region ||
+      (entry->region == n->index.region && entry->offset < n->index.end)) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
                                  "the index is not in ascending order");
   }
-  if (entry.data == 0
-          ? entry.hashes != 0
-          : !is_before(n, entry.data, bytes) ||
-                !is_before(n, entry.hashes,
-                           entry.count * SLUICE__PAGES_HASH_BYTES)) {
+  if (entry->data == 0
+          ? entry->hashes != 0
+          : !is_before(n, entry->data, bytes) ||
+                !is_before(n, entry->hashes,
+                           entry->count * SLUICE__PAGES_HASH_BYTES)) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
                                  "the index points to %" PRIu64 " and %" PRIu64
                                  ", outside of the pages",
-                                 entry.data, entry.hashes);
+                                 entry->data, entry->hashes);
   }
-  n->index.region = entry.region;
-  n->index.end = entry.offset + bytes;
-  r = sluice__native_compare_entry(d, &entry);
-  return r < 0 ? r : sluice__native_tell_entry(d, &entry);
+  n->index.region = entry->region;
+  n->index.end = entry->offset + bytes;
+  r = sluice__native_compare_entry(d, entry);
+  return r < 0 ? r : sluice__native_tell_entry(d, entry);
 }
 
 int sluice__native_on_index(sluice_decoder_t *d) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
-  const uint8_t *p = sluice__native_payload(d);
+  sluice__index_cursor_t cursor;
+  sluice__index_entry_t entry;
 
   if (n->record.length % SLUICE__INDEX_RUN_BYTES != 0) {
     return SLUICE__NATIVE_REFUSE(
@@ -153,8 +150,10 @@ int sluice__native_on_index(sluice_decoder_t *d) {
   if (n->index.first == 0) {
     n->index.first = n->at;
   }
-  for (uint64_t at = 0; at < n->record.length; at += SLUICE__INDEX_RUN_BYTES) {
-    int r = check_entry(d, p + at);
+  sluice__index_cursor_open_payload(&cursor, sluice__native_payload(d),
+                                    (size_t)n->record.length);
+  while (sluice__index_cursor_next(&cursor, &entry) == SLUICE__INDEX_ENTRY) {
+    int r = check_entry(d, &entry);
 
     if (r < 0) {
       return r;
@@ -175,18 +174,18 @@ static int get_reason(sluice_decoder_t *d) {
   if (len < SLUICE__ABORT_STRINGS) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT, "ABORT is malformed");
   }
-  n->reason_code = (int)(int32_t)sluice__get_le32(p + SLUICE__ABORT_CODE);
+  n->abort.code = (int)(int32_t)sluice__get_le32(p + SLUICE__ABORT_CODE);
   section = sluice__get_le16(p + SLUICE__ABORT_SECTION_LENGTH);
   message = sluice__get_le16(p + SLUICE__ABORT_MESSAGE_LENGTH);
-  if (SLUICE__ABORT_STRINGS + section + message != len || n->reason_code >= 0 ||
+  if (SLUICE__ABORT_STRINGS + section + message != len || n->abort.code >= 0 ||
       sluice__get_le32(p + SLUICE__ABORT_ZERO) != 0) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT, "ABORT is malformed");
   }
   p += SLUICE__ABORT_STRINGS;
-  r = sluice__native_copy_name(d, n->reason_section, p, section,
+  r = sluice__native_copy_name(d, n->abort.section, p, section,
                                "section of ABORT");
   if (r == 0) {
-    r = sluice__native_copy_name(d, n->reason_message, p + section, message,
+    r = sluice__native_copy_name(d, n->abort.message, p + section, message,
                                  "message of ABORT");
   }
   return r;
@@ -200,18 +199,16 @@ int sluice__native_on_abort(sluice_decoder_t *d, sluice_item_t *item) {
     return r;
   }
   item->kind = SLUICE_ITEM_ABORT;
-  item->u.abort.code = n->reason_code;
-  item->u.abort.section = n->reason_section;
-  item->u.abort.message = n->reason_message;
+  item->u.abort.code = n->abort.code;
+  item->u.abort.section = n->abort.section;
+  item->u.abort.message = n->abort.message;
   sluice__native_take_record(d);
   n->step = SLUICE__DECODE_ABORTED;
   return SLUICE__ITEM;
 }
 
-static int check_total(sluice_decoder_t *d, int field, uint64_t expected,
+static int check_total(sluice_decoder_t *d, uint64_t found, uint64_t expected,
                        const char *what) {
-  uint64_t found = sluice__get_le64(sluice__native_payload(d) + field);
-
   if (found == expected) {
     return 0;
   }
@@ -220,49 +217,49 @@ static int check_total(sluice_decoder_t *d, int field, uint64_t expected,
       expected, what, found);
 }
 
-static int check_totals(sluice_decoder_t *d) {
+static int check_totals(sluice_decoder_t *d, const sluice__trailer_t *t) {
   const sluice__decode_native_t *n = sluice__decode_native_of(d);
   const struct {
-    int field;
+    uint64_t found;
     uint64_t expected;
     const char *what;
   } rows[] = {
-      {SLUICE__TRAILER_TOTAL, n->totals.bytes, "bytes"},
-      {SLUICE__TRAILER_RECORDS, n->totals.records, "records"},
-      {SLUICE__TRAILER_INDEX, n->index.first, "as offset of the index"},
-      {SLUICE__TRAILER_PAGES, n->totals.pages_data, "pages of data"},
-      {SLUICE__TRAILER_ZEROS, n->totals.pages_zero, "pages of zeros"},
-      {SLUICE__TRAILER_CHAIN, n->chain, "as checksum of all records"},
+      {t->total, n->totals.bytes, "bytes"},
+      {t->records, n->totals.records, "records"},
+      {t->index, n->index.first, "as offset of the index"},
+      {t->pages, n->totals.pages_data, "pages of data"},
+      {t->zeros, n->totals.pages_zero, "pages of zeros"},
+      {t->chain, n->chain, "as checksum of all records"},
   };
   int r = 0;
 
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && r == 0; i++) {
-    r = check_total(d, rows[i].field, rows[i].expected, rows[i].what);
+    r = check_total(d, rows[i].found, rows[i].expected, rows[i].what);
   }
   return r;
 }
 
 static int check_trailer(sluice_decoder_t *d) {
   const sluice__decode_native_t *n = sluice__decode_native_of(d);
+  sluice__trailer_t trailer;
 
   if (n->record.length != SLUICE__TRAILER_BYTES) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
                                  "TRAILER of %" PRIu64 " bytes, expected %d",
                                  n->record.length, (int)SLUICE__TRAILER_BYTES);
   }
-  if (memcmp(sluice__native_payload(d) + SLUICE__TRAILER_MARK,
-             SLUICE__NATIVE_END_MARK, 8) != 0) {
+  if (!sluice__trailer_get(&trailer, sluice__native_payload(d))) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_ECORRUPT,
                                  "expected the end mark, found another");
   }
-  return check_totals(d);
+  return check_totals(d, &trailer);
 }
 
 int sluice__native_on_trailer(sluice_decoder_t *d, sluice_item_t *item) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
   int r;
 
-  if (n->live_count > 0) {
+  if (n->sections.live > 0) {
     return sluice__decoder_fail(d, SLUICE_EORDER, n->at,
                                 sluice__native_unended(n)->decl.name,
                                 "the stream ends before the section does");

@@ -332,7 +332,6 @@ const sluice__encode_ops_t sluice__encode_native = {
     .open = native_open,
     .region = native_region,
     .pages = sluice__native_pages,
-    .lend_pages = sluice__native_lend_pages,
     .zeros = sluice__native_zeros,
     .bytes = native_bytes,
     .close = native_close,

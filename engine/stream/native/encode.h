@@ -10,7 +10,7 @@
 #ifndef SLUICE_STREAM_NATIVE_ENCODE_H
 #define SLUICE_STREAM_NATIVE_ENCODE_H
 
-#include "stream/encoder.h"
+#include "stream/encoder_base.h"
 #include "stream/native/record.h"
 #include "stream/page_map.h"
 
@@ -37,11 +37,13 @@ typedef struct sluice__encode_pages_s {
   uint32_t cap;
   uint32_t table; /* bytes set aside for runs and hashes */
   uint32_t run_count;
-  uint64_t data;        /* stream offset of the first page */
-  sluice__fill_t *fill; /* of those that are lent; NULL: none is */
-  bool has_no_fill;     /* none could be had */
-  bool was_full;        /* the record before it */
-  uint32_t most;        /* pages of any record; 0: there are no regions yet */
+  uint64_t data;               /* stream offset of the first page */
+  sluice__page_list_t *list;   /* of those left out; NULL: none is */
+  sluice__copy_job_t *job;     /* that it is in; NULL: they are stable */
+  bool has_no_list;            /* none could be had */
+  bool was_full;               /* the record before it */
+  sluice__page_list_t *stable; /* the list of stable pages, once needed */
+  uint32_t most; /* pages of any record; 0: there are no regions yet */
   sluice__native_run_t *runs;
   uint64_t *hashes; /* behind the runs, in the same block */
 } sluice__encode_pages_t;
@@ -72,8 +74,6 @@ typedef struct sluice__encode_native_s {
   uint32_t section;
   uint64_t start;       /* its stream offset */
   uint8_t *at;          /* its first byte in the chunk */
-  bool is_lent;         /* the pages given may be read later, */
-  bool is_still;        /* and do not change until this call is over */
   bool opens;           /* the next record of the payload opens a PART */
   bool has_payload;     /* the open payload has more than regions */
   bool is_over;         /* TRAILER or ABORT is written */
@@ -86,10 +86,38 @@ typedef struct sluice__encode_native_s {
   sluice__page_map_t map;
 } sluice__encode_native_t;
 
+/* The files call one way: encode.c, then _index, _pages and _rewrite, _zeros,
+ * _record, _table. */
 static inline sluice__encode_native_t *
 sluice__encode_native_of(sluice_encoder_t *e) {
   return e->state;
 }
+
+/* encode_table.c */
+/* There is to be room for a record of pages. 0 or UV_ENOMEM, latched. */
+int sluice__native_reserve_pages(sluice_encoder_t *e);
+void sluice__native_free_pages(sluice_encoder_t *e);
+/* A list of the pages that the record leaves out, for such as `source` has.
+ * NULL: all are to be copied now. */
+sluice__page_list_t *
+sluice__native_open_list(sluice_encoder_t *e,
+                         const sluice__page_source_t *source);
+/* The record has stable pages: puts those where they belong that are not yet,
+ * if they are `least` bytes and the sink takes them anywhere. True: all are
+ * out. */
+bool sluice__native_put_early(sluice_encoder_t *e, size_t least);
+/* Puts all stable pages of the record being built where they belong; false:
+ * that cannot be done now. */
+bool sluice__native_settle(sluice_encoder_t *e);
+/* The PAGES record being built will not be. */
+void sluice__native_drop_pages(sluice_encoder_t *e);
+/* Fills in the table of the PAGES record being built; `*out_covered` is how
+ * many bytes of its payload the record's checksum covers. 1: it has stable
+ * pages, and is to be written (_write_stable) at once. */
+int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered);
+/* Has the sink take what it can of the chunk so far, whose last record has
+ * stable pages, and emits a copy of the rest. 0 or what the stage latched. */
+int sluice__native_write_stable(sluice_encoder_t *e);
 
 /* encode_record.c: all return 0 or what the encoder has latched. */
 
@@ -117,23 +145,20 @@ uint8_t *sluice__native_unit(sluice_encoder_t *e, uint16_t type,
                              uint32_t section, size_t unit);
 
 /* encode_pages.c */
-/* There is to be room for a record of pages. 0 or UV_ENOMEM, latched. */
-int sluice__native_reserve_pages(sluice_encoder_t *e);
-void sluice__native_free_pages(sluice_encoder_t *e);
 int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                         const uint8_t *data, uint64_t count);
-/* Puts the still pages of the record being built where they belong, all of
- * them; false: that cannot be done now. */
-bool sluice__native_settle(sluice_encoder_t *e);
-int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
-                              uint64_t offset, const uint8_t *data,
-                              uint64_t count, bool is_still);
-/* The PAGES record being built will not be. */
-void sluice__native_drop_pages(sluice_encoder_t *e);
-/* Fills in the table of the PAGES record being built; `*out_covered` is how
- * many bytes of its payload the record's checksum covers. 1: it has still
- * pages, and is to be emitted at once. */
-int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered);
+                         const sluice__page_source_t *source);
+
+/* The list for such a page as `source` begins with. */
+static inline sluice__page_list_t *
+sluice__native_page_list(sluice_encoder_t *e,
+                         const sluice__page_source_t *source) {
+  const sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
+
+  return p->list != NULL || source->kind == SLUICE__PAGES_CHANGING ||
+                 p->has_no_list
+             ? p->list
+             : sluice__native_open_list(e, source);
+}
 
 /* encode_zeros.c */
 int sluice__native_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,

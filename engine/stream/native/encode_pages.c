@@ -11,9 +11,9 @@
  * run, so 4 KiB ones mostly fill the chunk: who maps the image needs a mapping
  * a record.
  *
- * Pages that are lent are only looked at; a fill copies and hashes them later,
- * behind the back of the record. Still ones are hashed where they are and the
- * record is emitted as soon as it ends: the sink may take them from there. */
+ * Borrowed pages are only looked at; a copy job puts them in later, behind the
+ * back of the record. Stable ones are hashed where they are and their record is
+ * emitted as soon as it ends: the sink may take them from there. */
 #include "stream/native/encode.h"
 
 #include <string.h>
@@ -28,14 +28,10 @@ enum {
   /* Of 2, 3 and 4 KiB the last is best (12.8, 13.4, 15.2 GB/s); with four lines
    * a turn or into L2 only, 13.6 and 14.4. */
   PREFETCH_BYTES = COMMON_PAGE,
-  /* How far ahead the first words of a lent page are asked for. */
+  /* How far ahead the first words of a page that is not copied now are asked
+     for. */
   LOOK_AHEAD = 8
 };
-
-_Static_assert((int)SLUICE__FILL_PAGES_MAX >= (int)SLUICE__PAGES_PER_RECORD &&
-                   (int)SLUICE__FILL_PAGES_MAX >=
-                       (int)SLUICE_CHUNK_BYTES_MAX / (int)COMMON_PAGE,
-               "a fill has room for every page of a record");
 
 static uint64_t round_up(uint64_t offset) {
   return (offset + SLUICE__NATIVE_ALIGN - 1) &
@@ -44,40 +40,6 @@ static uint64_t round_up(uint64_t offset) {
 
 static uint64_t lesser(uint64_t a, uint64_t b) {
   return a < b ? a : b;
-}
-
-static size_t pages_bytes(uint32_t pages) {
-  return pages * (sizeof(sluice__native_run_t) + sizeof(uint64_t));
-}
-
-int sluice__native_reserve_pages(sluice_encoder_t *e) {
-  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
-  uint32_t fill = (uint32_t)(e->stage.chunk_bytes / COMMON_PAGE);
-  uint32_t most = fill > (uint32_t)SLUICE__PAGES_PER_RECORD
-                      ? fill
-                      : (uint32_t)SLUICE__PAGES_PER_RECORD;
-
-  if (p->most != 0) {
-    return 0;
-  }
-  p->runs = e->alloc.alloc(e->alloc.ctx, pages_bytes(most),
-                           _Alignof(sluice__native_run_t));
-  if (p->runs == NULL) {
-    return sluice__encoder_fail(e, UV_ENOMEM, "no memory for a table of pages");
-  }
-  p->hashes = (uint64_t *)(void *)(p->runs + most);
-  p->most = most;
-  return 0;
-}
-
-void sluice__native_free_pages(sluice_encoder_t *e) {
-  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
-
-  if (p->most != 0) {
-    e->alloc.release(e->alloc.ctx, p->runs, pages_bytes(p->most),
-                     _Alignof(sluice__native_run_t));
-    p->most = 0;
-  }
 }
 
 /* For `pages` of them, more or less. */
@@ -129,110 +91,11 @@ static int begin_pages(sluice_encoder_t *e, uint32_t page_size) {
   p->page_size = page_size;
   p->count = 0;
   p->run_count = 0;
-  p->fill = NULL;
-  p->has_no_fill = false;
+  p->has_no_list = false;
   p->was_full = false;
   (void)sluice__native_extend(e, (size_t)(p->data - n->start) -
                                      SLUICE__RECORD_BYTES);
   return 0;
-}
-
-static uint8_t *put_runs(const sluice__encode_pages_t *p, uint8_t *to) {
-  for (uint32_t i = 0; i < p->run_count; i++) {
-    sluice__put_le32(to, p->runs[i].region);
-    sluice__put_le32(to + 4, p->runs[i].count);
-    sluice__put_le64(to + 8, p->runs[i].offset);
-    to += SLUICE__PAGES_RUN_BYTES;
-  }
-  return to;
-}
-
-static uint8_t *put_hashes(const sluice__encode_pages_t *p, uint8_t *to) {
-  for (uint32_t i = 0; i < p->count; i++) {
-    sluice__put_le64(to, p->hashes[i]);
-    to += SLUICE__PAGES_HASH_BYTES;
-  }
-  return to;
-}
-
-/* What the record has so far. */
-static void lay_out_fill(const sluice__encode_native_t *n) {
-  const sluice__encode_pages_t *p = &n->pages;
-
-  p->fill->page_size = p->page_size;
-  p->fill->count = p->count;
-  p->fill->data = n->at + (p->data - n->start);
-}
-
-/* Returns whether it is a still one. */
-static bool give_fill(sluice_encoder_t *e, uint8_t *hashes) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  sluice__fill_t *fill = n->pages.fill;
-  bool is_still = fill != NULL && fill->is_still;
-
-  if (fill != NULL) {
-    lay_out_fill(n);
-    fill->hashes = hashes;
-    n->pages.fill = NULL;
-    e->filler->go(e->filler->ctx, fill);
-  }
-  return is_still;
-}
-
-/* Before what was hashed leaves the cache. */
-static void put_still(sluice_encoder_t *e) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  const sluice__encode_pages_t *p = &n->pages;
-
-  if (p->fill != NULL && p->fill->is_still &&
-      (p->count - p->fill->out) * p->page_size >= SLUICE__STILL_BYTES) {
-    lay_out_fill(n);
-    e->filler->put(e->filler->ctx, p->fill, p->data);
-  }
-}
-
-bool sluice__native_settle(sluice_encoder_t *e) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  sluice__fill_t *fill = n->type == SLUICE__NATIVE_PAGES ? n->pages.fill : NULL;
-
-  if (fill == NULL || !fill->is_still) {
-    return true;
-  }
-  lay_out_fill(n);
-  e->filler->put(e->filler->ctx, fill, n->pages.data);
-  return fill->out == fill->count;
-}
-
-void sluice__native_drop_pages(sluice_encoder_t *e) {
-  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
-
-  if (p->fill != NULL) {
-    e->filler->drop(e->filler->ctx, p->fill);
-    p->fill = NULL;
-  }
-}
-
-int sluice__native_seal_pages(sluice_encoder_t *e, size_t *out_covered) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  const sluice__encode_pages_t *p = &n->pages;
-  uint8_t *data = n->at + (p->data - n->start);
-  uint8_t *hashes;
-  uint8_t *gap;
-
-  sluice__put_le32(n->at + SLUICE__PAGES_RUNS, p->run_count);
-  sluice__put_le32(n->at + SLUICE__PAGES_PAGES, p->count);
-  sluice__put_le32(n->at + SLUICE__PAGES_DATA, (uint32_t)(p->data - n->start));
-  sluice__put_le32(n->at + SLUICE__PAGES_PAGE_SIZE, p->page_size);
-  hashes = put_runs(p, n->at + SLUICE__PAGES_TABLE);
-  gap = put_hashes(p, hashes);
-  memset(gap, 0, (size_t)(data - gap));
-  if (n->has_map &&
-      sluice__page_map_record(&n->map, p->data,
-                              n->start + (uint64_t)(hashes - n->at)) < 0) {
-    return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
-  }
-  *out_covered = (size_t)(hashes - n->at) - SLUICE__RECORD_BYTES;
-  return give_fill(e, hashes);
 }
 
 static void note_run(sluice__encode_pages_t *p, uint32_t region,
@@ -269,35 +132,14 @@ static void prefetch_page(const uint8_t *page) {
 #endif
 }
 
-/* The fill of the record being built; NULL: pages are to be copied now. */
-static sluice__fill_t *find_fill(sluice_encoder_t *e) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  sluice__encode_pages_t *p = &n->pages;
-
-  if (p->fill == NULL && n->is_lent && !p->has_no_fill) {
-    p->fill = e->filler->take(e->filler->ctx, e->stage.base, n->is_still);
-    p->has_no_fill = p->fill == NULL;
-    for (uint32_t i = 0; i < p->count && p->fill != NULL; i++) {
-      p->fill->pages[i].from = NULL;
-    }
-  }
-  return p->fill;
-}
-
-/* May the page at hand be read later? */
-static bool is_left_out(const sluice__encode_native_t *n,
-                        const sluice__fill_t *fill) {
-  return fill->is_still ? n->is_still : n->is_lent;
-}
-
 /* The page is in its slot when this is over; its hash. What cannot change
  * meanwhile is hashed where it lies, in one sweep through memory, and copied
  * from the cache: 1.15 times as fast as the other way round. */
 static uint64_t copy_page(const uint8_t *page, uint8_t *to, uint32_t page_size,
-                          bool is_still) {
+                          sluice__page_kind_t kind) {
   uint64_t hash;
 
-  if (is_still) {
+  if (kind == SLUICE__PAGES_STABLE) {
     hash = sluice__hash(page, page_size);
     memcpy(to, page, page_size);
     return hash;
@@ -307,23 +149,31 @@ static uint64_t copy_page(const uint8_t *page, uint8_t *to, uint32_t page_size,
   return sluice__hash(to, page_size);
 }
 
+/* May the page at hand be read later? */
+static bool is_left_out(const sluice__encode_pages_t *p,
+                        sluice__page_kind_t kind) {
+  return p->job != NULL ? kind != SLUICE__PAGES_CHANGING
+                        : kind == SLUICE__PAGES_STABLE;
+}
+
 /* Puts the page into its slot, or lets it be put there. Returns its hash. */
 static uint64_t put_content(sluice_encoder_t *e, uint32_t region,
-                            uint64_t offset, const uint8_t *page, uint8_t *to) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
+                            uint64_t offset,
+                            const sluice__page_source_t *source, uint8_t *to) {
+  const sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
   uint32_t page_size = e->regions[region].page_size;
   uint64_t place = sluice__page_place(region, offset);
-  sluice__fill_t *fill = find_fill(e);
+  sluice__page_list_t *list = sluice__native_page_list(e, source);
 
-  if (fill != NULL && is_left_out(n, fill)) {
-    fill->pages[n->pages.count].from = page;
-    fill->pages[n->pages.count].place = place;
-    return fill->is_still ? sluice__hash(page, page_size) ^ place : 0;
+  if (list != NULL && is_left_out(p, source->kind)) {
+    list->pages[p->count].from = source->base;
+    list->pages[p->count].place = place;
+    return p->job != NULL ? 0 : sluice__hash(source->base, page_size) ^ place;
   }
-  if (fill != NULL) {
-    fill->pages[n->pages.count].from = NULL;
+  if (list != NULL) {
+    list->pages[p->count].from = NULL;
   }
-  return copy_page(page, to, page_size, n->is_still) ^ place;
+  return copy_page(source->base, to, page_size, source->kind) ^ place;
 }
 
 /* The next page may be a run of its own. */
@@ -336,7 +186,7 @@ static bool is_full(const sluice__encode_pages_t *p) {
 
 /* The page goes behind the others; `*slot` learns where that is. */
 static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                       const uint8_t *page, uint64_t *slot) {
+                       const sluice__page_source_t *source, uint64_t *slot) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   sluice__encode_pages_t *p = &n->pages;
   uint32_t page_size = e->regions[region].page_size;
@@ -349,7 +199,7 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
     *slot = sluice__stage_offset(&e->stage);
   }
   to = sluice__native_extend(e, page_size);
-  p->hashes[p->count] = put_content(e, region, offset, page, to);
+  p->hashes[p->count] = put_content(e, region, offset, source, to);
   p->count++;
   note_run(p, region, offset);
   e->totals.pages_data++;
@@ -357,13 +207,15 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   if (p->was_full) {
     return sluice__native_end(e);
   }
-  put_still(e);
+  if (p->list != NULL && p->job == NULL) {
+    sluice__native_put_early(e, SLUICE__STABLE_BYTES);
+  }
   return 0;
 }
 
 /* The page has been in the stream before: with keep_last it goes there. */
 static int map_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                    const uint8_t *page) {
+                    const sluice__page_source_t *source) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   uint64_t *slot = sluice__page_map_slot(&n->map, region,
                                          offset / e->regions[region].page_size);
@@ -375,13 +227,13 @@ static int map_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   former = *slot & ~(uint64_t)SLUICE__PAGE_ZERO;
   if (e->options.keep_last && former != 0) {
     *slot = former;
-    return sluice__native_rewrite(e, region, offset, former, page);
+    return sluice__native_rewrite(e, region, offset, former, source->base);
   }
-  return append_page(e, region, offset, page, slot);
+  return append_page(e, region, offset, source, slot);
 }
 
 static int put_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                    const uint8_t *page) {
+                    const sluice__page_source_t *source) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
 
   if (sluice__native_holds_zeros(n, region, offset,
@@ -390,8 +242,8 @@ static int put_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
     return e->error.code;
   }
   n->has_payload = true;
-  return n->has_map ? map_page(e, region, offset, page)
-                    : append_page(e, region, offset, page, NULL);
+  return n->has_map ? map_page(e, region, offset, source)
+                    : append_page(e, region, offset, source, NULL);
 }
 
 /* How many pages from the first on are zeros? */
@@ -405,23 +257,23 @@ static uint64_t count_zeros(const uint8_t *data, uint32_t page_size,
   return i;
 }
 
-static void look_ahead(const sluice_encoder_t *e, const uint8_t *data,
+static void look_ahead(const sluice__page_source_t *source,
                        uint32_t page_size) {
 #ifdef __GNUC__
-  if (((const sluice__encode_native_t *)e->state)->is_lent) {
-    __builtin_prefetch(
-        (const void *)((uintptr_t)data + (uintptr_t)LOOK_AHEAD * page_size));
+  if (source->kind != SLUICE__PAGES_CHANGING) {
+    __builtin_prefetch((const void *)((uintptr_t)source->base +
+                                      (uintptr_t)LOOK_AHEAD * page_size));
   }
 #else
-  (void)e;
-  (void)data;
+  (void)source;
   (void)page_size;
 #endif
 }
 
 int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                         const uint8_t *data, uint64_t count) {
+                         const sluice__page_source_t *source) {
   uint32_t page_size = e->regions[region].page_size;
+  sluice__page_source_t at = *source; /* what is left of it */
   int r = 0;
 
   if (e->regions[region].section_id != e->section_id) {
@@ -429,35 +281,21 @@ int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                                 "region '%s' is another section's",
                                 e->regions[region].name);
   }
-  while (count > 0 && r == 0) {
+  while (at.count > 0 && r == 0) {
     uint64_t done;
 
-    look_ahead(e, data, page_size);
-    done = count_zeros(data, page_size, count);
+    look_ahead(&at, page_size);
+    done = count_zeros(at.base, page_size, at.count);
 
     if (done > 0) {
       r = sluice__native_zeros(e, region, offset, done);
     } else {
-      r = put_page(e, region, offset, data);
+      r = put_page(e, region, offset, &at);
       done = 1;
     }
-    data += done * page_size;
+    at.base += done * page_size;
+    at.count -= done;
     offset += done * page_size;
-    count -= done;
   }
-  return r;
-}
-
-int sluice__native_lend_pages(sluice_encoder_t *e, uint32_t region,
-                              uint64_t offset, const uint8_t *data,
-                              uint64_t count, bool is_still) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  int r;
-
-  n->is_lent = true;
-  n->is_still = is_still;
-  r = sluice__native_pages(e, region, offset, data, count);
-  n->is_lent = false;
-  n->is_still = false;
   return r;
 }

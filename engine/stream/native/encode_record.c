@@ -127,7 +127,7 @@ int sluice__native_end(sluice_encoder_t *e) {
                              .sequence = n->sequence};
   uint64_t checksum;
   size_t covered;
-  int is_still = 0;
+  int is_stable = 0;
 
   if (n->type == 0) {
     return 0;
@@ -136,17 +136,17 @@ int sluice__native_end(sluice_encoder_t *e) {
       sluice__stage_offset(&e->stage) - n->start - SLUICE__RECORD_BYTES;
   covered = (size_t)record.length;
   if (n->type == SLUICE__NATIVE_PAGES) {
-    is_still = sluice__native_seal_pages(e, &covered);
+    is_stable = sluice__native_seal_pages(e, &covered);
   }
-  if (is_still < 0) {
+  if (is_stable < 0) {
     return e->error.code;
   }
   pad_payload(e, record.length);
   sluice__record_put(n->at, &record);
   n->type = 0;
   checksum = sluice__record_seal(n->at, covered);
-  (void)(is_still != 0 ? sluice__stage_flush(&e->stage)
-                       : sluice__stage_advance(&e->stage, 0));
+  (void)(is_stable != 0 ? sluice__native_write_stable(e)
+                        : sluice__stage_advance(&e->stage, 0));
   return count_record(e, checksum);
 }
 

@@ -138,7 +138,14 @@ enum { SLUICE__NOTE_ZERO = 2, SLUICE__NOTE_STRINGS = 8 };
 
 /* INDEX: u32 region, u32 count, u64 offset in the region, u64 offset in the
  * stream of the data (0: zeros) and of the page hashes. */
-enum { SLUICE__INDEX_RUN_BYTES = 32 };
+enum {
+  SLUICE__INDEX_REGION = 0,
+  SLUICE__INDEX_COUNT = 4,
+  SLUICE__INDEX_OFFSET = 8,
+  SLUICE__INDEX_DATA = 16,
+  SLUICE__INDEX_HASHES = 24,
+  SLUICE__INDEX_RUN_BYTES = 32
+};
 
 /* ABORT: then section and message. */
 enum {

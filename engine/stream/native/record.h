@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stream/bytes.h"
 #include "stream/native/format.h"
 
 typedef struct sluice__record_s {
@@ -27,6 +28,12 @@ typedef struct sluice__native_run_s {
   uint32_t count;
   uint64_t offset;
 } sluice__native_run_t;
+
+static inline sluice__native_run_t sluice__native_run_get(const uint8_t *at) {
+  return (sluice__native_run_t){.region = sluice__get_le32(at),
+                                .count = sluice__get_le32(at + 4),
+                                .offset = sluice__get_le64(at + 8)};
+}
 
 /* Writes the header; the checksum is left for sluice__record_seal(). */
 void sluice__record_put(uint8_t *at, const sluice__record_t *record);

@@ -34,24 +34,6 @@ static void close_decoder(sluice_decoder_t *d) {
   }
 }
 
-const uint8_t *sluice__qemu2_peek(sluice_decoder_t *d, size_t len, int *r) {
-  const qemu2_t *q = d->state;
-  const uint8_t *p;
-
-  if (len > sluice__qemu2_left(d)) {
-    *r = sluice__decoder_fail(
-        d, SLUICE_ECORRUPT, d->window.offset, q->name,
-        "expected %zu more bytes, found the record's end after %llu", len,
-        (unsigned long long)sluice__qemu2_left(d));
-    return NULL;
-  }
-  p = sluice__window_peek(&d->window, len);
-  if (p == NULL) {
-    *r = sluice__decoder_starve(d, q->name, "the record");
-  }
-  return p;
-}
-
 static int read_header(sluice_decoder_t *d, sluice_item_t *item) {
   qemu2_t *q = d->state;
   const uint8_t *p = sluice__window_peek(&d->window, HEADER_BYTES);
@@ -151,7 +133,7 @@ static int read_record(sluice_decoder_t *d, sluice_item_t *item) {
 
   if (d->window.offset == q->end) {
     q->phase = QEMU2_TRAILER;
-    return SLUICE__QEMU2_AGAIN;
+    return SLUICE__AGAIN;
   }
   p = peek_record(d, 1, &r);
   if (p == NULL) {
@@ -181,7 +163,7 @@ static int read_bytes(sluice_decoder_t *d, sluice_item_t *item) {
 
   if (left == 0 && q->min == 1) {
     q->phase = QEMU2_SKIP;
-    return SLUICE__QEMU2_AGAIN;
+    return SLUICE__AGAIN;
   }
   p = sluice__qemu2_peek(d, q->min, &r);
   if (p == NULL) {
@@ -258,7 +240,7 @@ static int next_item(sluice_decoder_t *d, sluice_item_t *item) {
   q->item_len = 0;
   do {
     r = step(d, item);
-  } while (r == SLUICE__QEMU2_AGAIN);
+  } while (r == SLUICE__AGAIN);
   return r;
 }
 

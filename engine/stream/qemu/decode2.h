@@ -3,16 +3,15 @@
  *   be32 "QEVM", be32 2, be64 total, then until `total` bytes after it:
  *   str8 name, be32 instance, be32 version, be32 length, `length` bytes
  *
- * Every record is a section sent in full; nothing is live. decode2.c has
- * the records, _ram.c the three ways in which memory was written, _inflate.c
- * the compressed one. Invariant: nothing is read beyond a record's length, and
- * what a record has too much is skipped, as QEMU did. */
+ * Every record is a section sent in full; nothing is live. decode2.c has the
+ * stream and its records, and calls all others; _inflate.c compressed memory,
+ * _ram.c the other ways in which memory was written, _record.c the record at
+ * hand. Invariant: nothing is read beyond a record's length, and what a record
+ * has too much is skipped, as QEMU did. */
 #ifndef SLUICE_STREAM_QEMU_DECODE2_H
 #define SLUICE_STREAM_QEMU_DECODE2_H
 
-#include "stream/decoder.h"
-
-enum { SLUICE__QEMU2_AGAIN = 3 };
+#include "stream/decode_base.h"
 
 typedef enum qemu2_phase_e {
   QEMU2_HEADER,
@@ -54,15 +53,17 @@ static inline uint64_t sluice__qemu2_left(const sluice_decoder_t *d) {
   return q->record_end - d->window.offset;
 }
 
-/* `len` bytes of the record, or NULL and in `*r` why they are not there. */
+/* decode2_record.c: `len` bytes of the record, or NULL and in `*r` why they are
+ * not there. */
 const uint8_t *sluice__qemu2_peek(sluice_decoder_t *d, size_t len, int *r);
 
+/* decode2_ram.c */
 int sluice__qemu2_ram_begin(sluice_decoder_t *d);
 int sluice__qemu2_ram(sluice_decoder_t *d, sluice_item_t *item);
 void sluice__qemu2_ram_run(sluice_decoder_t *d, sluice_item_t *item,
                            sluice_item_kind_t kind, uint64_t offset);
 
-/* The next block of compressed memory as an item. */
+/* decode2_inflate.c: the next block of compressed memory as an item. */
 int sluice__qemu2_inflate(sluice_decoder_t *d, sluice_item_t *item);
 void sluice__qemu2_inflate_free(sluice_decoder_t *d);
 

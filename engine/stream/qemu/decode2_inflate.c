@@ -71,7 +71,7 @@ static int begin(sluice_decoder_t *d) {
     f->z.opaque = &d->alloc;
     if (inflateInit(&f->z) == Z_OK) {
       q->inflate = f;
-      return SLUICE__QEMU2_AGAIN;
+      return SLUICE__AGAIN;
     }
     d->alloc.release(d->alloc.ctx, f, sizeof(*f), _Alignof(max_align_t));
   }
@@ -121,7 +121,7 @@ static int run_zlib(sluice_decoder_t *d) {
   f->made = MARKED_BLOCK - f->z.avail_out;
   if (z == Z_OK || z == Z_BUF_ERROR ||
       (z == Z_STREAM_END && f->made == MARKED_BLOCK)) {
-    return SLUICE__QEMU2_AGAIN;
+    return SLUICE__AGAIN;
   }
   return sluice__decoder_fail(
       d, z == Z_MEM_ERROR ? UV_ENOMEM : SLUICE_ECORRUPT, d->window.offset,
@@ -170,7 +170,7 @@ static int inflate_chunk(sluice_decoder_t *d, sluice_item_t *item) {
   }
   f->used = 0;
   sluice__window_take(&d->window, CHUNK_HEAD + len);
-  return SLUICE__QEMU2_AGAIN;
+  return SLUICE__AGAIN;
 }
 
 int sluice__qemu2_inflate(sluice_decoder_t *d, sluice_item_t *item) {
@@ -178,7 +178,7 @@ int sluice__qemu2_inflate(sluice_decoder_t *d, sluice_item_t *item) {
 
   if (q->ram_at == q->ram_bytes) {
     q->phase = QEMU2_SKIP;
-    return SLUICE__QEMU2_AGAIN;
+    return SLUICE__AGAIN;
   }
   return q->inflate == NULL ? begin(d) : inflate_chunk(d, item);
 }

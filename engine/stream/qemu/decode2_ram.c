@@ -126,7 +126,7 @@ static int read_plain(sluice_decoder_t *d, sluice_item_t *item) {
 
   if (q->ram_at == q->ram_bytes) {
     q->phase = QEMU2_SKIP;
-    return SLUICE__QEMU2_AGAIN;
+    return SLUICE__AGAIN;
   }
   p = sluice__qemu2_peek(d, 1, &r);
   if (p == NULL) {
@@ -154,7 +154,7 @@ static int read_item(sluice_decoder_t *d, sluice_item_t *item, uint64_t word) {
   switch (flag) {
   case SLUICE__RAM_PAGE: return deliver_page(d, item, WORD, at);
   case SLUICE__RAM_ZERO: return deliver_fill(d, item, WORD, at);
-  case SLUICE__RAM_EOS: q->phase = QEMU2_SKIP; return SLUICE__QEMU2_AGAIN;
+  case SLUICE__RAM_EOS: q->phase = QEMU2_SKIP; return SLUICE__AGAIN;
   case SLUICE__RAM_MEM_SIZE:
     return q->ram_bytes == 0
                ? deliver_region(d, item, at, WORD)

@@ -5,24 +5,22 @@
  *                                         v                              |
  *     REGIONS <-> RAM | OPEN | FRAMED | SIZED | SCAN -> FOOTER -> CLOSE -'
  *
- * decode3.c has the frame and both ends of the stream, _sections.c headers
- * and footers, _regions.c and _ram.c pages, _command.c commands, _device.c
- * payloads whose end is told, _scan.c those whose end must be looked for,
- * _tail.c the description that comes too late. Invariant: nothing is taken off
- * the window before all of the element is there, but for whole elements: a step
- * can always be repeated.
- */
+ * decode3.c has the frame and both ends of the stream, and calls all others;
+ * _sections.c headers and footers, _tail.c the description that comes too late,
+ * _scan.c payloads whose end must be looked for, _device.c those whose end is
+ * told, _ram.c pages, _regions.c the list before them, _command.c commands,
+ * _memory.c the limit. None calls one that stands before it here.
+ *
+ * Invariant: nothing is taken off the window before all of the element is
+ * there, but for whole elements: a step can always be repeated. */
 #ifndef SLUICE_STREAM_QEMU_DECODE3_H
 #define SLUICE_STREAM_QEMU_DECODE3_H
 
 #include "stream/arena.h"
-#include "stream/decoder.h"
+#include "stream/decode_base.h"
 #include "stream/qemu/configuration.h"
 #include "stream/qemu/format.h"
 #include "stream/qemu/sections.h"
-
-/* A step that made no item but moved on. */
-enum { SLUICE__AGAIN = 3 };
 
 typedef enum qemu3_phase_e {
   QEMU3_MAGIC,

@@ -14,18 +14,6 @@
 
 enum { WORD = 8 };
 
-int sluice__qemu3_fail_ram(sluice_decoder_t *d, int code, const char *what,
-                           uint64_t word) {
-  return sluice__decoder_fail(d, code, d->window.offset,
-                              sluice__qemu3_name(d->state), "%s (0x%016llx)",
-                              what, (unsigned long long)word);
-}
-
-int sluice__qemu3_starve_ram(sluice_decoder_t *d) {
-  return sluice__decoder_starve(d, sluice__qemu3_name(d->state),
-                                "an item of pages");
-}
-
 struct head {
   uint64_t word;
   uint64_t at; /* byte in the region */

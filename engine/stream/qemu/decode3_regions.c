@@ -12,6 +12,18 @@
 
 enum { WORD = 8 };
 
+int sluice__qemu3_fail_ram(sluice_decoder_t *d, int code, const char *what,
+                           uint64_t word) {
+  return sluice__decoder_fail(d, code, d->window.offset,
+                              sluice__qemu3_name(d->state), "%s (0x%016llx)",
+                              what, (unsigned long long)word);
+}
+
+int sluice__qemu3_starve_ram(sluice_decoder_t *d) {
+  return sluice__decoder_starve(d, sluice__qemu3_name(d->state),
+                                "an item of pages");
+}
+
 int sluice__qemu3_find_region(const qemu3_regions_t *t, const uint8_t *name,
                               size_t len) {
   for (uint32_t i = 0; i < t->count; i++) {

@@ -7,7 +7,7 @@
 #define SLUICE_STREAM_QEMU_ENCODE3_H
 
 #include "stream/arena.h"
-#include "stream/encoder.h"
+#include "stream/encoder_base.h"
 #include "stream/qemu/configuration.h"
 #include "stream/qemu/format.h"
 #include "stream/qemu/sections.h"
@@ -29,8 +29,8 @@ typedef struct qemu3_writer_s {
 
 int sluice__encode_qemu3_region(sluice_encoder_t *e, uint32_t index);
 int sluice__encode_qemu3_pages(sluice_encoder_t *e, uint32_t region,
-                               uint64_t offset, const uint8_t *data,
-                               uint64_t count);
+                               uint64_t offset,
+                               const sluice__page_source_t *source);
 int sluice__encode_qemu3_zeros(sluice_encoder_t *e, uint32_t region,
                                uint64_t offset, uint64_t count);
 /* The end of a payload of pages. */

@@ -126,12 +126,13 @@ static void put_page(sluice_encoder_t *e, uint32_t index, uint64_t offset,
 }
 
 int sluice__encode_qemu3_pages(sluice_encoder_t *e, uint32_t region,
-                               uint64_t offset, const uint8_t *data,
-                               uint64_t count) {
+                               uint64_t offset,
+                               const sluice__page_source_t *source) {
   size_t size = e->regions[region].page_size;
+  const uint8_t *data = source->base;
   int r = prepare_run(e, region);
 
-  for (; r == 0 && count > 0; count--) {
+  for (uint64_t i = 0; r == 0 && i < source->count; i++) {
     if (sluice__is_zero(data, size)) {
       put_zero(e, region, offset);
     } else {

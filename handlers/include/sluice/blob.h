@@ -34,14 +34,17 @@ typedef struct sluice_blob_options_s {
   void (*take)(void *data, void *bytes, size_t len, uint32_t version);
 } sluice_blob_options_t;
 
-/* Makes a blob and registers it. Freed by sluice_blob_free(), after the
- * registry or after taking it out. Errors of sluice_registry_add(). */
+/* Makes a blob and registers it. UV_EINVAL: options of another size, without
+ * `get` or `take`, or over their own version; errors of sluice_registry_add().
+ */
 SLUICE_EXTERN int sluice_blob_new(sluice_blob_t **out,
                                   sluice_registry_t *registry, const char *name,
                                   const sluice_section_options_t *section,
                                   const sluice_blob_options_t *options,
                                   sluice_error_t *err);
-SLUICE_EXTERN void sluice_blob_free(sluice_blob_t *blob);
+/* After the registry, or after taking the section out: UV_EBUSY while the
+ * registry holds it (and nothing happened); 0 otherwise, for NULL too. */
+SLUICE_EXTERN int sluice_blob_free(sluice_blob_t *blob);
 
 #ifdef __cplusplus
 }

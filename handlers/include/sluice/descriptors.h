@@ -48,13 +48,15 @@ typedef struct sluice_descriptors_options_s {
   void (*take)(void *data, const sluice_descriptor_t *in);
 } sluice_descriptors_options_t;
 
-/* Makes the section and registers it. Errors of sluice_registry_add(). */
+/* Makes the section and registers it. UV_EINVAL: options of another size;
+ * errors of sluice_registry_add(). */
 SLUICE_EXTERN int sluice_descriptors_new(
     sluice_descriptors_t **out, sluice_registry_t *registry, const char *name,
     const sluice_section_options_t *section,
     const sluice_descriptors_options_t *options, sluice_error_t *err);
-/* After the registry, or after taking the section out. NULL is fine. */
-SLUICE_EXTERN void sluice_descriptors_free(sluice_descriptors_t *descriptors);
+/* After the registry, or after taking the section out: UV_EBUSY while the
+ * registry holds it (and nothing happened); 0 otherwise, for NULL too. */
+SLUICE_EXTERN int sluice_descriptors_free(sluice_descriptors_t *descriptors);
 
 #ifdef __cplusplus
 }

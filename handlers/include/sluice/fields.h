@@ -14,9 +14,10 @@
  * 1), .fields = uart_fields};
  *
  * The macros check the type of each member when they are compiled: a member of
- * another type has no association in their _Generic. In C++17, which has no
- * designated initializers, they set all members of a field, so options cannot
- * be added behind them: write such tables in C.
+ * another type has no association in their _Generic. In C++20 options follow in
+ * the order in which sluice_field_t has them. Older C++ has no designated
+ * initializers: there the macros set all members of a field, and options cannot
+ * be added behind them.
  *
  * Restoring reads the section into a shadow, checks it, and only then, when
  * every section of the stream has passed, copies it into the structure. Members
@@ -102,60 +103,79 @@ typedef struct sluice_list_s {
   void (*add)(void *owner, void *element);
 } sluice_list_t;
 
-/* One field. Zero is a sound default for all that the macros do not set. */
+/* Members that a table may leave out: C++ with -Wextra wants to be told. */
+#ifdef __cplusplus
+#define SLUICE__UNSET = {}
+#else
+#define SLUICE__UNSET
+#endif
+
+/* One field: what the macros set, then options, of which zero is a sound
+ * default. Grows at its end: a table tells the size that it was compiled
+ * with. */
 typedef struct sluice_field_s {
   const char *name; /* 1..255 printable ASCII; NULL ends the fields */
   uint8_t type;     /* sluice_field_type_t */
   uint8_t shape;    /* sluice_shape_t */
-  uint8_t check;    /* SLUICE_CHECK_*; of integers, float and double */
-  uint8_t optional; /* readers that do not know it skip it, and it may be
-                       missing from streams of any version */
-  uint32_t since;   /* version of the table that brought it */
   uint32_t max;     /* elements at most; TEXT: bytes with NUL; STRING: bytes
                        without it; UNUSED: bytes */
   uint32_t count_size;
   size_t count_offset; /* of the member with the count: an unsigned integer or
                           int32_t, which is itself a field, further up */
   size_t offset;
-  size_t size; /* bytes of one element in memory */
-  int64_t low;
-  uint64_t high;
+  size_t size;                 /* bytes of one element in memory */
   const sluice_table_t *table; /* of STRUCT, and of a LIST's elements */
   const sluice_list_t *list;
+
+  /* Version of the table that brought it. */
+  uint32_t since SLUICE__UNSET;
+  /* Readers that do not know it skip it, and it may be missing from streams of
+   * any version. */
+  uint8_t optional SLUICE__UNSET;
+  /* Its former name; NULL: none. */
+  const char *alias SLUICE__UNSET;
   /* The field is there only when this says so; with `version` of the stream.
    * Asked on save and, for QEMU's streams, on load. */
-  int (*exists)(const void *structure, uint32_t version);
-  const char *alias; /* its former name; NULL: none */
+  int (*exists)(const void *structure, uint32_t version) SLUICE__UNSET;
+  /* SLUICE_CHECK_*; of integers, float and double. */
+  uint8_t check SLUICE__UNSET;
+  int64_t low SLUICE__UNSET;
+  uint64_t high SLUICE__UNSET;
 } sluice_field_t;
 
 /* A structure. Hooks return 0 or a negative code, best sluice_fail(err, ...);
  * each may be NULL. */
 struct sluice_table_s {
-  uint32_t size; /* sizeof(sluice_table_t) */
+  uint32_t size;       /* sizeof(sluice_table_t) */
+  uint32_t field_size; /* sizeof(sluice_field_t): from one of `fields` to the
+                          next */
   uint32_t version;
   uint32_t min_version; /* the oldest that is read */
-  uint8_t optional;     /* a subsection that readers may skip */
   const char *name;     /* QEMU: of the vmsd; a subsection's begins with its
                            owner's and '/' */
   size_t structure_size;
   const sluice_field_t *fields;
   /* More tables over the same structure, written only when needed, so that
    * older programs read streams that do without; ends with NULL. */
-  const sluice_table_t *const *subsections;
-  int (*needed)(const void *structure); /* of a subsection; NULL: always */
+  const sluice_table_t *const *subsections SLUICE__UNSET;
+  /* Of a subsection; NULL: always. */
+  int (*needed)(const void *structure) SLUICE__UNSET;
+  /* A subsection that readers may skip. */
+  uint8_t optional SLUICE__UNSET;
 
   /* Before and after the fields are written. post_save follows a pre_save that
    * returned 0, come what may. */
-  int (*pre_save)(void *structure, sluice_error_t *err);
-  int (*post_save)(void *structure, sluice_error_t *err);
+  int (*pre_save)(void *structure, sluice_error_t *err) SLUICE__UNSET;
+  int (*post_save)(void *structure, sluice_error_t *err) SLUICE__UNSET;
   /* These get the shadow: a copy of the structure whose fields are being
    * loaded. pre_load sets what an older stream does not have; post_load checks
    * and converts. What they do must stay within the table's members, lists
    * excepted, and may be done again with another shadow. */
-  int (*pre_load)(void *shadow, sluice_error_t *err);
-  int (*post_load)(void *shadow, uint32_t version, sluice_error_t *err);
+  int (*pre_load)(void *shadow, sluice_error_t *err) SLUICE__UNSET;
+  int (*post_load)(void *shadow, uint32_t version,
+                   sluice_error_t *err) SLUICE__UNSET;
   /* The structure has its new state: compute what follows from it. */
-  void (*loaded)(void *structure);
+  void (*loaded)(void *structure) SLUICE__UNSET;
 };
 
 /* ---- tables ---- */
@@ -204,13 +224,6 @@ extern "C" {
 #define SLUICE__OFFSET_POINTER(s, m, t) SLUICE__OFFSET(s, m, t *)
 #define SLUICE__COUNT_OFFSET(s, n)                                             \
   (offsetof(s, n) + (size_t)sluice__is_count<decltype(s::n)>::zero)
-#define SLUICE__FIELD(name, type, shape, max, n_size, n_offset, offset, size,  \
-                      table, list)                                             \
-  name, type, shape, 0, 0, 0, (uint32_t)(max), (uint32_t)(n_size), n_offset,   \
-      offset, size, 0, 0, table, list, NULL, NULL
-#define SLUICE_TABLE(s, name, version, min_version)                            \
-  (uint32_t)sizeof(sluice_table_t), version, min_version, 0, name, sizeof(s)
-#define SLUICE_FIELDS_END SLUICE__FIELD(NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)
 #else
 /* NOLINTBEGIN(bugprone-macro-parentheses): `t` is a type */
 #define SLUICE__OFFSET(s, m, t)                                                \
@@ -229,20 +242,33 @@ extern "C" {
            : offsetof(s, n), uint64_t                                          \
            : offsetof(s, n), int32_t                                           \
            : offsetof(s, n))
+#endif
+
+#if defined(__cplusplus) && __cplusplus < 202002L
+#define SLUICE__FIELD(name, type, shape, max, n_size, n_offset, offset, size,  \
+                      table, list)                                             \
+  name, type, shape, (uint32_t)(max), (uint32_t)(n_size), n_offset, offset,    \
+      size, table, list, 0, 0, NULL, NULL, 0, 0, 0
+#define SLUICE_TABLE(s, name, version, min_version)                            \
+  (uint32_t)sizeof(sluice_table_t), (uint32_t)sizeof(sluice_field_t), version, \
+      min_version, name, sizeof(s)
+#else
 #define SLUICE__FIELD(name_, type_, shape_, max_, n_size, n_offset, offset_,   \
                       size_, table_, list_)                                    \
   .name = (name_), .type = (type_), .shape = (shape_), .max = (max_),          \
   .count_size = (n_size), .count_offset = (n_offset), .offset = (offset_),     \
   .size = (size_), .table = (table_), .list = (list_)
 #define SLUICE_TABLE(s, name_, version_, min_version_)                         \
-  .size = sizeof(sluice_table_t), .version = (version_),                       \
-  .min_version = (min_version_), .name = (name_), .structure_size = sizeof(s)
-#define SLUICE_FIELDS_END .name = NULL
+  .size = sizeof(sluice_table_t), .field_size = sizeof(sluice_field_t),        \
+  .version = (version_), .min_version = (min_version_), .name = (name_),       \
+  .structure_size = sizeof(s)
 /* Behind a field's macro: what may be loaded. Integers and whole bounds. */
 #define SLUICE_RANGE(low_, high_)                                              \
   .check = SLUICE_CHECK_RANGE, .low = (low_), .high = (uint64_t)(high_)
 #define SLUICE_EQUAL .check = SLUICE_CHECK_EQUAL
 #endif
+
+#define SLUICE_FIELDS_END SLUICE__FIELD(NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)
 
 #define SLUICE__COUNT(s, n)                                                    \
   sizeof(SLUICE__MEMBER(s, n)), SLUICE__COUNT_OFFSET(s, n)
@@ -350,8 +376,10 @@ sluice_fields_new_like(sluice_fields_t **out, const sluice_fields_t *first,
                        const sluice_section_options_t *section, void *structure,
                        sluice_error_t *err);
 
-/* NULL is fine. The structure stays as it is. */
-SLUICE_EXTERN void sluice_fields_free(sluice_fields_t *fields);
+/* After the registry, or after taking the section out: UV_EBUSY while the
+ * registry holds it (and nothing happened); 0 otherwise, for NULL too. The
+ * structure stays as it is. */
+SLUICE_EXTERN int sluice_fields_free(sluice_fields_t *fields);
 
 /* ---- without a stream ---- */
 

@@ -128,17 +128,20 @@ SLUICE_EXTERN int sluice_ram_new(sluice_ram_t **out,
                                  const sluice_section_options_t *section,
                                  const sluice_ram_options_t *options,
                                  sluice_error_t *err);
-/* NULL is fine. After the registry, or after taking the section out. */
-SLUICE_EXTERN void sluice_ram_free(sluice_ram_t *ram);
+/* After the registry, or after taking the section out: UV_EBUSY while the
+ * registry holds it (and nothing happened); 0 otherwise, for NULL too. */
+SLUICE_EXTERN int sluice_ram_free(sluice_ram_t *ram);
 
 /* Adds a region: `bytes` at `base`, borrowed for the life of the section.
  * `bytes` is a multiple of the page size; `base` one of the page size or of the
  * kernel's, whichever is smaller. `*out_region` (may be NULL) is its number for
  * sluice_ram_dirty(), counted from 0.
- *   UV_EINVAL  misaligned, empty, past the end of memory, a bad flag, a bad
- *              name (as of sections), or write-protect or SLUICE_RAM_REMAP and
- *              not whole pages of the kernel's
- *   SLUICE_EEXISTS, UV_EBUSY (an operation runs), UV_ENOMEM */
+ *   UV_EINVAL  misaligned, empty, past the end of memory, over another region
+ *              of the section, a bad flag, a bad name (as of sections), or
+ *              write-protect or SLUICE_RAM_REMAP and not whole pages of the
+ *              kernel's
+ *   UV_EBUSY   an operation runs, from its begin on
+ *   SLUICE_EEXISTS, UV_ENOMEM */
 SLUICE_EXTERN int sluice_ram_add_region(sluice_ram_t *ram, const char *name,
                                         void *base, uint64_t bytes,
                                         uint32_t flags, uint32_t *out_region);
@@ -162,7 +165,8 @@ SLUICE_EXTERN int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region,
 
 /* After a takeover: the descriptor that the region's memory now is of, mapped
  * shared; the caller's from here on, for the next hand-over. -1: the region was
- * copied. A region that is to be taken over so needs SLUICE_RAM_REMAP. */
+ * copied. UV_EINVAL (no such region), UV_EBUSY (before the takeover's outcome
+ * is told). A region that is to be taken over so needs SLUICE_RAM_REMAP. */
 SLUICE_EXTERN int sluice_ram_take_memfd(sluice_ram_t *ram, uint32_t region);
 
 /* The host is about to write, in this same callback, `len` bytes from byte
@@ -180,27 +184,35 @@ SLUICE_EXTERN int sluice_ram_may_write(sluice_ram_t *ram, uint32_t region,
                                        uint64_t offset, uint64_t len);
 
 /* The same, inline where nothing is to be done: get the marks of a region once,
- * call sluice_ram_mark() for every write. The members are nobody's business. */
+ * call sluice_ram_mark() for every write. The members are nobody's business.
+ *
+ * What is compiled into hosts is that a set bit says: sluice_ram_dirty() would
+ * change nothing. A clear bit says nothing. So the library may keep what it
+ * likes of a mark beside the bit, clear bits whenever it is called from the
+ * loop, and make a bit stand for more or less than a page. */
 typedef struct sluice_ram_marks_s {
   sluice_ram_t *ram;
-  const uint64_t *words; /* one bit a page */
-  uint64_t bytes;
+  const uint64_t *words; /* one bit for 1 << shift bytes */
+  uint64_t bytes;        /* that have bits */
   uint32_t region;
-  uint32_t page_shift;
+  uint32_t shift;
+  uint64_t reserved[4];
 } sluice_ram_marks_t;
 
-/* Valid for the life of `ram`. UV_EINVAL: no such region. */
+/* Fills `*out`, of which the caller knows `size` bytes: sizeof(*out). Valid for
+ * the life of `ram`. UV_EINVAL: no such region, NULL, or a size that no version
+ * ever had. */
 SLUICE_EXTERN int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
-                                   sluice_ram_marks_t *out);
+                                   sluice_ram_marks_t *out, size_t size);
 
 static inline void sluice_ram_mark(const sluice_ram_marks_t *marks,
                                    uint64_t offset, uint64_t len) {
-  uint64_t page = offset >> marks->page_shift;
-  uint64_t room = ((page + 1) << marks->page_shift) - offset;
+  uint64_t bit = offset >> marks->shift;
+  uint64_t room = ((bit + 1) << marks->shift) - offset;
 
   /* `len` 0 wraps around and goes the long way, where it is nothing. */
   if (offset < marks->bytes && len - 1 < room &&
-      ((marks->words[page / 64] >> (page % 64)) & 1) != 0) {
+      ((marks->words[bit / 64] >> (bit % 64)) & 1) != 0) {
     return;
   }
   sluice_ram_dirty(marks->ram, marks->region, offset, len);

@@ -4,6 +4,6 @@
 #include <sluice/ram.h>
 
 int main(void) {
-  sluice_ram_free(NULL);
+  (void)sluice_ram_free(NULL);
   return 0;
 }
