@@ -195,7 +195,8 @@ static void program_close(program_t *p) {
 
 static const char *save_image(program_t *p, sluice_format_t format, void **data,
                               size_t *len) {
-  const sluice_save_options_t options = {.format = format, .host = "pc"};
+  const sluice_save_options_t options = {
+      .size = sizeof(options), .format = format, .host = "pc"};
   sluice_sink_t *sink = NULL;
 
   must(sluice_sink_memory(&sink, IMAGE_MAX, data, len) == 0);

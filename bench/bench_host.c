@@ -143,6 +143,7 @@ static sluice_verdict_t after_one_round(sluice_save_t *save,
 static void bench_saves(bench_t *b, const char *name,
                         const host_config_t *config, sluice_save_mode_t mode) {
   const sluice_save_options_t options = {
+      .size = sizeof(options),
       .mode = mode,
       .host = "pc",
       .policy = mode == SLUICE_CUT ? NULL : after_one_round};
@@ -220,7 +221,7 @@ static void idle_open(idle_t *i, bool has_engine) {
   (void)uv_idle_init(&i->loop, &i->awake);
   (void)uv_idle_start(&i->awake, on_idle);
   if (has_engine) {
-    (void)sluice_engine_new(&i->engine, &i->loop, NULL);
+    (void)sluice_engine_new(&i->engine, &i->loop, NULL, NULL);
   }
 }
 
@@ -246,7 +247,7 @@ static void bench_idle(bench_t *b) {
   idle_open(&without, false);
   idle_open(&with, true);
   bench_run(b, &c);
-  sluice_engine_stats(with.engine, &stats);
+  sluice_engine_stats(with.engine, &stats, sizeof(stats));
   bench_tell(b, "an idle engine ran", "turns", "", (double)stats.turns);
   idle_close(&without);
   idle_close(&with);

@@ -107,7 +107,8 @@ static void close_state(state_t *s) {
 }
 
 static void save(const char *path, size_t bytes) {
-  const sluice_file_options_t file = {.no_sync = 1, .no_direct = 1};
+  const sluice_file_options_t file = {
+      .size = sizeof(file), .no_sync = 1, .no_direct = 1};
   uint8_t *base = tiled(bytes);
   sluice_sink_t *sink;
   sluice_save_t *op;
@@ -115,7 +116,7 @@ static void save(const char *path, size_t bytes) {
 
   open_state(&s, base, bytes);
   must(sluice_sink_file(&sink, path, &file), path);
-  must(sluice_save_begin(&op, engine, s.registry, sink, NULL, on_saved),
+  must(sluice_save_begin(&op, engine, s.registry, sink, NULL, on_saved, NULL),
        "save");
   (void)uv_run(&loop, UV_RUN_DEFAULT);
   close_state(&s);
@@ -151,7 +152,7 @@ static void on_restored(sluice_restore_t *restore, int status) {
 
   must(status, sluice_restore_error(restore)->message);
   s->over_ns = uv_hrtime();
-  sluice_restore_stats(restore, &stats);
+  sluice_restore_stats(restore, &stats, sizeof(stats));
   s->first_us = read_some(s, 1, 7);
   s->early_us = is_scattered ? read_some(s, EARLY_READS, 8) : 0;
   (void)sluice_restore_free(restore); /* busy: on_behind() frees it */
@@ -173,7 +174,7 @@ static void on_behind(sluice_restore_t *restore, int status) {
 
   must(status, sluice_restore_error(restore)->message);
   s->behind_s = (double)(uv_hrtime() - s->over_ns) / 1e9;
-  sluice_restore_stats(restore, &stats);
+  sluice_restore_stats(restore, &stats, sizeof(stats));
   (void)sluice_restore_free(restore);
 }
 
@@ -209,7 +210,8 @@ static void tell_phases(sample_t *s, uint64_t begin) {
 
 static sample_t measure(const char *path, size_t bytes, const plan_t *plan) {
   sample_t out = {.base = reserve(bytes), .bytes = bytes};
-  const sluice_restore_options_t o = {.way = plan->way,
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = plan->way,
                                       .data = &out,
                                       .must_map = plan->must_map,
                                       .progress = on_progress,
@@ -224,7 +226,8 @@ static sample_t measure(const char *path, size_t bytes, const plan_t *plan) {
   open_state(&s, out.base, bytes);
   must(sluice_source_file(&source, path), path);
   begin = uv_hrtime();
-  must(sluice_restore_begin(&op, engine, s.registry, source, &o, on_restored),
+  must(sluice_restore_begin(&op, engine, s.registry, source, &o, on_restored,
+                            NULL),
        "restore");
   (void)uv_run(&loop, UV_RUN_DEFAULT);
   tell_phases(&out, begin);
@@ -395,7 +398,7 @@ int main(int argc, char **argv) {
   argv += is_scattered || is_brief;
   dir = argc > 1 ? argv[1] : "/dev/shm";
   must(uv_loop_init(&loop), "loop");
-  must(sluice_engine_new(&engine, &loop, NULL), "engine");
+  must(sluice_engine_new(&engine, &loop, NULL, NULL), "engine");
   for (int i = 2; i < argc; i++) {
     bench_size(dir, strtoull(argv[i], NULL, 10));
   }

@@ -72,7 +72,8 @@ static sluice_verdict_t dirty_some(sluice_save_t *save,
 
 static const char *run_save(void *ctx, uint64_t count, bench_sample_t *out) {
   job_t *job = ctx;
-  const sluice_save_options_t options = {.format = job->format,
+  const sluice_save_options_t options = {.size = sizeof(options),
+                                         .format = job->format,
                                          .host = "pc",
                                          .policy = job->percent > 0 ? dirty_some
                                                                     : NULL};
@@ -148,7 +149,7 @@ static void bench_dirty(bench_t *b, void *base, unsigned percent) {
   }
   host_open(&host, &config);
   (void)run_save(&job, 1, &sample);
-  sluice_ram_stats(host.ram, &stats);
+  sluice_ram_stats(host.ram, &stats, sizeof(stats));
   c.units = (double)stats.pages_sent;
   bench_run(b, &c);
   host_close(&host);

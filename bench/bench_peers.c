@@ -57,7 +57,8 @@ typedef struct job_s {
 } job_t;
 
 static const char *save(peers_t *p, sluice_format_t format, int fd) {
-  const sluice_save_options_t options = {.format = format, .host = "none"};
+  const sluice_save_options_t options = {
+      .size = sizeof(options), .format = format, .host = "none"};
   sluice_sink_t *sink;
 
   return sluice_sink_fd(&sink, fd) < 0 ? "no sink"

@@ -277,7 +277,8 @@ static int make_file(const char *suffix) {
 }
 
 static int save_as(host_t *host, sluice_format_t format, const char *suffix) {
-  const sluice_save_options_t options = {.format = format, .host = "pc"};
+  const sluice_save_options_t options = {
+      .size = sizeof(options), .format = format, .host = "pc"};
   int fd = make_file(suffix);
   sluice_sink_t *sink;
   const char *error = "no file to read from";

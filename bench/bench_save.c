@@ -67,7 +67,8 @@ static void copy_away(const job_t *job) {
 }
 
 static const char *save_to(const job_t *job, sluice_sink_t *sink) {
-  const sluice_save_options_t options = {.format = job->way == WAY_QEMU3
+  const sluice_save_options_t options = {.size = sizeof(options),
+                                         .format = job->way == WAY_QEMU3
                                                        ? SLUICE_FORMAT_QEMU3
                                                        : SLUICE_FORMAT_NATIVE,
                                          .host = "pc"};
@@ -183,7 +184,8 @@ static const char *write_new_file(const job_t *job) {
 }
 
 static const char *run_new_file(const job_t *job, bench_sample_t *out) {
-  const sluice_file_options_t options = {.no_sync = job->place != PLACE_SYNCED};
+  const sluice_file_options_t options = {.size = sizeof(options),
+                                         .no_sync = job->place != PLACE_SYNCED};
   const char *error;
   sluice_sink_t *sink;
 

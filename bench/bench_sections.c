@@ -106,7 +106,8 @@ static const char *run_loop(void *ctx, uint64_t count, bench_sample_t *out) {
 }
 
 static const char *run_format(sluice_format_t format, bench_sample_t *out) {
-  const sluice_save_options_t options = {.format = format, .host = "pc"};
+  const sluice_save_options_t options = {
+      .size = sizeof(options), .format = format, .host = "pc"};
   const char *error;
 
   bench_sample_begin(out);

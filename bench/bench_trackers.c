@@ -138,6 +138,7 @@ static sluice_verdict_t after_one_round(sluice_save_t *save,
 
 static const char *measure_in_save(const job_t *job, bench_sample_t *out) {
   const sluice_save_options_t options = {
+      .size = sizeof(options),
       .mode = job->mode,
       .host = "pc",
       .policy = job->mode == SLUICE_CUT ? NULL : after_one_round};

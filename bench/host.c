@@ -37,6 +37,7 @@ void host_use_pool(host_t *h, bool is_used) {
 
 void host_open(host_t *h, const host_config_t *config) {
   memset(h, 0, sizeof(*h));
+  h->engine_options.size = sizeof(h->engine_options);
   h->engine_options.slice_us = config->slice_us;
   h->engine_options.slice_bytes = config->slice_bytes;
   h->engine_options.clock = config->clock;
@@ -68,7 +69,7 @@ static void on_saved(sluice_save_t *save, int status) {
   sluice_totals_t totals;
 
   note_outcome(h, status, sluice_save_error(save));
-  sluice_save_totals(save, &totals);
+  sluice_save_totals(save, &totals, sizeof(totals));
   h->bytes = totals.bytes;
   (void)sluice_save_free(save);
 }
@@ -82,14 +83,14 @@ static void on_restored(sluice_restore_t *restore, int status) {
 
 /* An engine for each operation: it keeps count of its longest turn. */
 static void open_engine(host_t *h) {
-  must(sluice_engine_new(&h->engine, &h->loop, &h->engine_options),
+  must(sluice_engine_new(&h->engine, &h->loop, &h->engine_options, NULL),
        "sluice_engine_new");
 }
 
 static void close_engine(host_t *h) {
   sluice_engine_stats_t stats;
 
-  sluice_engine_stats(h->engine, &stats);
+  sluice_engine_stats(h->engine, &stats, sizeof(stats));
   h->longest_turn_ns = stats.longest_turn_ns;
   must(sluice_engine_close(h->engine, NULL, NULL), "sluice_engine_close");
   (void)uv_run(&h->loop, UV_RUN_DEFAULT);
@@ -107,7 +108,7 @@ static const char *run(host_t *h) {
 
 const char *host_save(host_t *h, sluice_sink_t *sink,
                       const sluice_save_options_t *options) {
-  sluice_save_options_t o = {0};
+  sluice_save_options_t o = {.size = sizeof(o)};
   sluice_save_t *save;
   int r;
 
@@ -116,7 +117,8 @@ const char *host_save(host_t *h, sluice_sink_t *sink,
   }
   o.data = h;
   open_engine(h);
-  r = sluice_save_begin(&save, h->engine, h->registry, sink, &o, on_saved);
+  r = sluice_save_begin(&save, h->engine, h->registry, sink, &o, on_saved,
+                        NULL);
   if (r < 0) {
     sluice_sink_free(sink);
     close_engine(h);
@@ -127,7 +129,8 @@ const char *host_save(host_t *h, sluice_sink_t *sink,
 
 const char *host_restore_by(host_t *h, sluice_source_t *source,
                             sluice_restore_way_t way) {
-  const sluice_restore_options_t o = {.data = h,
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .data = h,
                                       .way = way,
                                       .must_map = way != SLUICE_RESTORE_EAGER,
                                       .verified = on_restored};
@@ -136,7 +139,7 @@ const char *host_restore_by(host_t *h, sluice_source_t *source,
 
   open_engine(h);
   r = sluice_restore_begin(&restore, h->engine, h->registry, source, &o,
-                           on_restored);
+                           on_restored, NULL);
   if (r < 0) {
     sluice_source_free(source);
     close_engine(h);

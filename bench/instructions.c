@@ -130,7 +130,8 @@ static int count_pages(job_t *job, const char *kind) {
   if (strstr(kind, "zeros") == NULL) {
     memory_fill(config.base, config.bytes, 1);
   }
-  job->options = (sluice_save_options_t){.format = strcmp(kind, "qemu3") == 0
+  job->options = (sluice_save_options_t){.size = sizeof(sluice_save_options_t),
+                                         .format = strcmp(kind, "qemu3") == 0
                                                        ? SLUICE_FORMAT_QEMU3
                                                        : SLUICE_FORMAT_NATIVE,
                                          .host = "pc"};

@@ -8,7 +8,7 @@
  *
  * Invariant: an error object is written once; what comes later is only a
  * consequence of the first failure. */
-#include <sluice/error.h>
+#include "error.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,6 +71,12 @@ const char *sluice_phase_name(sluice_phase_t phase) {
   case SLUICE_PHASE_MAP: return "map";
   }
   return "unknown"; /* a number that a host made up */
+}
+
+void sluice__error_clear(sluice_error_t *err) {
+  if (err != NULL) {
+    memset(err, 0, sizeof(*err));
+  }
 }
 
 int sluice_fail(sluice_error_t *err, int code, const char *format, ...) {

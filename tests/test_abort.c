@@ -105,7 +105,7 @@ static sluice_save_t *begin_to_memory(void) {
 
   ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     NULL, rig_on_saved),
+                                     NULL, rig_on_saved, NULL),
                    0);
   return save;
 }
@@ -152,7 +152,7 @@ START_TEST(closing_the_engine_cancels_what_runs) {
   rig_run(&rig);
   ck_assert_uint_eq(closed, 1);
   ck_assert_int_eq(rig.status, UV_ECANCELED);
-  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, NULL), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, NULL, NULL), 0);
 }
 END_TEST
 
@@ -171,7 +171,7 @@ START_TEST(the_next_save_may_begin_in_the_callback) {
 
   ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     NULL, begin_again),
+                                     NULL, begin_again, NULL),
                    0);
   rig_run(&rig);
   ck_assert_uint_eq(rig.callbacks, 2);
@@ -191,16 +191,16 @@ START_TEST(the_engine_may_be_closed_in_the_callback) {
   closed = 0;
   ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     NULL, close_in_callback),
+                                     NULL, close_in_callback, NULL),
                    0);
   rig_run(&rig);
   ck_assert_uint_eq(closed, 1);
-  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, NULL), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, NULL, NULL), 0);
 }
 END_TEST
 
 START_TEST(over_the_memory_cap_the_save_fails_by_name) {
-  const sluice_save_options_t o = {.max_memory = 64 * 1024};
+  const sluice_save_options_t o = {.size = sizeof(o), .max_memory = 64 * 1024};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len),
                    SLUICE_ELIMIT);

@@ -140,7 +140,7 @@ static void assert_chunk(uint64_t longest, size_t chunk) {
 }
 
 static int save_to_file(const sluice_save_options_t *o) {
-  const sluice_file_options_t file = {.no_sync = 1};
+  const sluice_file_options_t file = {.size = sizeof(file), .no_sync = 1};
   sluice_sink_t *sink;
 
   ck_assert_int_eq(sluice_sink_file(&sink, box.path, &file), 0);
@@ -269,7 +269,8 @@ static const struct {
                  {0, 1, MIB}};
 
 START_TEST(little_memory_or_staging_makes_smaller_ones) {
-  const sluice_save_options_t o = {.max_memory = shortages[_i].max_memory,
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .max_memory = shortages[_i].max_memory,
                                    .staging = shortages[_i].staging};
   size_t most = o.max_memory != 0 ? o.max_memory : (size_t)256 * MIB;
 
@@ -286,7 +287,7 @@ static const sluice_restore_way_t ways[] = {
 enum { WAYS = sizeof(ways) / sizeof(*ways) };
 
 static int restore(sluice_restore_way_t way) {
-  const sluice_restore_options_t o = {.way = way};
+  const sluice_restore_options_t o = {.size = sizeof(o), .way = way};
   sluice_source_t *source;
 
   ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
@@ -304,7 +305,8 @@ END_TEST
 
 /* Where the loop may have to fill a record itself it is to be a short one. */
 START_TEST(threads_fill_records_of_1_mib) {
-  static const sluice_save_options_t cut = {.mode = SLUICE_CUT};
+  static const sluice_save_options_t cut = {.size = sizeof(cut),
+                                            .mode = SLUICE_CUT};
   odd_way_t way = (odd_way_t)(_i / 2);
 
   reopen(test_folder(), way);

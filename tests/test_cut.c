@@ -91,7 +91,8 @@ static void on_cut(sluice_save_t *save) {
   ck_assert_uint_ge(plain.calls[TOY_SAVE_FINISH], 1);
 }
 
-static const sluice_save_options_t cut = {.mode = SLUICE_CUT, .cut = on_cut};
+static const sluice_save_options_t cut = {
+    .size = sizeof(cut), .mode = SLUICE_CUT, .cut = on_cut};
 
 static sluice_save_t *begin(void) {
   sluice_sink_t *sink;
@@ -101,7 +102,7 @@ static sluice_save_t *begin(void) {
   image = NULL;
   ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     &cut, rig_on_saved),
+                                     &cut, rig_on_saved, NULL),
                    0);
   return save;
 }
@@ -165,7 +166,7 @@ START_TEST(what_takes_long_is_released_in_slices_before_the_end) {
 END_TEST
 
 START_TEST(a_save_that_converges_releases_in_slices_too) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
 
   live.handler.save_release = live_release;
   releases_left = 1;
@@ -201,8 +202,9 @@ END_TEST
 
 START_TEST(a_cut_and_a_save_that_converges_have_the_same_sections_in_order) {
   static const uint8_t id[16] = {1};
-  const sluice_save_options_t o = {.image_id = id};
-  const sluice_save_options_t c = {.image_id = id, .mode = SLUICE_CUT};
+  const sluice_save_options_t o = {.size = sizeof(o), .image_id = id};
+  const sluice_save_options_t c = {
+      .size = sizeof(c), .image_id = id, .mode = SLUICE_CUT};
   void *converged;
   size_t len;
 
@@ -230,7 +232,8 @@ START_TEST(pages_that_are_not_live_are_refused) {
 END_TEST
 
 START_TEST(a_mode_that_is_none_is_refused) {
-  const sluice_save_options_t o = {.mode = (sluice_save_mode_t)2};
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .mode = (sluice_save_mode_t)2};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), UV_EINVAL);
 }
@@ -300,17 +303,18 @@ START_TEST(what_is_kept_counts_against_the_memory_of_the_session) {
 END_TEST
 
 START_TEST(what_is_kept_is_written_in_slices) {
-  const sluice_engine_options_t o = {.alloc = &rig.alloc,
+  const sluice_engine_options_t o = {.size = sizeof(o),
+                                     .alloc = &rig.alloc,
                                      .slice_bytes = 128 * 1024,
                                      .slice_us = 1000000,
                                      .slice_min_us = 1000000};
   sluice_engine_stats_t stats;
 
   ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
-  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &o), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &o, NULL), 0);
   grow_plain(TOY_MAX_BYTES);
   ck_assert_int_eq(rig_save_memory(&rig, &cut, &image, &image_len), 0);
-  sluice_engine_stats(rig.engine, &stats);
+  sluice_engine_stats(rig.engine, &stats, sizeof(stats));
   ck_assert_uint_ge(stats.turns, TOY_MAX_BYTES / (128 * 1024));
   assert_image_is_both();
 }
@@ -354,7 +358,9 @@ START_TEST(what_has_no_bytes_is_kept_as_well) {
   plain.handler.save_start = NULL;
   plain.handler.save_finish = finish_without_bytes;
   ck_assert_int_eq(rig_save_memory(&rig,
-                                   &(sluice_save_options_t){.mode = SLUICE_CUT},
+                                   &(sluice_save_options_t){
+                                       .size = sizeof(sluice_save_options_t),
+                                       .mode = SLUICE_CUT},
                                    &image, &image_len),
                    0);
   toy_init(&empty, other, "plain", 5, 9);

@@ -25,7 +25,7 @@ static void choose(sluice_ram_tracker_t tracker,
 
 /* Runs until the instant has come. */
 static void begin_and_cut(void) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
 
   (void)begin_save(&o);
   while (box.cuts == 0) {
@@ -74,7 +74,7 @@ START_TEST(a_file_takes_what_memory_does_not) {
 END_TEST
 
 START_TEST(a_folder_that_is_not_there_fails_the_save_by_name) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
 
   box.options.preimage_policy = SLUICE_RAM_SPILL;
   box.options.spill_dir = "/nonexistent";
@@ -118,7 +118,7 @@ START_TEST(a_host_that_can_wait_is_told_when_it_may_write) {
 END_TEST
 
 START_TEST(who_was_put_off_is_told_when_the_save_is_cancelled) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
   sluice_save_t *save;
 
   choose(SLUICE_RAM_COOPERATIVE, SLUICE_RAM_SLOW);
@@ -169,7 +169,7 @@ START_TEST(a_thread_that_writes_too_much_is_held_not_failed) {
 END_TEST
 
 START_TEST(a_thread_that_is_held_goes_on_when_the_save_is_cancelled) {
-  const sluice_save_options_t o = {.bandwidth = 1};
+  const sluice_save_options_t o = {.size = sizeof(o), .bandwidth = 1};
   uv_thread_t writer;
   sluice_save_t *save;
 
@@ -181,7 +181,7 @@ START_TEST(a_thread_that_is_held_goes_on_when_the_save_is_cancelled) {
   ck_assert_int_eq(uv_thread_create(&writer, write_all, NULL), 0);
   do { /* until the store is full */
     (void)uv_run(&box.rig.loop, UV_RUN_NOWAIT);
-    sluice_ram_stats(box.from, &box.stats);
+    sluice_ram_stats(box.from, &box.stats, sizeof(box.stats));
   } while (box.stats.preimage_peak < LITTLE);
   sluice_save_cancel(save);
   rig_run(&box.rig);

@@ -40,8 +40,8 @@ static void choose(int kind) {
 
 /* As many saves as seeds, each of what the one before has left. */
 START_TEST(the_image_is_the_memory_at_the_instant) {
-  const sluice_save_options_t o = {.format = kinds[_i].format,
-                                   .bandwidth = SLOW_SINK};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .format = kinds[_i].format, .bandwidth = SLOW_SINK};
   uint64_t preimages = 0;
 
   choose(_i);
@@ -60,7 +60,7 @@ START_TEST(the_image_is_the_memory_at_the_instant) {
 END_TEST
 
 START_TEST(the_instant_of_cooperative_memory_is_inside_begin) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
 
   choose(0);
   (void)begin_save(&o);
@@ -77,7 +77,7 @@ END_TEST
 
 /* But for those that are written while they are lent. */
 START_TEST(each_page_is_sent_once) {
-  const sluice_save_options_t o = {.bandwidth = SLOW_SINK};
+  const sluice_save_options_t o = {.size = sizeof(o), .bandwidth = SLOW_SINK};
 
   choose(_i);
   start_writing();
@@ -88,7 +88,7 @@ START_TEST(each_page_is_sent_once) {
 END_TEST
 
 START_TEST(pages_written_after_the_instant_are_dirty_after_a_save) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
 
   choose(0);
   ck_assert_int_eq(uv_idle_init(&box.rig.loop, &box.writer), 0);
@@ -110,7 +110,7 @@ static void write_everything(void) {
 
 /* The n-th turn cancels, until the save is through first. */
 START_TEST(cancelled_at_any_turn_it_leaves_nothing_behind) {
-  const sluice_save_options_t o = {.bandwidth = SLOW_SINK};
+  const sluice_save_options_t o = {.size = sizeof(o), .bandwidth = SLOW_SINK};
   int is_through = 0;
 
   choose(trackers[_i]);
@@ -142,7 +142,8 @@ END_TEST
 
 /* And what has failed in the same way, by a sink that has no room. */
 START_TEST(after_a_sink_that_failed_the_next_image_is_right) {
-  const sluice_save_options_t o = {.mode = SLUICE_CUT, .cut = on_cut};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .mode = SLUICE_CUT, .cut = on_cut};
   sluice_sink_t *sink;
   sluice_save_t *save;
   void *image;
@@ -152,7 +153,7 @@ START_TEST(after_a_sink_that_failed_the_next_image_is_right) {
   start_writing();
   ck_assert_int_eq(sluice_sink_memory(&sink, 100 * PAGE, &image, &len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     sink, &o, on_over),
+                                     sink, &o, on_over, NULL),
                    0);
   rig_run(&box.rig);
   ck_assert_int_lt(box.rig.status, 0);

@@ -139,7 +139,8 @@ static const struct {
 };
 
 START_TEST(the_image_has_a_prefix_of_what_each_thread_wrote) {
-  const sluice_save_options_t o = {.mode = SLUICE_CUT, .cut = on_instant};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .mode = SLUICE_CUT, .cut = on_instant};
 
   box.options.page_size = ways[_i].page_size;
   choose(ways[_i].policy, ways[_i].max_preimage);
@@ -164,7 +165,7 @@ START_TEST(the_image_has_a_prefix_of_what_each_thread_wrote) {
 END_TEST
 
 static void begin_and_cut(void) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
 
   (void)begin_save(&o);
   while (box.cuts == 0) {
@@ -196,7 +197,7 @@ START_TEST(what_the_kernel_does_not_see_can_be_told_by_hand) {
   choose(SLUICE_RAM_FAIL, 0);
   begin_and_cut();
   sluice_ram_dirty(box.from, 0, 10 * PAGE, 3 * PAGE);
-  sluice_ram_stats(box.from, &box.stats);
+  sluice_ram_stats(box.from, &box.stats, sizeof(box.stats));
   ck_assert_uint_eq(box.stats.preimages, 3);
   rig_run(&box.rig);
   ck_assert_int_eq(box.rig.status, 0);
@@ -209,7 +210,7 @@ START_TEST(what_is_saved_is_released_and_costs_no_more) {
   begin_and_cut();
   do {
     (void)uv_run(&box.rig.loop, UV_RUN_NOWAIT);
-    sluice_ram_stats(box.from, &box.stats);
+    sluice_ram_stats(box.from, &box.stats, sizeof(box.stats));
   } while (box.stats.pages_sent < PAGES || box.stats.pages_lent > 0);
   fill(box.memory, 1, BYTES);
   rig_run(&box.rig);
@@ -231,7 +232,7 @@ static int arm_slowly(void *self, sluice_error_t *err) {
 
 /* Before the instant a write is let go; its page must be protected again. */
 START_TEST(what_was_written_while_arming_is_saved_first_all_the_same) {
-  const sluice_save_options_t o = {.bandwidth = SLOW_SINK};
+  const sluice_save_options_t o = {.size = sizeof(o), .bandwidth = SLOW_SINK};
   const unsigned pages[] = {3, 40, 400};
   unsigned n = pages[_i];
 
@@ -262,7 +263,7 @@ START_TEST(what_was_written_while_arming_is_saved_first_all_the_same) {
 END_TEST
 
 static int run_whole_save(void) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
   int r = run_save(&o);
 
   ck_assert(!is_guarded());
@@ -287,7 +288,7 @@ static const struct {
 };
 
 START_TEST(a_refusal_of_the_kernels_ends_the_save_by_name) {
-  const sluice_save_options_t o = {0};
+  const sluice_save_options_t o = {.size = sizeof(o)};
 
   choose(SLUICE_RAM_FAIL, 0);
   if (refusals[_i].error == EPERM) {
@@ -305,7 +306,7 @@ START_TEST(a_refusal_of_the_kernels_ends_the_save_by_name) {
 END_TEST
 
 START_TEST(a_save_of_either_kind_follows_the_other) {
-  sluice_save_options_t o = {0};
+  sluice_save_options_t o = {.size = sizeof(o)};
 
   choose(SLUICE_RAM_FAIL, 0);
   for (int i = 0; i < 6; i++) {

@@ -125,7 +125,7 @@ static void on_restored(sluice_restore_t *restore, int status) {
 /* Not even the file is looked at: there is none. */
 START_TEST(
     what_is_no_file_is_restored_without_it_though_mapping_was_asked_for) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
+  const sluice_restore_options_t o = {.size = sizeof(o), .way = SLUICE_RESTORE_MAPPED,
                                       .filled = on_filled};
   sluice_source_t *source;
   sluice_restore_t *restore;
@@ -133,7 +133,7 @@ START_TEST(
   ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
   rig.status = 1;
   ck_assert_int_eq(sluice_restore_begin(&restore, rig.engine, other, source, &o,
-                                        on_restored),
+                                        on_restored, NULL),
                    0);
   rig_run(&rig);
   ck_assert_int_eq(rig.status, 0);

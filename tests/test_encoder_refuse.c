@@ -44,7 +44,8 @@ static void need(int status) {
 }
 
 static void begin(sluice_format_t format) {
-  const sluice_encoder_options_t options = {.format = format, .host = "pc"};
+  const sluice_encoder_options_t options = {
+      .size = sizeof(options), .format = format, .host = "pc"};
   sluice_output_t o = memory_output_of(&out);
 
   need(sluice_encoder_new(&e, &options, &o, NULL));
@@ -319,8 +320,10 @@ static int new_encoder(const sluice_encoder_options_t *options,
 }
 
 START_TEST(streams_that_are_not_written_are_refused) {
-  const sluice_encoder_options_t old = {.format = SLUICE_FORMAT_QEMU2};
-  const sluice_encoder_options_t unknown = {.format = (sluice_format_t)99};
+  const sluice_encoder_options_t old = {.size = sizeof(old),
+                                        .format = SLUICE_FORMAT_QEMU2};
+  const sluice_encoder_options_t unknown = {.size = sizeof(unknown),
+                                            .format = (sluice_format_t)99};
 
   ck_assert_int_eq(new_encoder(&old, true), UV_EINVAL);
   ck_assert_int_eq(new_encoder(&unknown, true), UV_EINVAL);
@@ -328,7 +331,8 @@ START_TEST(streams_that_are_not_written_are_refused) {
 END_TEST
 
 START_TEST(the_last_page_counts_only_where_it_can_be_read_back) {
-  const sluice_encoder_options_t options = {.keep_last = 1};
+  const sluice_encoder_options_t options = {.size = sizeof(options),
+                                            .keep_last = 1};
 
   ck_assert_int_eq(new_encoder(&options, false), UV_EINVAL);
   ck_assert_int_eq(new_encoder(&options, true), 0);

@@ -49,22 +49,22 @@ static void *refuse(void *ctx, size_t size, size_t align) {
 
 START_TEST(without_memory_there_is_no_engine) {
   sluice_alloc_t stingy = rig.alloc;
-  const sluice_engine_options_t o = {.alloc = &stingy};
+  const sluice_engine_options_t o = {.size = sizeof(o), .alloc = &stingy};
   sluice_engine_t *engine = NULL;
 
   stingy.alloc = refuse;
-  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o), UV_ENOMEM);
+  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o, NULL), UV_ENOMEM);
   ck_assert_ptr_null(engine);
 }
 END_TEST
 
 START_TEST(without_descriptors_there_is_no_engine_and_nothing_is_left) {
-  const sluice_engine_options_t o = {.alloc = &rig.alloc};
+  const sluice_engine_options_t o = {.size = sizeof(o), .alloc = &rig.alloc};
   long before = rig.live_blocks;
   sluice_engine_t *engine = NULL;
 
   async_code = UV_EMFILE;
-  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o), UV_EMFILE);
+  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o, NULL), UV_EMFILE);
   ck_assert_int_eq(rig.live_blocks, before);
   async_code = 0;
 }
@@ -81,7 +81,7 @@ START_TEST(an_engine_is_closed_once) {
   sluice_engine_t *engine = NULL;
 
   closed = 0;
-  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, NULL), 0);
+  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, NULL, NULL), 0);
   ck_assert_int_eq(sluice_engine_close(engine, on_closed, &closed), 0);
   ck_assert_int_eq(sluice_engine_close(engine, NULL, NULL), UV_EALREADY);
   rig_run(&rig);
@@ -99,21 +99,24 @@ static uint64_t tick(void *ctx) {
 }
 
 START_TEST(an_engine_tells_how_long_it_held_the_loop) {
-  const sluice_engine_options_t o = {
-      .alloc = &rig.alloc, .clock = tick, .slice_us = 700, .slice_min_us = 700};
+  const sluice_engine_options_t o = {.size = sizeof(o),
+                                     .alloc = &rig.alloc,
+                                     .clock = tick,
+                                     .slice_us = 700,
+                                     .slice_min_us = 700};
   sluice_engine_stats_t before, after;
   toy_t toy;
   void *image;
   size_t len;
 
   ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
-  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &o), 0);
-  sluice_engine_stats(rig.engine, &before);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &o, NULL), 0);
+  sluice_engine_stats(rig.engine, &before, sizeof(before));
   ck_assert_uint_eq(before.turns, 0);
   ck_assert_uint_eq(before.slice_ns, 700 * 1000);
   toy_init_live(&toy, rig.registry, "toy", 3000, 1, 3);
   ck_assert_int_eq(rig_save_memory(&rig, NULL, &image, &len), 0);
-  sluice_engine_stats(rig.engine, &after);
+  sluice_engine_stats(rig.engine, &after, sizeof(after));
   ck_assert_uint_gt(after.turns, 1);
   ck_assert_uint_ge(after.busy_ns, after.turns * 1000);
   ck_assert_uint_ge(after.longest_turn_ns, after.busy_ns / after.turns);
@@ -138,18 +141,19 @@ static int begin_long(void *self, sluice_section_t *section,
 }
 
 START_TEST(a_step_of_more_than_two_slices_is_counted) {
-  const sluice_engine_options_t o = {.alloc = &rig.alloc, .clock = tick};
+  const sluice_engine_options_t o = {
+      .size = sizeof(o), .alloc = &rig.alloc, .clock = tick};
   sluice_engine_stats_t stats;
   toy_t toy;
   void *image;
   size_t len;
 
   ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
-  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &o), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &o, NULL), 0);
   toy_init(&toy, rig.registry, "toy", 3000, 1);
   toy.handler.save_begin = begin_long;
   ck_assert_int_eq(rig_save_memory(&rig, NULL, &image, &len), 0);
-  sluice_engine_stats(rig.engine, &stats);
+  sluice_engine_stats(rig.engine, &stats, sizeof(stats));
   ck_assert_uint_ge(stats.overruns, 1);
   ck_assert_uint_ge(stats.longest_turn_ns, UINT64_C(10) * 1000 * 1000);
   free(image);
@@ -176,7 +180,7 @@ START_TEST(one_thread_of_the_pool_is_left_to_the_host) {
   } else {
     ck_assert_int_eq(setenv("UV_THREADPOOL_SIZE", pools[_i].threads, 1), 0);
   }
-  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, NULL), 0);
+  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, NULL, NULL), 0);
   ck_assert_uint_eq(engine->threads.executor.jobs_max, pools[_i].jobs);
   ck_assert(engine->threads.is_pool);
   ck_assert_int_eq(sluice_engine_close(engine, NULL, NULL), 0);
@@ -191,10 +195,10 @@ static int submit(void *ctx, sluice_job_t *job) {
 
 START_TEST(an_executor_that_names_no_number_gets_one_job_at_a_time) {
   const sluice_executor_t e = {.size = sizeof(e), .submit = submit};
-  const sluice_engine_options_t o = {.executor = &e};
+  const sluice_engine_options_t o = {.size = sizeof(o), .executor = &e};
   sluice_engine_t *engine = NULL;
 
-  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o), 0);
+  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o, NULL), 0);
   ck_assert_uint_eq(engine->threads.executor.jobs_max, 1);
   ck_assert_uint_gt(engine->threads.executor.min_bytes, 0);
   ck_assert_int_eq(sluice_engine_close(engine, NULL, NULL), 0);

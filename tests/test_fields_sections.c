@@ -28,7 +28,7 @@ static void add_like(sluice_registry_t *registry, sluice_fields_t **out,
   sluice_error_t err = {0};
 
   for (uint32_t i = 0; i < DEVICES; i++) {
-    const sluice_section_options_t o = {.instance = i};
+    const sluice_section_options_t o = {.size = sizeof(o), .instance = i};
     int r = i == 0 ? sluice_fields_new(&out[i], registry, "sample", &o, table,
                                        &structures[i], &err)
                    : sluice_fields_new_like(&out[i], out[0], registry, "sample",
@@ -70,7 +70,8 @@ static void teardown(void) {
 }
 
 static void save(sluice_format_t format) {
-  const sluice_save_options_t o = {.format = format, .host = "host"};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .format = format, .host = "host"};
 
   ck_assert_msg(rig_save_memory(&rig, &o, &image, &image_len) == 0, "%s",
                 rig.error.message);
@@ -141,7 +142,7 @@ END_TEST
 
 START_TEST(a_section_is_found_by_its_former_name) {
   static const char *const aliases[] = {"older", "sample", NULL};
-  sluice_section_options_t o = {.aliases = aliases};
+  sluice_section_options_t o = {.size = sizeof(o), .aliases = aliases};
 
   for (uint32_t i = 0; i < DEVICES; i++) {
     ck_assert_int_eq(sluice_registry_remove(other, "sample", i), 0);

@@ -50,7 +50,8 @@ static void open_row(int row) {
 }
 
 START_TEST(a_cut_is_the_memory_at_the_instant) {
-  const sluice_save_options_t o = {.bandwidth = SLOW_SINK * 8};
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .bandwidth = SLOW_SINK * 8};
 
   open_row(_i);
   for (int i = 0; i < SEEDS; i++) {
@@ -83,7 +84,8 @@ static void on_resume(sluice_save_t *save) {
 }
 
 static int converge(void) {
-  const sluice_save_options_t o = {.max_rounds = 3,
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .max_rounds = 3,
                                    .downtime_us = 1,
                                    .pause = on_pause,
                                    .resume = on_resume};
@@ -95,7 +97,7 @@ static int converge(void) {
   ck_assert_int_eq(
       sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     sink, &o, on_over),
+                                     sink, &o, on_over, NULL),
                    0);
   rig_run(&box.rig);
   return box.rig.status;
@@ -119,7 +121,7 @@ static void on_over_unmap(sluice_save_t *save, int status) {
 }
 
 START_TEST(a_cancelled_save_reads_nothing_any_more) {
-  const sluice_save_options_t o = {.mode = SLUICE_CUT};
+  const sluice_save_options_t o = {.size = sizeof(o), .mode = SLUICE_CUT};
   int is_through = 0;
 
   open_row(_i);
@@ -134,7 +136,7 @@ START_TEST(a_cancelled_save_reads_nothing_any_more) {
     ck_assert_int_eq(
         sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
     ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                       sink, &o, on_over_unmap),
+                                       sink, &o, on_over_unmap, NULL),
                      0);
     for (int i = 0; i < n && box.rig.callbacks == before; i++) {
       (void)uv_run(&box.rig.loop, UV_RUN_NOWAIT);
@@ -152,7 +154,8 @@ START_TEST(a_cancelled_save_reads_nothing_any_more) {
 END_TEST
 
 START_TEST(a_sink_that_fails_ends_it) {
-  const sluice_save_options_t o = {.mode = SLUICE_CUT, .cut = on_cut};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .mode = SLUICE_CUT, .cut = on_cut};
   sluice_sink_t *sink;
   sluice_save_t *save;
   void *image;
@@ -162,13 +165,15 @@ START_TEST(a_sink_that_fails_ends_it) {
   start_writing();
   ck_assert_int_eq(sluice_sink_memory(&sink, 20 * PAGE, &image, &len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     sink, &o, on_over_unmap),
+                                     sink, &o, on_over_unmap, NULL),
                    0);
   rig_run(&box.rig);
   ck_assert_int_eq(box.rig.status, UV_ENOSPC);
   ck_assert_int_eq(mprotect(box.memory, BYTES, PROT_READ | PROT_WRITE), 0);
   start_writing();
-  ck_assert_int_eq(run_save(&(sluice_save_options_t){0}), 0);
+  ck_assert_int_eq(
+      run_save(&(sluice_save_options_t){.size = sizeof(sluice_save_options_t)}),
+      0);
   assert_image_is_the_cut();
   close_box();
 }
@@ -181,7 +186,7 @@ START_TEST(with_too_little_memory_it_fails_by_name_or_does_without) {
 
   open_row(_i);
   do {
-    const sluice_save_options_t o = {.max_memory = memory};
+    const sluice_save_options_t o = {.size = sizeof(o), .max_memory = memory};
     sluice_save_options_t cut = o;
     sluice_sink_t *sink;
     sluice_save_t *save;
@@ -194,7 +199,7 @@ START_TEST(with_too_little_memory_it_fails_by_name_or_does_without) {
     ck_assert_int_eq(
         sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
     r = sluice_save_begin(&save, box.rig.engine, box.rig.registry, sink, &cut,
-                          on_over);
+                          on_over, NULL);
     if (r < 0) {
       sluice_sink_free(sink);
       uv_close((uv_handle_t *)&box.writer, NULL);
@@ -220,7 +225,8 @@ START_TEST(records_under_the_least_size_go_to_no_thread) {
   open_box();
   choose(SLUICE_RAM_COOPERATIVE);
   start_writing();
-  r = run_save(&(sluice_save_options_t){.bandwidth = SLOW_SINK * 8});
+  r = run_save(&(sluice_save_options_t){.size = sizeof(sluice_save_options_t),
+                                        .bandwidth = SLOW_SINK * 8});
   ck_assert_msg(r == 0, "%s", box.rig.error.message);
   assert_image_is_the_cut();
   ck_assert_uint_eq(odd_executor_count(), 0);
@@ -235,7 +241,8 @@ static void on_over_unblock(sluice_save_t *save, int status) {
 }
 
 START_TEST(a_pool_that_is_busy_does_not_hold_up_a_save) {
-  const sluice_save_options_t o = {.mode = SLUICE_CUT, .cut = on_cut};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .mode = SLUICE_CUT, .cut = on_cut};
   sluice_sink_t *sink;
   sluice_save_t *save;
 
@@ -249,7 +256,7 @@ START_TEST(a_pool_that_is_busy_does_not_hold_up_a_save) {
   ck_assert_int_eq(
       sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     sink, &o, on_over_unblock),
+                                     sink, &o, on_over_unblock, NULL),
                    0);
   rig_run(&box.rig);
   ck_assert_int_eq(box.rig.status, 0);
@@ -268,8 +275,9 @@ static void on_gone(void *data) {
 
 /* Its own jobs have not begun, and are taken back. */
 START_TEST(an_engine_closes_although_the_pool_is_the_hosts) {
-  sluice_engine_options_t o = {.executor = NULL};
-  const sluice_save_options_t slow = {.bandwidth = SLOW_SINK};
+  sluice_engine_options_t o = {.size = sizeof(o), .executor = NULL};
+  const sluice_save_options_t slow = {.size = sizeof(slow),
+                                      .bandwidth = SLOW_SINK};
 
   open_plain_box();
   choose(SLUICE_RAM_COOPERATIVE);
@@ -289,7 +297,8 @@ START_TEST(an_engine_closes_although_the_pool_is_the_hosts) {
   rig_run(&box.rig);
   uv_sem_destroy(&busy.go);
   o.alloc = &box.rig.alloc;
-  ck_assert_int_eq(sluice_engine_new(&box.rig.engine, &box.rig.loop, &o), 0);
+  ck_assert_int_eq(sluice_engine_new(&box.rig.engine, &box.rig.loop, &o, NULL),
+                   0);
   close_box();
 }
 END_TEST
@@ -297,12 +306,12 @@ END_TEST
 START_TEST(an_executor_that_makes_no_sense_is_refused) {
   const sluice_executor_t bad[] = {
       {.size = 1}, {.size = sizeof(sluice_executor_t), .jobs_max = 17}};
-  const sluice_engine_options_t o = {.executor = &bad[_i]};
+  const sluice_engine_options_t o = {.size = sizeof(o), .executor = &bad[_i]};
   sluice_engine_t *engine;
   uv_loop_t loop;
 
   ck_assert_int_eq(uv_loop_init(&loop), 0);
-  ck_assert_int_eq(sluice_engine_new(&engine, &loop, &o), UV_EINVAL);
+  ck_assert_int_eq(sluice_engine_new(&engine, &loop, &o, NULL), UV_EINVAL);
   ck_assert_int_eq(uv_loop_close(&loop), 0);
 }
 END_TEST

@@ -137,7 +137,7 @@ static int is_random(const void *self) {
 static int save(sluice_save_mode_t mode) {
   static const sluice_sink_ops_t ops = {
       .size = sizeof(ops), .write = write_image, .is_random = is_random};
-  const sluice_save_options_t o = {.mode = mode};
+  const sluice_save_options_t o = {.size = sizeof(o), .mode = mode};
   sluice_sink_t *sink;
 
   image.end = 0;

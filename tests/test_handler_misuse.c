@@ -82,7 +82,7 @@ static void *save_image(size_t *len) {
 }
 
 START_TEST(memory_stays_as_it_is_right_after_the_begin_of_a_save) {
-  const sluice_save_options_t options = {.mode = _i == 0 ? SLUICE_CONVERGE
+  const sluice_save_options_t options = {.size = sizeof(options), .mode = _i == 0 ? SLUICE_CONVERGE
                                                          : SLUICE_CUT};
   sluice_sink_t *sink;
   sluice_save_t *save;
@@ -91,7 +91,7 @@ START_TEST(memory_stays_as_it_is_right_after_the_begin_of_a_save) {
 
   ck_assert_int_eq(sluice_sink_memory(&sink, SIZE_MAX, &image, &len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     &options, rig_on_saved),
+                                     &options, rig_on_saved, NULL),
                    0);
   assert_busy();
   rig_run(&rig);
@@ -109,7 +109,7 @@ START_TEST(memory_stays_as_it_is_right_after_the_begin_of_a_restore) {
 
   ck_assert_int_eq(sluice_source_memory(&source, image, len), 0);
   ck_assert_int_eq(sluice_restore_begin(&restore, rig.engine, rig.registry,
-                                        source, NULL, rig_on_restored),
+                                        source, NULL, rig_on_restored, NULL),
                    0);
   assert_busy();
   rig_run(&rig);

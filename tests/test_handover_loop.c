@@ -66,12 +66,12 @@ static void on_taken_over(sluice_takeover_t *t, int status) {
 
 static int begin_old(int socket) {
   return sluice_handover_begin(&box.handover, box.rig.engine, box.rig.registry,
-                               socket, NULL, on_handed_over);
+                               socket, NULL, on_handed_over, NULL);
 }
 
 static int begin_new(int socket) {
   return sluice_takeover_begin(&box.takeover, box.rig.engine, box.other, socket,
-                               NULL, on_taken_over);
+                               NULL, on_taken_over, NULL);
 }
 
 static void run_both(void) {
@@ -133,19 +133,20 @@ END_TEST
 
 START_TEST(arguments_that_make_no_sense_are_refused) {
   static const uint8_t offer[SLUICE_OFFER_MAX + 1];
-  const sluice_handover_options_t o = {.offer = offer,
-                                       .offer_len = sizeof(offer)};
+  const sluice_handover_options_t o = {
+      .size = sizeof(o), .offer = offer, .offer_len = sizeof(offer)};
 
   ck_assert_int_eq(sluice_handover_begin(&box.handover, box.rig.engine,
                                          box.rig.registry, box.sockets[0], &o,
-                                         on_handed_over),
+                                         on_handed_over, NULL),
                    UV_EINVAL);
   ck_assert_int_eq(sluice_handover_begin(&box.handover, box.rig.engine,
                                          box.rig.registry, box.sockets[0], NULL,
-                                         NULL),
+                                         NULL, NULL),
                    UV_EINVAL);
   ck_assert_int_eq(sluice_takeover_begin(&box.takeover, box.rig.engine,
-                                         box.other, box.sockets[1], NULL, NULL),
+                                         box.other, box.sockets[1], NULL, NULL,
+                                         NULL),
                    UV_EINVAL);
   run_both(); /* and nothing has happened */
   ck_assert_int_eq(box.new_status, 0);
@@ -156,7 +157,8 @@ START_TEST(an_engine_that_closes_takes_no_guests) {
   ck_assert_int_eq(sluice_engine_close(box.rig.engine, NULL, NULL), 0);
   ck_assert_int_eq(begin_old(box.sockets[0]), SLUICE_ESTATE);
   ck_assert_int_eq(begin_new(box.sockets[1]), SLUICE_ESTATE);
-  ck_assert_int_eq(sluice_engine_new(&box.rig.engine, &box.rig.loop, NULL), 0);
+  ck_assert_int_eq(
+      sluice_engine_new(&box.rig.engine, &box.rig.loop, NULL, NULL), 0);
   close_sockets();
 }
 END_TEST
@@ -177,12 +179,12 @@ static int say_no(sluice_takeover_t *t, sluice_error_t *err) {
 }
 
 START_TEST(a_successor_that_refuses_without_a_word_is_given_one) {
-  const sluice_takeover_options_t o = {.check = say_no};
+  const sluice_takeover_options_t o = {.size = sizeof(o), .check = say_no};
 
   ck_assert_int_eq(begin_old(box.sockets[0]), 0);
   ck_assert_int_eq(sluice_takeover_begin(&box.takeover, box.rig.engine,
                                          box.other, box.sockets[1], &o,
-                                         on_taken_over),
+                                         on_taken_over, NULL),
                    0);
   rig_run(&box.rig);
   ck_assert_int_eq(box.new_status, UV_EPERM);
@@ -195,20 +197,25 @@ END_TEST
 /* ---- how long is waited ---- */
 
 START_TEST(a_host_may_wait_without_a_deadline_or_with_its_own) {
-  const sluice_handover_options_t old = {.timeout_ms = 60000,
+  const sluice_save_options_t save = {.size = sizeof(save),
+                                      .downtime_us = 50000};
+  const sluice_handover_options_t old = {.size = sizeof(old),
+                                         .timeout_ms = 60000,
                                          .prepare_ms =
                                              _i == 0 ? UINT32_MAX : 60000,
-                                         .save = {.downtime_us = 50000}};
-  const sluice_takeover_options_t new = {
-      .timeout_ms = 60000, .stall_ms = _i == 0 ? UINT32_MAX : 60000};
+                                         .save = &save};
+  const sluice_takeover_options_t new = {.size = sizeof(new),
+                                         .timeout_ms = 60000,
+                                         .stall_ms =
+                                             _i == 0 ? UINT32_MAX : 60000};
 
   ck_assert_int_eq(sluice_handover_begin(&box.handover, box.rig.engine,
                                          box.rig.registry, box.sockets[0], &old,
-                                         on_handed_over),
+                                         on_handed_over, NULL),
                    0);
   ck_assert_int_eq(sluice_takeover_begin(&box.takeover, box.rig.engine,
                                          box.other, box.sockets[1], &new,
-                                         on_taken_over),
+                                         on_taken_over, NULL),
                    0);
   rig_run(&box.rig);
   ck_assert_int_eq(box.old_status, 0);

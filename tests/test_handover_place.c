@@ -144,17 +144,18 @@ static void on_taken_over(sluice_takeover_t *t, int status) {
 }
 
 static void run_both(uint32_t flags) {
-  const sluice_handover_options_t old = {.copy_memory = 1};
+  const sluice_handover_options_t old = {.size = sizeof(old), .copy_memory = 1};
   sluice_handover_t *handover;
 
   host_open(&to, rig_registry(&rig), flags);
   ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets),
                    0);
   ck_assert_int_eq(sluice_handover_begin(&handover, rig.engine, from.registry,
-                                         sockets[0], &old, on_handed_over),
+                                         sockets[0], &old, on_handed_over,
+                                         NULL),
                    0);
   ck_assert_int_eq(sluice_takeover_begin(&takeover, rig.engine, to.registry,
-                                         sockets[1], NULL, on_taken_over),
+                                         sockets[1], NULL, on_taken_over, NULL),
                    0);
   from.done = 0;
   rig_run(&rig);

@@ -86,7 +86,7 @@ static void open_side(side_t *s) {
   s->turn.data = s;
   REQUIRE(uv_prepare_start(&s->turn, on_turn) == 0);
   uv_unref((uv_handle_t *)&s->turn);
-  REQUIRE(sluice_engine_new(&s->engine, &s->loop, NULL) == 0);
+  REQUIRE(sluice_engine_new(&s->engine, &s->loop, NULL, NULL) == 0);
   REQUIRE(sluice_registry_new(&s->registry, NULL) == 0);
   REQUIRE(sluice_ram_new(&s->ram, s->registry, "ram", NULL, &o, NULL) == 0);
   REQUIRE(sluice_ram_add_region(s->ram, "main", s->memory, BYTES,
@@ -130,11 +130,11 @@ static void on_handed_over(sluice_handover_t *h, int status) {
 static void *run_old(void *arg) {
   side_t *s = arg;
   const sluice_handover_options_t o = {
-      .data = s, .pause = on_pause, .resume = on_resume};
+      .size = sizeof(o), .data = s, .pause = on_pause, .resume = on_resume};
 
   write_all(s);
   REQUIRE(sluice_handover_begin(&s->handover, s->engine, s->registry, s->socket,
-                                &o, on_handed_over) == 0);
+                                &o, on_handed_over, NULL) == 0);
   (void)uv_run(&s->loop, UV_RUN_DEFAULT);
   return NULL;
 }
@@ -152,10 +152,10 @@ static void on_taken_over(sluice_takeover_t *t, int status) {
 
 static void *run_new(void *arg) {
   side_t *s = arg;
-  const sluice_takeover_options_t o = {.data = s};
+  const sluice_takeover_options_t o = {.size = sizeof(o), .data = s};
 
   s->status = sluice_takeover_begin(&s->takeover, s->engine, s->registry,
-                                    s->socket, &o, on_taken_over);
+                                    s->socket, &o, on_taken_over, NULL);
   if (s->status < 0) { /* the old host has gone already */
     s->done = 1;
     (void)close(s->socket);

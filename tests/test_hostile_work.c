@@ -178,7 +178,8 @@ enum { STEPS = 3 };
 static run_t run_busy(const busy_t *row, uint32_t n, size_t step,
                       size_t *out_len) {
   run_t r = {.step = step,
-             .options = {.cut = row->cut,
+             .options = {.size = sizeof(sluice_decoder_options_t),
+                         .cut = row->cut,
                          .max_memory = CAP,
                          .may_stay_open = row->may_stay_open}};
   build_t in = {0};
@@ -254,7 +255,8 @@ START_TEST(any_size_is_bounded_before_it_is_used) {
     uint64_t power = bit < 64 ? UINT64_C(1) << bit : 0;
 
     for (int variant = 0; variant < 4; variant++) {
-      run_t r = {.options = {.max_memory = SMALL_CAP}};
+      run_t r = {.options = {.size = sizeof(sluice_decoder_options_t),
+                             .max_memory = SMALL_CAP}};
       build_t in = {0};
 
       claim->make(&in);

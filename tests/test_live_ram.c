@@ -114,7 +114,8 @@ static const struct {
 };
 
 START_TEST(the_image_is_the_memory_at_the_pause) {
-  const sluice_save_options_t o = {.format = kinds[_i].format,
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .format = kinds[_i].format,
                                    .host = "test",
                                    .max_rounds = 5,
                                    .downtime_us = 1,
@@ -130,7 +131,8 @@ START_TEST(the_image_is_the_memory_at_the_pause) {
 END_TEST
 
 START_TEST(a_save_through_a_pipe_is_restored_at_the_other_end) {
-  const sluice_save_options_t o = {.pause = on_pause, .resume = on_resume};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .pause = on_pause, .resume = on_resume};
   sluice_source_t *source;
   sluice_restore_t *restore;
   sluice_sink_t *sink;
@@ -143,10 +145,10 @@ START_TEST(a_save_through_a_pipe_is_restored_at_the_other_end) {
   ck_assert_int_eq(sluice_sink_fd(&sink, fds[1]), 0);
   ck_assert_int_eq(sluice_source_fd(&source, fds[0]), 0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink, &o,
-                                     rig_on_saved),
+                                     rig_on_saved, NULL),
                    0);
   ck_assert_int_eq(sluice_restore_begin(&restore, rig.engine, other, source,
-                                        NULL, rig_on_restored),
+                                        NULL, rig_on_restored, NULL),
                    0);
   while (rig.callbacks == 0) {
     (void)uv_run(&rig.loop, UV_RUN_ONCE);
@@ -176,7 +178,7 @@ START_TEST(after_a_cancel_no_write_is_forgotten) {
   ck_assert_uint_eq(before, 3);
   ck_assert_int_eq(sluice_sink_memory(&sink, BYTES * 2, &image, &image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     NULL, rig_on_saved),
+                                     NULL, rig_on_saved, NULL),
                    0);
   for (int i = 0; i < 3; i++) {
     (void)uv_run(&rig.loop, UV_RUN_NOWAIT);
@@ -206,7 +208,8 @@ static void big_region(sluice_ram_t **ram, sluice_registry_t *registry,
 /* Sparse: 5 GiB that are zeros but for a page at each end. */
 START_TEST(a_region_over_4_gib_survives_the_round_trip) {
   const uint64_t bytes = UINT64_C(5) << 30;
-  const sluice_save_options_t o = {.format = _i == 0 ? SLUICE_FORMAT_NATIVE
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .format = _i == 0 ? SLUICE_FORMAT_NATIVE
                                                      : SLUICE_FORMAT_QEMU3,
                                    .host = "test"};
   uint8_t *big, *big_copy;

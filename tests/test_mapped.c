@@ -123,7 +123,8 @@ END_TEST
 /* ---- limits ---- */
 
 START_TEST(over_the_limit_the_largest_runs_are_mapped_and_the_rest_is_read) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED,
                                       .max_mappings = (uint32_t)_i};
 
   host_fill(&box.from, 2, 7); /* 350 runs of a page, one of 40 */
@@ -139,8 +140,8 @@ START_TEST(over_the_limit_the_largest_runs_are_mapped_and_the_rest_is_read) {
 END_TEST
 
 START_TEST(what_is_read_may_be_more_than_a_buffer) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
-                                      .max_mappings = 1};
+  const sluice_restore_options_t o = {
+      .size = sizeof(o), .way = SLUICE_RESTORE_MAPPED, .max_mappings = 1};
 
   /* Two runs that no single record has, however large records are. */
   memset(box.from.low, 3, low_bytes());
@@ -182,7 +183,8 @@ static void assert_eager(const char *reason) {
 }
 
 START_TEST(an_image_in_memory_is_restored_eagerly) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED_VERIFY};
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED_VERIFY};
   sluice_source_t *source;
   void *image;
   size_t len;
@@ -199,8 +201,8 @@ START_TEST(an_image_in_memory_is_restored_eagerly) {
 END_TEST
 
 START_TEST(qemus_stream_is_restored_eagerly) {
-  const sluice_save_options_t o = {.format = SLUICE_FORMAT_QEMU3,
-                                   .host = "test"};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .format = SLUICE_FORMAT_QEMU3, .host = "test"};
 
   host_fill(&box.from, 1, 7);
   ck_assert_int_eq(box_save_as(&box.from, &o), 0);
@@ -211,8 +213,8 @@ START_TEST(qemus_stream_is_restored_eagerly) {
 END_TEST
 
 START_TEST(a_host_may_insist_on_mapping) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
-                                      .must_map = 1};
+  const sluice_restore_options_t o = {
+      .size = sizeof(o), .way = SLUICE_RESTORE_MAPPED, .must_map = 1};
   sluice_source_t *source;
   void *image;
   size_t len;
@@ -226,7 +228,8 @@ START_TEST(a_host_may_insist_on_mapping) {
 END_TEST
 
 START_TEST(a_file_that_is_read_from_its_middle_is_not_mapped) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED};
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED};
   sluice_source_t *source;
   int fd;
 
@@ -257,14 +260,15 @@ START_TEST(regions_whose_pages_may_not_be_replaced_are_read) {
 END_TEST
 
 START_TEST(verifying_behind_needs_somebody_to_tell) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED_VERIFY};
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED_VERIFY};
   sluice_source_t *source;
   sluice_restore_t *restore;
 
   ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
   ck_assert_int_eq(sluice_restore_begin(&restore, box.rig.engine,
                                         box.to.registry, source, &o,
-                                        rig_on_restored),
+                                        rig_on_restored, NULL),
                    UV_EINVAL);
   sluice_source_free(source);
 }
@@ -302,6 +306,7 @@ static void on_pause(sluice_save_t *save) {
 /* Writes that come when pages have been sent already must be seen. */
 START_TEST(mapped_memory_is_saved_while_it_changes) {
   const sluice_save_options_t o = {
+      .size = sizeof(o),
       .pause = trackers[_i] == SLUICE_RAM_STATIC ? NULL : on_pause};
 
   if (trackers[_i] == SLUICE_RAM_WRITE_PROTECT && !can_guard()) {
@@ -328,7 +333,8 @@ static void on_cut(sluice_save_t *save) {
 }
 
 START_TEST(mapped_memory_is_cut_cooperatively) {
-  const sluice_save_options_t o = {.mode = SLUICE_CUT, .cut = on_cut};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .mode = SLUICE_CUT, .cut = on_cut};
 
   restore_then_change(SLUICE_RAM_COOPERATIVE);
   at_pause = box_map(low_bytes());
@@ -341,7 +347,8 @@ END_TEST
 
 /* The kernel holds writes to no file's pages but those of tmpfs. */
 START_TEST(a_cut_of_mapped_memory_by_write_protection_works_or_says_why) {
-  const sluice_save_options_t o = {.mode = SLUICE_CUT, .cut = on_cut};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .mode = SLUICE_CUT, .cut = on_cut};
   int r;
 
   if (!can_guard()) {
@@ -407,7 +414,8 @@ static void on_progress(sluice_restore_t *restore, const sluice_progress_t *p) {
 }
 
 START_TEST(progress_is_told_while_the_host_runs_and_its_image_is_verified) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED_VERIFY,
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED_VERIFY,
                                       .progress = on_progress};
 
   ticks_behind = 0;

@@ -170,7 +170,7 @@ END_TEST
 
 /* Many records: more than one job reads. */
 START_TEST(a_cold_image_of_many_records_is_restored) {
-  const sluice_save_options_t o = {.staging = 1};
+  const sluice_save_options_t o = {.size = sizeof(o), .staging = 1};
 
   host_fill(&box.from, 2, 9);
   sluice_ram_dirty(box.from.ram, 0, 0, low_bytes());
@@ -254,8 +254,8 @@ static void leave_unsaid(sluice_restore_t *restore) {
 }
 
 START_TEST(a_cancelled_restore_waits_for_who_asks_the_disk) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
-                                      .checked = leave_unsaid};
+  const sluice_restore_options_t o = {
+      .size = sizeof(o), .way = SLUICE_RESTORE_MAPPED, .checked = leave_unsaid};
   sluice_restore_t *restore;
   sluice_source_t *source;
 
@@ -264,7 +264,7 @@ START_TEST(a_cancelled_restore_waits_for_who_asks_the_disk) {
   ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
   ck_assert_int_eq(sluice_restore_begin(&restore, box.rig.engine,
                                         box.to.registry, source, &o,
-                                        on_restored),
+                                        on_restored, NULL),
                    0);
   while (!atomic_load(&is_asked)) {
     (void)uv_run(&box.rig.loop, UV_RUN_NOWAIT);

@@ -140,7 +140,7 @@ static void on_saved(sluice_save_t *save, int status) {
 }
 
 static void overwrite_and_save(sluice_restore_t *restore) {
-  const sluice_file_options_t file = {.no_sync = 1};
+  const sluice_file_options_t file = {.size = sizeof(file), .no_sync = 1};
   sluice_sink_t *sink;
   sluice_save_t *save;
 
@@ -148,13 +148,14 @@ static void overwrite_and_save(sluice_restore_t *restore) {
   memset(box.to.low, 0x77, low_bytes());
   ck_assert_int_eq(sluice_sink_file(&sink, box.path, &file), 0);
   ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.to.registry,
-                                     sink, NULL, on_saved),
+                                     sink, NULL, on_saved, NULL),
                    0);
 }
 
 /* The file is verified, not the memory; and the registry is the host's. */
 START_TEST(the_host_may_write_and_save_meanwhile) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED_VERIFY,
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED_VERIFY,
                                       .bandwidth = (uint64_t)20 << 20};
 
   box.at_commit = overwrite_and_save;
@@ -179,8 +180,8 @@ static void change_file(sluice_restore_t *restore,
 }
 
 START_TEST(an_image_that_changes_meanwhile_is_refused) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
-                                      .progress = change_file};
+  const sluice_restore_options_t o = {
+      .size = sizeof(o), .way = SLUICE_RESTORE_MAPPED, .progress = change_file};
 
   ck_assert_int_eq(box_restore(&o), SLUICE_ECORRUPT);
   ck_assert_ptr_nonnull(strstr(box.rig.error.message, "was changed"));

@@ -79,13 +79,13 @@ static void put_entry(uint32_t count, uint64_t offset, uint64_t at) {
 static sluice_restore_stats_t stats;
 
 static void on_checked(sluice_restore_t *restore) {
-  sluice_restore_stats(restore, &stats);
+  sluice_restore_stats(restore, &stats, sizeof(stats));
   sluice_restore_commit(restore);
 }
 
 static int restore(sluice_restore_way_t way) {
   const sluice_restore_options_t o = {
-      .way = way, .must_map = 1, .checked = on_checked};
+      .size = sizeof(o), .way = way, .must_map = 1, .checked = on_checked};
   sluice_source_t *source;
   FILE *file = fopen(path, "wb");
 

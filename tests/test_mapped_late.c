@@ -153,7 +153,8 @@ START_TEST(an_engine_that_closes_waits_until_all_is_there) {
   late.touch = close_engine;
   ck_assert_int_eq(restore_late(1), 0);
   assert_filled();
-  ck_assert_int_eq(sluice_engine_new(&box.rig.engine, &box.rig.loop, NULL), 0);
+  ck_assert_int_eq(
+      sluice_engine_new(&box.rig.engine, &box.rig.loop, NULL, NULL), 0);
 }
 END_TEST
 

@@ -148,8 +148,10 @@ START_TEST(a_lost_page_is_told_once_with_region_and_range) {
 END_TEST
 
 START_TEST(a_host_that_is_not_told_finds_them_counted) {
-  sluice_restore_options_t o = {
-      .way = SLUICE_RESTORE_MAPPED, .max_mappings = 1, .filled = on_filled};
+  sluice_restore_options_t o = {.size = sizeof(o),
+                                .way = SLUICE_RESTORE_MAPPED,
+                                .max_mappings = 1,
+                                .filled = on_filled};
   sluice_source_t *source;
 
   if (!can_fill()) {
@@ -160,7 +162,7 @@ START_TEST(a_host_that_is_not_told_finds_them_counted) {
   ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
   ck_assert_int_eq(sluice_restore_begin(&late.restore, box.rig.engine,
                                         box.to.registry, source, &o,
-                                        on_committed),
+                                        on_committed, NULL),
                    0);
   rig_run(&box.rig);
   ck_assert_int_eq(late.status, UV_EIO);
@@ -317,7 +319,8 @@ START_TEST(an_engine_that_closes_waits_for_late_pages_and_verifies_no_more) {
   ck_assert_int_eq(restore_late(1), 0);
   assert_filled();
   ck_assert_int_eq(box.verified_status, UV_ECANCELED);
-  ck_assert_int_eq(sluice_engine_new(&box.rig.engine, &box.rig.loop, NULL), 0);
+  ck_assert_int_eq(
+      sluice_engine_new(&box.rig.engine, &box.rig.loop, NULL, NULL), 0);
 }
 END_TEST
 

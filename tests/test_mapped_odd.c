@@ -27,7 +27,7 @@ static void assert_untouched(void) {
 }
 
 START_TEST(an_image_without_an_index_is_restored_eagerly) {
-  const sluice_save_options_t o = {.no_index = 1};
+  const sluice_save_options_t o = {.size = sizeof(o), .no_index = 1};
 
   ck_assert_int_eq(box_save_as(&box.from, &o), 0);
   ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
@@ -60,7 +60,8 @@ static const sluice_source_ops_t odd_ops = {
     .size = sizeof(odd_ops), .read = read_odd, .file = odd_file};
 
 START_TEST(a_file_that_is_none_is_restored_eagerly) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED};
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED};
   sluice_source_t *source;
   int ends[2];
 
@@ -87,7 +88,8 @@ static uint8_t *extra_memory, *extra_copy;
 
 static void add_extra(sluice_ram_t **ram, sluice_registry_t *registry,
                       uint8_t **memory) {
-  const sluice_section_options_t optional = {.flags = SLUICE_SECTION_OPTIONAL};
+  const sluice_section_options_t optional = {.size = sizeof(optional),
+                                             .flags = SLUICE_SECTION_OPTIONAL};
   const sluice_ram_options_t o = {.size = sizeof(o),
                                   .page_size = KERNEL_PAGE,
                                   .tracker = SLUICE_RAM_COOPERATIVE};
@@ -160,7 +162,8 @@ static const struct {
 } lost[] = {{cut_short, SLUICE_ETRUNCATED}, {take_away, UV_EBADF}};
 
 START_TEST(pages_that_cannot_be_read_before_the_commit_end_the_restore) {
-  const sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED,
                                       .max_mappings = 1,
                                       .progress = lost[_i].progress};
   sluice_source_t *source;
@@ -178,8 +181,8 @@ END_TEST
 /* Memory for the session grows until it is enough: also for the buffer of what
  * is read, which is asked for last. */
 START_TEST(with_too_little_memory_nothing_is_committed) {
-  sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED,
-                                .max_mappings = 1};
+  sluice_restore_options_t o = {
+      .size = sizeof(o), .way = SLUICE_RESTORE_MAPPED, .max_mappings = 1};
   unsigned in_map = 0;
   int r;
 
@@ -226,8 +229,10 @@ static const struct {
              {SLUICE_RESTORE_VERIFY_MAPPED, SLUICE_PHASE_VERIFY}};
 
 START_TEST(a_restore_waits_for_a_thread_and_tells_its_progress) {
-  const sluice_restore_options_t o = {
-      .way = waits[_i].way, .max_mappings = 1, .progress = block_then_go};
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = waits[_i].way,
+                                      .max_mappings = 1,
+                                      .progress = block_then_go};
 
   ck_assert_int_eq(setenv("UV_THREADPOOL_SIZE", "1", 1), 0);
   waiting.phase = waits[_i].phase;
@@ -257,7 +262,8 @@ static void flip_first_page(void) {
 }
 
 START_TEST(damage_that_nobody_listens_for_is_told_at_the_end) {
-  sluice_restore_options_t o = {.way = SLUICE_RESTORE_MAPPED_VERIFY,
+  sluice_restore_options_t o = {.size = sizeof(o),
+                                .way = SLUICE_RESTORE_MAPPED_VERIFY,
                                 .verified = on_verified};
   sluice_restore_t *restore;
   sluice_source_t *source;
@@ -269,7 +275,7 @@ START_TEST(damage_that_nobody_listens_for_is_told_at_the_end) {
   ck_assert_int_eq(sluice_source_file(&source, box.path), 0);
   ck_assert_int_eq(sluice_restore_begin(&restore, box.rig.engine,
                                         box.to.registry, source, &o,
-                                        on_restored),
+                                        on_restored, NULL),
                    0);
   rig_run(&box.rig);
   ck_assert_int_eq(box.rig.status, 0);

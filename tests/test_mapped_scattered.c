@@ -38,8 +38,10 @@ static void open_scattered(void) {
 
 static int restore_with(sluice_restore_way_t way, uint32_t max_mappings,
                         int must_map) {
-  const sluice_restore_options_t o = {
-      .way = way, .max_mappings = max_mappings, .must_map = must_map};
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = way,
+                                      .max_mappings = max_mappings,
+                                      .must_map = must_map};
 
   return box_restore(&o);
 }

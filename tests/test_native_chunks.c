@@ -136,8 +136,8 @@ static void take_item(void *ctx, const sluice_item_t *item) {
 }
 
 static int read_all(size_t len, size_t step, size_t max_memory) {
-  const sluice_decoder_options_t options = {.max_memory = max_memory,
-                                            .check_index = 1};
+  const sluice_decoder_options_t options = {
+      .size = sizeof(options), .max_memory = max_memory, .check_index = 1};
   sluice_error_t err = {0};
 
   return decode_all(m.data, len, step, &options, NULL, take_item, NULL, &err,
@@ -195,7 +195,8 @@ START_TEST(no_other_record_is_over_1_mib) {
   static const sluice_decl_t blob = {
       .id = 7, .payload = SLUICE_PAYLOAD_BYTES, .name = "blob", .type = "blob"};
   /* Zeros are held back and written in one go, as are the index's runs. */
-  static const sluice_encoder_options_t options = {.keep_last = 1};
+  static const sluice_encoder_options_t options = {.size = sizeof(options),
+                                                   .keep_last = 1};
   enum { RUNS = 100 * 1000, SMALL = 256 };
   sluice_encoder_t *e = begin(&options, 4 * MIB);
   uint32_t region;
@@ -243,7 +244,7 @@ END_TEST
 /* Its small writes share a frame as long as the chunk lasts. */
 START_TEST(qemus_stream_does_not_change_with_the_chunk) {
   static const sluice_encoder_options_t options = {
-      .format = SLUICE_FORMAT_QEMU3, .host = "test"};
+      .size = sizeof(options), .format = SLUICE_FORMAT_QEMU3, .host = "test"};
   static const sluice_decl_t blob = {.flags = SLUICE_SECTION_LIVE,
                                      .payload = SLUICE_PAYLOAD_BYTES,
                                      .name = "blob",
@@ -321,7 +322,8 @@ START_TEST(what_was_written_is_read_whatever_the_chunk) {
 END_TEST
 
 START_TEST(what_was_overwritten_in_place_is_read_whatever_the_chunk) {
-  static const sluice_encoder_options_t options = {.keep_last = 1};
+  static const sluice_encoder_options_t options = {.size = sizeof(options),
+                                                   .keep_last = 1};
   write_at_random(layouts[_i].chunk, layouts[_i].page_size, _i, &options);
   ck_assert_uint_gt(m.patches, 0);
   ck_assert_int_eq(read_all(m.len, 0, 0), SLUICE_DONE);
@@ -349,7 +351,8 @@ END_TEST
 
 /* The table of a record is three pages, its data comes a page at a time. */
 START_TEST(a_large_record_needs_little_memory_to_be_read) {
-  static const sluice_decoder_options_t options = {.max_memory = 128 * 1024};
+  static const sluice_decoder_options_t options = {.size = sizeof(options),
+                                                   .max_memory = 128 * 1024};
   sluice_error_t err = {0};
   counting_alloc_t count;
   sluice_alloc_t alloc;

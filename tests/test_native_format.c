@@ -1,7 +1,7 @@
 /* test_native_format.c - the bytes of the native stream, version 1.
  *
- * docs/format.md is the norm. golden/native_tiny.h was put together from it by a
- * separate program, not by the encoder; the golden file is what the first
+ * docs/format.md is the norm. golden/native_tiny.h was put together from it by
+ * a separate program, not by the encoder; the golden file is what the first
  * encoder wrote and is never made again (see golden/write_native_v1.c). */
 #include <check.h>
 #include <stdlib.h>
@@ -24,7 +24,8 @@
 #endif
 
 static void write_tiny(memory_output_t *m) {
-  sluice_encoder_options_t options = {.host = "host", .host_version = "1.0"};
+  sluice_encoder_options_t options = {
+      .size = sizeof(options), .host = "host", .host_version = "1.0"};
   sluice_decl_t decl = {
       .id = 5, .instance = 2, .version = 3, .name = "a", .type = "blob"};
   sluice_output_t output;

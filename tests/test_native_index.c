@@ -134,7 +134,8 @@ static void make(made_t *m, const entry_t *entries) {
 }
 
 static int decode(const made_t *m, int check_index, sluice_error_t *err) {
-  const sluice_decoder_options_t options = {.check_index = check_index};
+  const sluice_decoder_options_t options = {.size = sizeof(options),
+                                            .check_index = check_index};
 
   memset(err, 0, sizeof(*err));
   return decode_all(m->f.data, m->f.len, 0, &options, NULL, NULL, NULL, err,
@@ -156,8 +157,8 @@ START_TEST(the_check_finds_what_the_index_has_wrong) {
 END_TEST
 
 START_TEST(the_check_keeps_to_the_memory_limit) {
-  const sluice_decoder_options_t options = {.check_index = 1,
-                                            .max_memory = 600 * 1024};
+  const sluice_decoder_options_t options = {
+      .size = sizeof(options), .check_index = 1, .max_memory = 600 * 1024};
   sluice_error_t err = {0};
   native_forge_t f;
 

@@ -43,7 +43,7 @@ static size_t region_bytes(uint32_t region) {
 }
 
 static void setup(void) {
-  sluice_encoder_options_t options = {.keep_last = 1};
+  sluice_encoder_options_t options = {.size = sizeof(options), .keep_last = 1};
   sluice_output_t output;
 
   f = calloc(1, sizeof(*f));

@@ -96,7 +96,8 @@ static void pipe_done(pipe_t *p) {
 static sluice_encoder_t *start(pipe_t *p, uint64_t bytes) {
   sluice_decl_t decl = {
       .payload = SLUICE_PAYLOAD_PAGES, .name = "ram", .type = "ram"};
-  sluice_output_t output = {.ctx = p, .lend = lend, .emit = emit};
+  sluice_output_t output = {
+      .size = sizeof(output), .ctx = p, .lend = lend, .emit = emit};
   sluice_encoder_t *e;
   uint32_t region;
 

@@ -76,7 +76,8 @@ END_TEST
 
 static int decode_within(const native_forge_t *f, size_t max_memory,
                          sluice_error_t *err) {
-  sluice_decoder_options_t options = {.max_memory = max_memory};
+  sluice_decoder_options_t options = {.size = sizeof(options),
+                                      .max_memory = max_memory};
   counting_alloc_t count;
   sluice_alloc_t alloc;
   int r;
@@ -107,7 +108,8 @@ START_TEST(any_number_of_sections_stays_under_the_cap) {
 END_TEST
 
 START_TEST(more_sections_than_allowed_are_refused) {
-  sluice_decoder_options_t options = {.max_sections = 2};
+  sluice_decoder_options_t options = {.size = sizeof(options),
+                                      .max_sections = 2};
   native_forge_t f;
   sluice_error_t err = {0};
 
@@ -234,7 +236,8 @@ static void change_and_reseal(fuzz_t *f) {
 
 START_TEST(no_sense_at_all_is_refused_in_bounded_memory) {
   fuzz_t f = {.random = seed_open(0)};
-  sluice_decoder_options_t options = {.max_memory = 4 * 1024 * 1024};
+  sluice_decoder_options_t options = {.size = sizeof(options),
+                                      .max_memory = 4 * 1024 * 1024};
   sluice_output_t output;
   int whole = 0;
 

@@ -164,7 +164,8 @@ static void apply(run_t *r, const sluice_item_t *item) {
 
 static void run_stream(run_t *r, const uint8_t *data, size_t len,
                        size_t max_memory) {
-  const sluice_decoder_options_t o = {.max_memory = max_memory};
+  const sluice_decoder_options_t o = {.size = sizeof(o),
+                                      .max_memory = max_memory};
   const sluice__decode_hooks_t hooks = {.ctx = r, .place = find_place};
   sluice_item_t item;
 
@@ -356,7 +357,8 @@ static uint8_t *lose_place(void *ctx, const sluice_run_t *run) {
 
 START_TEST(a_place_that_is_taken_back_is_the_handlers_error) {
   run_t r = {.places = true, .pieces = LARGE};
-  const sluice_decoder_options_t o = {.max_memory = 64 * 1024};
+  const sluice_decoder_options_t o = {.size = sizeof(o),
+                                      .max_memory = 64 * 1024};
   const sluice__decode_hooks_t hooks = {.ctx = &r, .place = lose_place};
   sluice_item_t item;
   sluice_error_t err = {0};

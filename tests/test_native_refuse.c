@@ -22,6 +22,7 @@ static uint64_t bad_at; /* where what is refused begins */
 static void set_up(void) {
   memset(&f, 0, sizeof(f));
   memset(&options, 0, sizeof(options));
+  options.size = sizeof(options);
   bad_at = 0;
 }
 

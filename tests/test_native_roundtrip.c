@@ -186,7 +186,7 @@ static void write_random(seed_t seed, memory_output_t *m, view_t *v,
   output = memory_output_of(m);
   ck_assert_int_eq(sluice_encoder_new(&p.e, options, &output, NULL), 0);
   plan_stream(&p);
-  sluice_encoder_totals(p.e, &totals);
+  sluice_encoder_totals(p.e, &totals, sizeof(totals));
   ck_assert_uint_eq(totals.bytes, m->len);
   sluice_encoder_free(p.e);
   free(p.scratch);
@@ -238,7 +238,7 @@ START_TEST(input_byte_by_byte_makes_no_difference) {
 END_TEST
 
 START_TEST(a_stream_without_index_comes_back_as_well) {
-  sluice_encoder_options_t options = {.no_index = 1};
+  sluice_encoder_options_t options = {.size = sizeof(options), .no_index = 1};
 
   check_random(300 + _i, 0, &options);
 }

@@ -147,16 +147,19 @@ static void on_over(sluice_save_t *save, int status) {
 }
 
 static sluice_save_t *begin_save(uint64_t bandwidth) {
-  const sluice_save_options_t o = {
-      .mode = SLUICE_CUT, .cut = on_cut, .bandwidth = bandwidth};
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .mode = SLUICE_CUT,
+                                   .cut = on_cut,
+                                   .bandwidth = bandwidth};
   sluice_sink_t *sink;
   sluice_save_t *save;
 
   free(image);
   image = NULL;
   ck_assert_int_eq(sluice_sink_memory(&sink, SINK_MOST, &image, &image_len), 0);
-  ck_assert_int_eq(
-      sluice_save_begin(&save, rig.engine, rig.registry, sink, &o, on_over), 0);
+  ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink, &o,
+                                     on_over, NULL),
+                   0);
   return save;
 }
 

@@ -118,6 +118,7 @@ START_TEST(a_description_is_found_where_the_input_stays_open) {
   int r;
 
   sample_machine(&in, &o);
+  out.options.size = sizeof(out.options);
   out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
   out.options.may_stay_open = 1;
   ck_assert_int_eq(sluice_decoder_new(&d, &out.options, NULL), 0);

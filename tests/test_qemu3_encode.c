@@ -32,6 +32,7 @@ static void set_up(void) {
   memset(&want, 0, sizeof(want));
   memset(&out, 0, sizeof(out));
   memset(&options, 0, sizeof(options));
+  options.size = sizeof(options);
   options.format = SLUICE_FORMAT_QEMU3;
   options.host = "pc";
   e = NULL;
@@ -99,7 +100,7 @@ START_TEST(the_smallest_stream_is_written_byte_for_byte) {
                                        31),
                    0);
   finish();
-  sluice_encoder_totals(e, &totals);
+  sluice_encoder_totals(e, &totals, sizeof(totals));
   ck_assert_uint_eq(totals.records, 3);
   ck_assert_uint_eq(totals.pages_data, 1);
   ck_assert_uint_eq(totals.pages_zero, 1);

@@ -143,8 +143,8 @@ static int write_all(sluice_encoder_t *e) {
 
 /* Whether the failure was met. */
 static bool fail_nth(size_t nth) {
-  const sluice_encoder_options_t options = {.format = SLUICE_FORMAT_QEMU3,
-                                            .host = "pc"};
+  const sluice_encoder_options_t options = {
+      .size = sizeof(options), .format = SLUICE_FORMAT_QEMU3, .host = "pc"};
   collect_t to = {0};
   sluice_output_t output = collect_output(&to);
   counting_alloc_t count;

@@ -48,7 +48,8 @@ static void feed(size_t end) {
 
 /* The first bytes that are lent, of what comes up to byte `end`. */
 static void begin(sluice_cut_t cut, size_t end) {
-  const sluice_decoder_options_t options = {.cut = cut};
+  const sluice_decoder_options_t options = {.size = sizeof(options),
+                                            .cut = cut};
   int r;
 
   ck_assert_int_eq(sluice_decoder_new(&d, &options, NULL), 0);

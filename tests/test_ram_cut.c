@@ -130,7 +130,7 @@ START_TEST(pages_written_first_are_sent_first) {
   ck_assert_uint_eq(stream.items[stream.count - 1].u.run.offset,
                     (uint64_t)(PAGES - 1) * PAGE);
   ck_assert_uint_eq(registry.section.urgents, 1); /* there is one more */
-  sluice_ram_stats(ram, &stats);
+  sluice_ram_stats(ram, &stats, sizeof(stats));
   ck_assert_uint_eq(stats.preimages, 2);
   finish_and_compare();
 }

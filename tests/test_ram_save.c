@@ -128,7 +128,7 @@ START_TEST(a_quiet_region_is_sent_once_and_whole) {
   save_whole();
   ck_assert_uint_eq(fake_stream_pages(&box.stream, 1), PAGES);
   assert_replay_equals_memory();
-  sluice_ram_stats(box.ram, &stats);
+  sluice_ram_stats(box.ram, &stats, sizeof(stats));
   ck_assert_uint_eq(stats.pages_sent, PAGES);
   ck_assert_uint_eq(stats.pages_again, 0);
 }
@@ -222,7 +222,7 @@ START_TEST(a_page_written_after_it_was_sent_is_sent_again) {
   end(0);
   ck_assert_uint_eq(fake_stream_pages(&box.stream, 1), PAGES + 1);
   assert_replay_equals_memory();
-  sluice_ram_stats(box.ram, &stats);
+  sluice_ram_stats(box.ram, &stats, sizeof(stats));
   ck_assert_uint_eq(stats.pages_again, 1);
 }
 END_TEST

@@ -24,7 +24,7 @@ static void teardown(void) {
 }
 
 static int add(const char *name, uint32_t instance) {
-  sluice_section_options_t o = {.instance = instance};
+  sluice_section_options_t o = {.size = sizeof(o), .instance = instance};
 
   return sluice_registry_add(rig.registry, name, &toy.handler, &toy, &o, NULL,
                              &rig.error);
@@ -192,7 +192,8 @@ static int take_chunk(void *ctx, uint8_t *base, size_t skip, size_t len) {
   return takes-- > 0 ? 0 : UV_ENOSPC;
 }
 
-static const sluice_output_t output = {.lend = lend_chunk, .emit = take_chunk};
+static const sluice_output_t output = {
+    .size = sizeof(output), .lend = lend_chunk, .emit = take_chunk};
 
 START_TEST(a_schema_that_cannot_be_written_says_why) {
   sluice_error_t err = {0};
@@ -225,7 +226,8 @@ START_TEST(without_memory_there_is_no_schema) {
 END_TEST
 
 START_TEST(pages_that_qemus_stream_has_no_place_for_are_told) {
-  const sluice_encoder_options_t o = {.format = SLUICE_FORMAT_QEMU3};
+  const sluice_encoder_options_t o = {.size = sizeof(o),
+                                      .format = SLUICE_FORMAT_QEMU3};
   sluice_error_t err = {0};
 
   toy.handler.payload = SLUICE_PAYLOAD_PAGES; /* of no name that QEMU knows */
@@ -237,7 +239,7 @@ START_TEST(pages_that_qemus_stream_has_no_place_for_are_told) {
 END_TEST
 
 START_TEST(a_weight_over_1000_is_refused) {
-  sluice_section_options_t o = {.weight = 1001};
+  sluice_section_options_t o = {.size = sizeof(o), .weight = 1001};
 
   ck_assert_int_eq(sluice_registry_add(rig.registry, "toy", &toy.handler, &toy,
                                        &o, NULL, NULL),
@@ -281,7 +283,7 @@ START_TEST(many_sections_are_found_in_no_time) {
 END_TEST
 
 static int add_with(const char *name, int32_t priority) {
-  sluice_section_options_t o = {.priority = priority};
+  sluice_section_options_t o = {.size = sizeof(o), .priority = priority};
 
   return sluice_registry_add(rig.registry, name, &toy.handler, &toy, &o, NULL,
                              &rig.error);
@@ -306,7 +308,7 @@ END_TEST
 
 START_TEST(what_no_section_is_called_is_not_found) {
   static const char *const aliases[] = {"old name", NULL};
-  const sluice_section_options_t o = {.aliases = aliases};
+  const sluice_section_options_t o = {.size = sizeof(o), .aliases = aliases};
 
   ck_assert_int_eq(sluice_registry_add(rig.registry, "name", &toy.handler, &toy,
                                        &o, NULL, &rig.error),

@@ -17,7 +17,8 @@ static void *image;
 static size_t image_len;
 
 static void save_two(sluice_format_t format) {
-  const sluice_save_options_t o = {.format = format, .host = "testhost"};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .format = format, .host = "testhost"};
 
   toy_init(&plain, rig.registry, "plain", 100, 1);
   toy_init_live(&live, rig.registry, "live", 300000, 2, 5);
@@ -138,7 +139,8 @@ START_TEST(a_section_of_another_kind_is_refused) {
 END_TEST
 
 START_TEST(an_optional_section_may_be_missing) {
-  const sluice_section_options_t o = {.flags = SLUICE_SECTION_OPTIONAL};
+  const sluice_section_options_t o = {.size = sizeof(o),
+                                      .flags = SLUICE_SECTION_OPTIONAL};
   static toy_t extra;
 
   expect_both();
@@ -153,7 +155,7 @@ START_TEST(an_optional_section_may_be_missing) {
 END_TEST
 
 START_TEST(another_hosts_image_is_refused_on_request) {
-  const sluice_restore_options_t o = {.host = "elsewhere"};
+  const sluice_restore_options_t o = {.size = sizeof(o), .host = "elsewhere"};
   sluice_source_t *source;
 
   expect_both();
@@ -191,7 +193,7 @@ static uint64_t stand_still(void *ctx) {
 }
 
 START_TEST(checks_do_not_take_a_turn_of_the_loop_each) {
-  const sluice_engine_options_t o = {.clock = stand_still};
+  const sluice_engine_options_t o = {.size = sizeof(o), .clock = stand_still};
   sluice_engine_stats_t stats;
   sluice_engine_t *engine;
   sluice_restore_t *restore;
@@ -200,15 +202,15 @@ START_TEST(checks_do_not_take_a_turn_of_the_loop_each) {
   expect_both();
   checks = 0;
   live2.handler.restore_check = check_again;
-  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o), 0);
+  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o, NULL), 0);
   ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
   ck_assert_int_eq(sluice_restore_begin(&restore, engine, other, source, NULL,
-                                        rig_on_restored),
+                                        rig_on_restored, NULL),
                    0);
   rig_run(&rig);
   ck_assert_uint_eq(live2.commits, 1);
   ck_assert_uint_eq(checks, MANY_CHECKS);
-  sluice_engine_stats(engine, &stats);
+  sluice_engine_stats(engine, &stats, sizeof(stats));
   ck_assert_uint_lt(stats.turns, MANY_CHECKS / 10);
   ck_assert_int_eq(sluice_engine_close(engine, NULL, NULL), 0);
   rig_run(&rig);
@@ -256,10 +258,10 @@ START_TEST(several_sessions_run_at_once) {
   ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
   ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &again, &again_len), 0);
   ck_assert_int_eq(sluice_restore_begin(&restore, rig.engine, other, source,
-                                        NULL, rig_on_restored),
+                                        NULL, rig_on_restored, NULL),
                    0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     NULL, rig_on_saved),
+                                     NULL, rig_on_saved, NULL),
                    0);
   rig_run(&rig);
   ck_assert_uint_eq(rig.callbacks, 1 + 2); /* the fixture saved, too */
@@ -323,11 +325,13 @@ static int toil_step(void *self, sluice_reader_t *r, sluice_error_t *err) {
 }
 
 START_TEST(a_step_that_reads_nothing_is_told_when_its_time_is_up) {
-  const sluice_engine_options_t options = {.clock = toil_now};
+  const sluice_engine_options_t options = {.size = sizeof(options),
+                                           .clock = toil_now};
 
   memset(&toil, 0, sizeof(toil));
   ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
-  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &options), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &options, NULL),
+                   0);
   expect_both();
   toil.step = live2.handler.restore_step;
   live2.handler.restore_step = toil_step;
@@ -385,8 +389,8 @@ static void on_checked(sluice_restore_t *restore) {
 }
 
 START_TEST(a_commit_before_all_is_checked_does_not_count) {
-  const sluice_restore_options_t o = {.progress = commit_early,
-                                      .checked = on_checked};
+  const sluice_restore_options_t o = {
+      .size = sizeof(o), .progress = commit_early, .checked = on_checked};
   sluice_source_t *source;
 
   expect_both();
@@ -416,7 +420,7 @@ START_TEST(a_section_that_cannot_be_restored_is_refused_before_it_begins) {
   plain2.handler.restore_step = NULL;
   ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
   ck_assert_int_eq(sluice_restore_begin(&restore, rig.engine, other, source,
-                                        NULL, rig_on_restored),
+                                        NULL, rig_on_restored, NULL),
                    UV_EINVAL);
   sluice_source_free(source);
 }
@@ -431,10 +435,10 @@ START_TEST(a_source_goes_to_one_restore_only) {
   expect_both();
   ck_assert_int_eq(sluice_source_memory(&source, image, image_len), 0);
   ck_assert_int_eq(sluice_restore_begin(&first, rig.engine, other, source, NULL,
-                                        rig_on_restored),
+                                        rig_on_restored, NULL),
                    0);
   ck_assert_int_eq(sluice_restore_begin(&second, rig.engine, third, source,
-                                        NULL, rig_on_restored),
+                                        NULL, rig_on_restored, NULL),
                    UV_EBUSY);
   ck_assert_int_eq(sluice_source_free(source), UV_EBUSY);
   ck_assert_int_eq(sluice_registry_free(third), 0);

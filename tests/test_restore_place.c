@@ -387,9 +387,11 @@ START_TEST(cancelled_at_any_step_nothing_has_changed) {
     host_open(&to, ways[_i], OLD);
     odd.cancel_at = at;
     ck_assert_int_eq(
-        sluice_restore_begin(&restore, rig.engine, to.registry, source,
-                             &(sluice_restore_options_t){.data = &rig},
-                             rig_on_restored),
+        sluice_restore_begin(
+            &restore, rig.engine, to.registry, source,
+            &(sluice_restore_options_t){
+                .size = sizeof(sluice_restore_options_t), .data = &rig},
+            rig_on_restored, NULL),
         0);
     odd.restore = restore;
     rig_run(&rig);
@@ -435,7 +437,8 @@ END_TEST
 /* The stream stands in the way of nobody: bytes that are half in place do not
  * count as memory of the session. */
 START_TEST(little_memory_is_enough) {
-  const sluice_restore_options_t o = {.data = &rig, .max_memory = 512 * 1024};
+  const sluice_restore_options_t o = {
+      .size = sizeof(o), .data = &rig, .max_memory = 512 * 1024};
 
   host_open(&to, 0, OLD);
   (void)rig_restore(&rig, to.registry, odd_source(&odd_ops, _i), &o);

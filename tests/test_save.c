@@ -58,7 +58,7 @@ END_TEST
 
 START_TEST(equal_states_give_equal_images) {
   const uint8_t id[16] = "the same id";
-  const sluice_save_options_t o = {.image_id = id};
+  const sluice_save_options_t o = {.size = sizeof(o), .image_id = id};
   void *again = NULL;
   size_t again_len;
 
@@ -84,7 +84,8 @@ static void resume(sluice_save_t *save) {
 }
 
 START_TEST(the_host_is_paused_for_the_finish_hooks_only) {
-  const sluice_save_options_t o = {.pause = pause_now, .resume = resume};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .pause = pause_now, .resume = resume};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
   ck_assert_str_eq(trace, "pause resume ");
@@ -108,7 +109,8 @@ static void pause_later(sluice_save_t *save) {
 }
 
 START_TEST(the_host_may_take_its_time_to_pause) {
-  const sluice_save_options_t o = {.pause = pause_later, .resume = resume};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .pause = pause_later, .resume = resume};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
   ck_assert_str_eq(trace, "pause later resume ");
@@ -127,7 +129,7 @@ static sluice_verdict_t three_rounds(sluice_save_t *save,
 }
 
 START_TEST(a_section_that_waits_is_woken_when_it_is_dirtied) {
-  const sluice_save_options_t o = {.policy = three_rounds};
+  const sluice_save_options_t o = {.size = sizeof(o), .policy = three_rounds};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
   ck_assert_uint_eq(rig.progress.rounds, 3);
@@ -143,7 +145,7 @@ static sluice_verdict_t give_up(sluice_save_t *save,
 }
 
 START_TEST(a_policy_that_gives_up_fails_the_save_by_name) {
-  const sluice_save_options_t o = {.policy = give_up};
+  const sluice_save_options_t o = {.size = sizeof(o), .policy = give_up};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len),
                    SLUICE_ENOCONVERGE);
@@ -159,7 +161,7 @@ static sluice_verdict_t never(sluice_save_t *save,
 }
 
 START_TEST(the_host_can_force_the_switch) {
-  const sluice_save_options_t o = {.policy = never};
+  const sluice_save_options_t o = {.size = sizeof(o), .policy = never};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
 }
@@ -177,10 +179,10 @@ START_TEST(a_registry_is_saved_once_at_a_time) {
   ck_assert_int_eq(
       sluice_sink_memory(&other, 1 << 20, &other_image, &other_len), 0);
   ck_assert_int_eq(sluice_save_begin(&first, rig.engine, rig.registry, sink,
-                                     NULL, rig_on_saved),
+                                     NULL, rig_on_saved, NULL),
                    0);
   ck_assert_int_eq(sluice_save_begin(&second, rig.engine, rig.registry, other,
-                                     NULL, rig_on_saved),
+                                     NULL, rig_on_saved, NULL),
                    UV_EBUSY);
   sluice_sink_free(other);
   ck_assert_int_eq(sluice_save_free(first), UV_EBUSY);
@@ -200,10 +202,10 @@ START_TEST(a_sink_goes_to_one_save_only) {
 
   ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&first, rig.engine, rig.registry, sink,
-                                     NULL, rig_on_saved),
+                                     NULL, rig_on_saved, NULL),
                    0);
   ck_assert_int_eq(
-      sluice_save_begin(&second, rig.engine, other, sink, NULL, rig_on_saved),
+      sluice_save_begin(&second, rig.engine, other, sink, NULL, rig_on_saved, NULL),
       UV_EBUSY);
   ck_assert_int_eq(sluice_sink_free(sink), UV_EBUSY);
   ck_assert_int_eq(sluice_registry_free(other), 0);
@@ -214,13 +216,13 @@ START_TEST(a_sink_goes_to_one_save_only) {
 END_TEST
 
 START_TEST(a_sink_that_begin_refused_is_the_hosts_again) {
-  const sluice_save_options_t o = {.max_memory = 1};
+  const sluice_save_options_t o = {.size = sizeof(o), .max_memory = 1};
   sluice_save_t *save;
   sluice_sink_t *sink;
 
   ck_assert_int_eq(sluice_sink_memory(&sink, 1 << 20, &image, &image_len), 0);
   ck_assert_int_lt(sluice_save_begin(&save, rig.engine, rig.registry, sink, &o,
-                                     rig_on_saved),
+                                     rig_on_saved, NULL),
                    0);
   ck_assert_int_eq(sluice_sink_free(sink), 0);
 }
@@ -248,13 +250,14 @@ static void look_at_totals(sluice_save_t *save, const sluice_progress_t *p) {
   sluice_totals_t totals;
 
   (void)p;
-  sluice_save_totals(save, &totals);
+  sluice_save_totals(save, &totals, sizeof(totals));
   ck_assert_uint_ge(totals.bytes, total_before);
   total_before = totals.bytes;
 }
 
 START_TEST(totals_can_be_asked_for_meanwhile_and_only_grow) {
-  const sluice_save_options_t o = {.progress = look_at_totals};
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .progress = look_at_totals};
 
   total_before = 0;
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
@@ -275,12 +278,12 @@ START_TEST(a_save_that_cannot_be_is_refused_before_it_begins) {
     ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
   }
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     NULL, rig_on_saved),
+                                     NULL, rig_on_saved, NULL),
                    _i == 0 ? UV_EINVAL : SLUICE_ESTATE);
   sluice_sink_free(sink);
   ck_assert_uint_eq(plain.calls[TOY_SAVE_BEGIN], 0);
   if (_i == 1) {
-    ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, NULL), 0);
+    ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, NULL, NULL), 0);
   }
 }
 END_TEST
@@ -300,14 +303,14 @@ static unsigned ticks;
 static void on_progress(sluice_save_t *save, const sluice_progress_t *p) {
   sluice_progress_t now;
 
-  sluice_save_progress(save, &now);
+  sluice_save_progress(save, &now, sizeof(now));
   ck_assert_int_eq(now.phase, p->phase);
   ck_assert_uint_eq(p->sections_total, 2);
   ticks++;
 }
 
 START_TEST(progress_is_told_at_each_change_of_phase) {
-  const sluice_save_options_t o = {.progress = on_progress};
+  const sluice_save_options_t o = {.size = sizeof(o), .progress = on_progress};
 
   ticks = 0;
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
@@ -316,7 +319,7 @@ START_TEST(progress_is_told_at_each_change_of_phase) {
 END_TEST
 
 START_TEST(a_bandwidth_limit_spreads_the_save) {
-  const sluice_save_options_t o = {.bandwidth = 20000};
+  const sluice_save_options_t o = {.size = sizeof(o), .bandwidth = 20000};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
   /* 3000 bytes and their frames at 20 000 a second. */
@@ -340,8 +343,8 @@ static void pause_later_and_switch(sluice_save_t *save) {
 }
 
 START_TEST(a_switch_while_the_host_is_being_paused_changes_nothing) {
-  const sluice_save_options_t o = {.pause = pause_later_and_switch,
-                                   .resume = resume};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .pause = pause_later_and_switch, .resume = resume};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
   ck_assert_str_eq(trace, "pause later resume ");
@@ -356,8 +359,10 @@ static sluice_verdict_t say_paused(sluice_save_t *save,
 }
 
 START_TEST(a_host_that_says_unasked_that_it_paused_is_asked_all_the_same) {
-  const sluice_save_options_t o = {
-      .policy = say_paused, .pause = pause_now, .resume = resume};
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .policy = say_paused,
+                                   .pause = pause_now,
+                                   .resume = resume};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
   ck_assert_str_eq(trace, "pause resume ");
@@ -378,7 +383,8 @@ static int more_and_more(void *self, sluice_writer_t *w, sluice_error_t *err) {
 
 /* Small enough it never is. */
 START_TEST(after_so_many_rounds_the_host_says_what_becomes_of_it) {
-  const sluice_save_options_t o = {.downtime_us = 1,
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .downtime_us = 1,
                                    .max_rounds = 2,
                                    .at_max_rounds = SLUICE_GIVE_UP,
                                    .weight = 7};
@@ -393,7 +399,7 @@ START_TEST(after_so_many_rounds_the_host_says_what_becomes_of_it) {
 END_TEST
 
 START_TEST(a_weight_over_1000_is_refused) {
-  const sluice_save_options_t o = {.weight = 1001};
+  const sluice_save_options_t o = {.size = sizeof(o), .weight = 1001};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), UV_EINVAL);
   ck_assert_uint_eq(plain.calls[TOY_SAVE_BEGIN], 0);
@@ -401,7 +407,8 @@ START_TEST(a_weight_over_1000_is_refused) {
 END_TEST
 
 START_TEST(a_save_may_have_an_allocator_of_its_own) {
-  const sluice_save_options_t o = {.alloc = sluice_alloc_libc()};
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .alloc = sluice_alloc_libc()};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), 0);
   ck_assert_uint_gt(rig.progress.memory_peak, 0);
@@ -442,11 +449,13 @@ static uint64_t toil_pending(void *self) {
 }
 
 START_TEST(a_step_that_writes_nothing_is_told_when_its_time_is_up) {
-  const sluice_engine_options_t options = {.clock = toil_now};
+  const sluice_engine_options_t options = {.size = sizeof(options),
+                                           .clock = toil_now};
 
   memset(&toil, 0, sizeof(toil));
   ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
-  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &options), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &options, NULL),
+                   0);
   live.handler.save_step = toil_step;
   live.handler.save_pending = toil_pending;
   ck_assert_int_eq(rig_save_memory(&rig, NULL, &image, &image_len), 0);

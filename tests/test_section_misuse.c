@@ -77,7 +77,7 @@ static int keep_pages(sluice_writer_t *w) {
 }
 
 START_TEST(only_bytes_are_kept_from_a_cut) {
-  const sluice_save_options_t o = {.mode = SLUICE_CUT};
+  const sluice_save_options_t o = {.size = sizeof(o), .mode = SLUICE_CUT};
 
   add(&from, rig.registry, SLUICE_PAYLOAD_BYTES);
   from.write = keep_pages;
@@ -237,7 +237,8 @@ START_TEST(pages_without_a_place_come_as_items) {
 END_TEST
 
 START_TEST(pages_of_an_optional_section_that_nobody_has_are_passed_over) {
-  const sluice_section_options_t o = {.flags = SLUICE_SECTION_OPTIONAL};
+  const sluice_section_options_t o = {.size = sizeof(o),
+                                      .flags = SLUICE_SECTION_OPTIONAL};
   section_t other;
 
   add(&from, rig.registry, SLUICE_PAYLOAD_PAGES);
@@ -271,6 +272,7 @@ static const struct {
 
 START_TEST(a_section_is_not_restored_into_one_of_another_payload) {
   const sluice_section_options_t o = {
+      .size = sizeof(o),
       .aliases = (const char *const[]){"ram", "values", NULL}};
 
   ck_assert_int_eq(save(SLUICE_FORMAT_NATIVE, kinds[_i].saved, kinds[_i].write),

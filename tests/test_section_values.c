@@ -219,9 +219,10 @@ START_TEST(a_registry_in_use_stays_as_it_is) {
 END_TEST
 
 static const sluice_restore_options_t not_restored[] = {
-    {.way = (sluice_restore_way_t)99},
-    {.way = SLUICE_RESTORE_MAPPED_VERIFY}, /* but nobody to be told */
-    {.weight = 1001}};
+    {.size = sizeof(sluice_restore_options_t), .way = (sluice_restore_way_t)99},
+    {.size = sizeof(sluice_restore_options_t),
+     .way = SLUICE_RESTORE_MAPPED_VERIFY}, /* but nobody to be told */
+    {.size = sizeof(sluice_restore_options_t), .weight = 1001}};
 
 START_TEST(a_restore_of_no_sense_does_not_begin) {
   sluice_source_t *source;
@@ -241,11 +242,11 @@ START_TEST(somebody_must_want_to_know_the_end) {
   sluice_restore_t *restoring;
 
   add(&from, rig.registry, SLUICE_PAYLOAD_BYTES);
-  ck_assert_int_eq(
-      sluice_save_begin(&saving, rig.engine, rig.registry, NULL, NULL, NULL),
-      UV_EINVAL);
+  ck_assert_int_eq(sluice_save_begin(&saving, rig.engine, rig.registry, NULL,
+                                     NULL, NULL, NULL),
+                   UV_EINVAL);
   ck_assert_int_eq(sluice_restore_begin(&restoring, rig.engine, rig.registry,
-                                        NULL, NULL, NULL),
+                                        NULL, NULL, NULL, NULL),
                    UV_EINVAL);
 }
 END_TEST

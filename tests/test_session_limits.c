@@ -145,7 +145,8 @@ static const sluice_format_t formats[] = {SLUICE_FORMAT_NATIVE,
                                           SLUICE_FORMAT_QEMU3};
 
 START_TEST(one_byte_at_a_time_restores_as_well) {
-  const sluice_save_options_t o = {.format = formats[_i], .host = "test"};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .format = formats[_i], .host = "test"};
   sluice_source_t *source;
 
   ck_assert_int_eq(save_to_keeper(&o), 0);
@@ -193,7 +194,8 @@ static const sluice_sink_ops_t hanger = {
     .size = sizeof(hanger), .write = hang, .abort = unhang};
 
 START_TEST(a_sink_that_takes_nothing_is_a_stall) {
-  const sluice_save_options_t o = {.stall_ms = 50, .staging = 1};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .stall_ms = 50, .staging = 1};
   sluice_sink_t *sink;
 
   ck_assert_int_eq(sluice_sink_custom(&sink, &hanger, NULL), 0);
@@ -208,7 +210,7 @@ START_TEST(a_hung_sink_cannot_hold_up_a_cancel) {
 
   ck_assert_int_eq(sluice_sink_custom(&sink, &hanger, NULL), 0);
   ck_assert_int_eq(sluice_save_begin(&save, rig.engine, rig.registry, sink,
-                                     NULL, rig_on_saved),
+                                     NULL, rig_on_saved, NULL),
                    0);
   for (int i = 0; i < 10; i++) {
     (void)uv_run(&rig.loop, UV_RUN_NOWAIT);
@@ -254,7 +256,7 @@ static sluice_verdict_t from_a_thread(sluice_save_t *save,
 }
 
 START_TEST(a_section_is_woken_from_another_thread) {
-  const sluice_save_options_t o = {.policy = from_a_thread};
+  const sluice_save_options_t o = {.size = sizeof(o), .policy = from_a_thread};
 
   ck_assert_int_eq(save_to_keeper(&o), 0);
   ck_assert_uint_eq(live.calls[TOY_SAVE_STEP], 5 + 1);
@@ -262,7 +264,8 @@ START_TEST(a_section_is_woken_from_another_thread) {
 END_TEST
 
 START_TEST(a_restore_over_its_memory_cap_fails_by_name) {
-  const sluice_restore_options_t o = {.max_memory = 32 * 1024};
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .max_memory = 32 * 1024};
   sluice_source_t *source;
   int r;
 

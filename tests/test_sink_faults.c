@@ -87,7 +87,7 @@ START_TEST(a_file_with_a_name_is_whole_whatever_fails_once) {
 END_TEST
 
 START_TEST(a_file_without_a_name_is_of_the_mode_asked_for_as_one_with_it) {
-  const sluice_file_options_t options = {.mode = 0666};
+  const sluice_file_options_t options = {.size = sizeof(options), .mode = 0666};
   rig_save_t s = {.total = 1};
   struct stat st;
 
@@ -154,7 +154,8 @@ END_TEST
 
 /* Some network file systems tell of a full disk only then. */
 START_TEST(a_failed_close_is_a_failed_save) {
-  const sluice_file_options_t options = {.no_direct = 1};
+  const sluice_file_options_t options = {.size = sizeof(options),
+                                         .no_direct = 1};
   rig_save_t s = {.total = NEW};
 
   ck_assert_int_eq(
@@ -347,7 +348,8 @@ START_TEST(a_refusal_of_direct_writes_is_remembered) {
 END_TEST
 
 START_TEST(nothing_is_written_after_a_failed_write) {
-  const sluice_file_options_t options = {.no_direct = 1, .in_flight = 1};
+  const sluice_file_options_t options = {
+      .size = sizeof(options), .no_direct = 1, .in_flight = 1};
   rig_save_t s = {.total = NEW, .chunk = 100 * KIB, .window = 12};
 
   ck_assert_int_eq(

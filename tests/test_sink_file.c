@@ -63,7 +63,8 @@ static const struct {
 
 static void check_layout(const char *dir, int row) {
   const char *path = rig_path(dir, "image");
-  const sluice_file_options_t options = {.no_direct = layouts[row].no_direct,
+  const sluice_file_options_t options = {.size = sizeof(options),
+                                         .no_direct = layouts[row].no_direct,
                                          .no_sync = layouts[row].no_sync,
                                          .in_flight = layouts[row].in_flight};
   rig_save_t s = {.sink = file_sink(path, &options),
@@ -251,7 +252,7 @@ START_TEST(the_longest_name_has_room_for_its_temporary_one) {
 END_TEST
 
 START_TEST(permissions_are_those_asked_for) {
-  const sluice_file_options_t options = {.mode = 0640};
+  const sluice_file_options_t options = {.size = sizeof(options), .mode = 0640};
   rig_save_t s = {.sink = file_sink(rig_path(rig_dir, "a"), &options)};
   struct stat st;
 

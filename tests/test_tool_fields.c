@@ -78,7 +78,8 @@ static void write_section(sluice_encoder_t *e, sluice_format_t format,
 
 static void make(const char *path, sluice_format_t format,
                  const sluice_table_t *table, lamp_t lamp) {
-  const sluice_encoder_options_t o = {.format = format, .host = "host"};
+  const sluice_encoder_options_t o = {
+      .size = sizeof(o), .format = format, .host = "host"};
   memory_output_t memory;
   sluice_output_t output;
   sluice_encoder_t *e;

@@ -223,7 +223,8 @@ static void on_resume(sluice_save_t *save) {
 }
 
 static sluice_save_t *begin(int row, sluice_sink_t *to) {
-  sluice_save_options_t o = {.mode = row / GREEDS / 2 != 0 ? SLUICE_CUT
+  sluice_save_options_t o = {.size = sizeof(o),
+                             .mode = row / GREEDS / 2 != 0 ? SLUICE_CUT
                                                            : SLUICE_CONVERGE,
                              .max_rounds = 3,
                              .downtime_us = 1,
@@ -237,7 +238,7 @@ static sluice_save_t *begin(int row, sluice_sink_t *to) {
     (void)uv_idle_stop(&box.writer);
   }
   ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     to, &o, on_over_unmap),
+                                     to, &o, on_over_unmap, NULL),
                    0);
   return save;
 }

@@ -10,7 +10,11 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
+#include "error.h"
 #include "session/save/hold.h"
+#include "session/session.h"
 #include "stream/bytes.h"
 
 enum {
@@ -255,32 +259,39 @@ static void on_pause(sluice_save_t *save) {
   }
 }
 
-static sluice_save_options_t save_options(const sluice_handover_t *h) {
-  sluice_save_options_t o = h->options.save;
+static int take_save_options(sluice_save_options_t *o,
+                             const sluice_save_options_t *given,
+                             sluice_error_t *err) {
+  int r = SLUICE_OPTIONS_COPY(o, given, "save options of a hand-over",
+                              sluice_save_options_t, progress, err);
 
-  o.mode = SLUICE_CONVERGE;
-  o.format = SLUICE_FORMAT_NATIVE;
-  o.no_index = 1;
-  o.stall_ms = 0;
-  o.pause = on_pause;
-  o.resume = NULL; /* not before it is known who runs */
-  o.cut = NULL;
-  if (o.downtime_us == 0) {
-    o.downtime_us = DOWNTIME_DEFAULT_US;
+  o->mode = SLUICE_CONVERGE;
+  o->format = SLUICE_FORMAT_NATIVE;
+  o->no_index = 1;
+  o->stall_ms = 0;
+  o->pause = on_pause;
+  o->resume = NULL; /* not before it is known who runs */
+  o->cut = NULL;
+  if (o->downtime_us == 0) {
+    o->downtime_us = DOWNTIME_DEFAULT_US;
   }
-  return o;
+  return r;
 }
 
 static int begin_save(sluice_handover_t *h, sluice_engine_t *engine,
-                      sluice_registry_t *registry) {
-  sluice_save_options_t o = save_options(h);
+                      sluice_registry_t *registry, sluice_error_t *err) {
+  sluice_save_options_t o;
   sluice_sink_t *sink;
-  int r = sluice_sink_custom(&sink, &sluice__handover_sink, h);
+  int r = take_save_options(&o, h->options.save, err);
 
+  h->options.save = NULL; /* the host's; it was copied */
+  if (r == 0) {
+    r = sluice_sink_custom(&sink, &sluice__handover_sink, h);
+  }
   if (r < 0) {
     return r;
   }
-  r = sluice_save_begin(&h->save, engine, registry, sink, &o, on_saved);
+  r = sluice_save_begin(&h->save, engine, registry, sink, &o, on_saved, err);
   if (r < 0) {
     sluice_sink_free(sink);
     return r;
@@ -298,7 +309,8 @@ static void free_struct(sluice_handover_t *h) {
 }
 
 static int begin_parts(sluice_handover_t *h, sluice_engine_t *engine,
-                       sluice_registry_t *registry, int socket) {
+                       sluice_registry_t *registry, int socket,
+                       sluice_error_t *err) {
   uint32_t ms = h->options.timeout_ms;
   int r =
       sluice__channel_open(&h->channel, engine, socket,
@@ -307,7 +319,7 @@ static int begin_parts(sluice_handover_t *h, sluice_engine_t *engine,
   if (r < 0) {
     return r;
   }
-  r = begin_save(h, engine, registry);
+  r = begin_save(h, engine, registry, err);
   if (r < 0) {
     sluice__channel_close(h->channel);
     return r;
@@ -317,55 +329,83 @@ static int begin_parts(sluice_handover_t *h, sluice_engine_t *engine,
   return 0;
 }
 
-int sluice_handover_begin(sluice_handover_t **out, sluice_engine_t *engine,
-                          sluice_registry_t *registry, int socket,
-                          const sluice_handover_options_t *options,
-                          sluice_handover_cb cb) {
+static sluice_handover_t *new_handover(sluice_engine_t *engine,
+                                       const sluice_handover_options_t *o,
+                                       sluice_handover_cb cb) {
   const sluice_alloc_t *a = &engine->alloc;
-  sluice_handover_t *h;
-  int r;
+  sluice_handover_t *h = a->alloc(a->ctx, sizeof(*h), _Alignof(max_align_t));
 
-  if (cb == NULL ||
-      (options != NULL && options->offer_len > SLUICE_OFFER_MAX)) {
-    return UV_EINVAL;
-  }
-  h = a->alloc(a->ctx, sizeof(*h), _Alignof(max_align_t));
   if (h == NULL) {
-    return UV_ENOMEM;
+    return NULL;
   }
   memset(h, 0, sizeof(*h));
   h->alloc = *a;
   h->cb = cb;
-  if (options != NULL) {
-    h->options = *options;
-    if (options->offer_len > 0) {
-      memcpy(h->offer + SLUICE__FRAME_GREETING, options->offer,
-             options->offer_len);
-    }
+  h->options = *o;
+  if (o->offer_len > 0) {
+    memcpy(h->offer + SLUICE__FRAME_GREETING, o->offer, o->offer_len);
   }
-  r = begin_parts(h, engine, registry, socket);
+  return h;
+}
+
+static int take_options(sluice_handover_options_t *o,
+                        const sluice_handover_options_t *given,
+                        sluice_error_t *err) {
+  int r = SLUICE_OPTIONS_COPY(o, given, "hand-over options",
+                              sluice_handover_options_t, resume, err);
+
+  return r < 0 || o->offer_len <= SLUICE_OFFER_MAX
+             ? r
+             : sluice_fail(err, UV_EINVAL, "offer of %zu bytes, at most %d",
+                           o->offer_len, SLUICE_OFFER_MAX);
+}
+
+int sluice_handover_begin(sluice_handover_t **out, sluice_engine_t *engine,
+                          sluice_registry_t *registry, int socket,
+                          const sluice_handover_options_t *options,
+                          sluice_handover_cb cb, sluice_error_t *err) {
+  sluice_handover_options_t o;
+  sluice_handover_t *h;
+  int r;
+
+  sluice__error_clear(err);
+  r = sluice__session_check(engine, registry, cb != NULL, err);
+  if (r == 0) {
+    r = take_options(&o, options, err);
+  }
+  if (r < 0 || out == NULL) {
+    return sluice_fail(err, r < 0 ? r : UV_EINVAL, "no place for a hand-over");
+  }
+  h = new_handover(engine, &o, cb);
+  if (h == NULL) {
+    return sluice_fail(err, UV_ENOMEM, "no memory for a hand-over");
+  }
+  r = begin_parts(h, engine, registry, socket, err);
   if (r < 0) {
     free_struct(h);
-    return r;
+    return sluice_fail(err, r, "the hand-over cannot begin: %s",
+                       sluice_strerror(r));
   }
   *out = h;
   return 0;
 }
 
 void sluice_handover_paused(sluice_handover_t *h) {
-  if (h->save != NULL) {
+  if (h != NULL && h->save != NULL) {
     sluice_save_paused(h->save);
   }
 }
 
 void sluice_handover_switch(sluice_handover_t *h) {
-  if (h->save != NULL) {
+  if (h != NULL && h->save != NULL) {
     sluice_save_switch(h->save);
   }
 }
 
 void sluice_handover_cancel(sluice_handover_t *h) {
-  fail_saying(h, UV_ECANCELED, sluice_strerror(UV_ECANCELED));
+  if (h != NULL) {
+    fail_saying(h, UV_ECANCELED, sluice_strerror(UV_ECANCELED));
+  }
 }
 
 int sluice_handover_free(sluice_handover_t *h) {
@@ -380,14 +420,14 @@ int sluice_handover_free(sluice_handover_t *h) {
 }
 
 void *sluice_handover_data(const sluice_handover_t *h) {
-  return h->options.data;
+  return h == NULL ? NULL : h->options.data;
 }
 
 const sluice_error_t *sluice_handover_error(const sluice_handover_t *h) {
-  return &h->error;
+  return h == NULL ? NULL : &h->error;
 }
 
 void sluice_handover_stats(const sluice_handover_t *h,
-                           sluice_handover_stats_t *out) {
-  *out = h->stats;
+                           sluice_handover_stats_t *out, size_t size) {
+  sluice_result_copy(out, size, h == NULL ? NULL : &h->stats, sizeof(h->stats));
 }

@@ -34,7 +34,7 @@ typedef enum sluice__handover_state_e {
 
 struct sluice_handover_s {
   sluice_alloc_t alloc;
-  sluice_handover_options_t options;
+  sluice_handover_options_t options; /* `save` points nowhere */
   sluice_handover_cb cb;
   sluice_save_t *save;
   sluice__channel_t *channel;

@@ -8,6 +8,9 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
+#include "error.h"
 #include "session/restore/restore.h"
 #include "stream/bytes.h"
 
@@ -142,8 +145,9 @@ static uint32_t stall_ms(const sluice_takeover_t *t) {
   return ms == 0 ? STALL_DEFAULT_MS : ms == UINT32_MAX ? 0 : ms;
 }
 
-static int begin_restore(sluice_takeover_t *t) {
-  const sluice_restore_options_t o = {.format = SLUICE_FORMAT_NATIVE,
+static int begin_restore(sluice_takeover_t *t, sluice_error_t *err) {
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .format = SLUICE_FORMAT_NATIVE,
                                       .host = t->options.host,
                                       .alloc = t->options.alloc,
                                       .max_memory = t->options.max_memory,
@@ -157,7 +161,7 @@ static int begin_restore(sluice_takeover_t *t) {
     return r;
   }
   r = sluice_restore_begin(&t->restore, t->engine, t->registry, source, &o,
-                           on_restored);
+                           on_restored, err);
   if (r < 0) {
     t->restore = NULL;
     sluice_source_free(source);
@@ -195,7 +199,7 @@ static void take_offer(sluice_takeover_t *t, const uint8_t *payload,
   if (r == 0) {
     sluice__channel_expect(t->channel, false);
     t->state = SLUICE__TAKEOVER_STREAM;
-    r = begin_restore(t);
+    r = begin_restore(t, &err);
   }
   if (r == 0) {
     r = sluice__channel_send(t->channel, SLUICE__FRAME_PREPARED, NULL, 0);
@@ -383,33 +387,62 @@ static int open_parts(sluice_takeover_t *t, int socket) {
   return 0;
 }
 
+/* The registry may be filled later. */
+static int check_begin(sluice_takeover_t **out, const sluice_engine_t *engine,
+                       const sluice_registry_t *registry, bool has_cb,
+                       sluice_error_t *err) {
+  if (out == NULL || engine == NULL || registry == NULL || !has_cb) {
+    return sluice_fail(err, UV_EINVAL,
+                       "a takeover needs an engine, a registry, a callback and "
+                       "a place");
+  }
+  return 0;
+}
+
+static sluice_takeover_t *new_takeover(sluice_engine_t *engine,
+                                       sluice_registry_t *registry,
+                                       const sluice_takeover_options_t *o,
+                                       sluice_takeover_cb cb) {
+  const sluice_alloc_t *a = &engine->alloc;
+  sluice_takeover_t *t = a->alloc(a->ctx, sizeof(*t), _Alignof(max_align_t));
+
+  if (t != NULL) {
+    memset(t, 0, sizeof(*t));
+    t->alloc = *a;
+    t->cb = cb;
+    t->engine = engine;
+    t->registry = registry;
+    t->options = *o;
+  }
+  return t;
+}
+
 int sluice_takeover_begin(sluice_takeover_t **out, sluice_engine_t *engine,
                           sluice_registry_t *registry, int socket,
                           const sluice_takeover_options_t *options,
-                          sluice_takeover_cb cb) {
-  const sluice_alloc_t *a = &engine->alloc;
+                          sluice_takeover_cb cb, sluice_error_t *err) {
+  sluice_takeover_options_t o;
   sluice_takeover_t *t;
   int r;
 
-  if (cb == NULL) {
-    return UV_EINVAL;
+  sluice__error_clear(err);
+  r = check_begin(out, engine, registry, cb != NULL, err);
+  if (r == 0) {
+    r = SLUICE_OPTIONS_COPY(&o, options, "takeover options",
+                            sluice_takeover_options_t, check, err);
   }
-  t = a->alloc(a->ctx, sizeof(*t), _Alignof(max_align_t));
+  if (r < 0) {
+    return r;
+  }
+  t = new_takeover(engine, registry, &o, cb);
   if (t == NULL) {
-    return UV_ENOMEM;
-  }
-  memset(t, 0, sizeof(*t));
-  t->alloc = *a;
-  t->cb = cb;
-  t->engine = engine;
-  t->registry = registry;
-  if (options != NULL) {
-    t->options = *options;
+    return sluice_fail(err, UV_ENOMEM, "no memory for a takeover");
   }
   r = open_parts(t, socket);
   if (r < 0) {
     free_struct(t);
-    return r;
+    return sluice_fail(err, r, "the takeover cannot begin: %s",
+                       sluice_strerror(r));
   }
   *out = t;
   return 0;
@@ -417,7 +450,8 @@ int sluice_takeover_begin(sluice_takeover_t **out, sluice_engine_t *engine,
 
 /* From the deadline's callback, so that nobody is called from in here. */
 void sluice_takeover_cancel(sluice_takeover_t *t) {
-  if (t->state < SLUICE__TAKEOVER_COMMITTING && t->error.code == 0) {
+  if (t != NULL && t->state < SLUICE__TAKEOVER_COMMITTING &&
+      t->error.code == 0) {
     t->is_cancelled = true;
     sluice__channel_hurry(t->channel);
   }
@@ -435,14 +469,14 @@ int sluice_takeover_free(sluice_takeover_t *t) {
 }
 
 void *sluice_takeover_data(const sluice_takeover_t *t) {
-  return t->options.data;
+  return t == NULL ? NULL : t->options.data;
 }
 
 void sluice_takeover_stats(const sluice_takeover_t *t,
-                           sluice_takeover_stats_t *out) {
-  *out = t->stats;
+                           sluice_takeover_stats_t *out, size_t size) {
+  sluice_result_copy(out, size, t == NULL ? NULL : &t->stats, sizeof(t->stats));
 }
 
 const sluice_error_t *sluice_takeover_error(const sluice_takeover_t *t) {
-  return &t->error;
+  return t == NULL ? NULL : &t->error;
 }

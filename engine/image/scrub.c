@@ -51,7 +51,8 @@ static void on_damage(void *ctx, const sluice_damage_t *page) {
 
 int sluice__scrub_open(sluice__scrub_t *v, const sluice_alloc_t *alloc,
                        size_t max_memory) {
-  const sluice_decoder_options_t o = {.format = SLUICE_FORMAT_NATIVE,
+  const sluice_decoder_options_t o = {.size = sizeof(o),
+                                      .format = SLUICE_FORMAT_NATIVE,
                                       .max_memory = max_memory,
                                       .check_index = 1};
   const sluice__decode_hooks_t hooks = {

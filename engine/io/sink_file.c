@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include <sluice/encoder.h>
+#include <sluice/options.h>
 
 #include "io/descriptor.h"
 #include "io/pool_writer.h"
@@ -232,16 +233,11 @@ static const sluice_sink_ops_t file_ops = {.size = sizeof(file_ops),
                                            .is_random = is_random_file,
                                            .chunk_bytes = get_chunk_bytes};
 
-static void take_options(struct file_sink *f,
-                         const sluice_file_options_t *options) {
-  const sluice_file_options_t none = {0};
-
-  options = options != NULL ? options : &none;
-  f->options.mode = options->mode != 0 ? options->mode : DEFAULT_MODE;
-  f->options.no_direct = options->no_direct != 0;
-  f->options.no_sync = options->no_sync != 0;
-  f->in_flight =
-      options->in_flight != 0 ? options->in_flight : DEFAULT_IN_FLIGHT;
+static void set_options(struct file_sink *f, const sluice_file_options_t *o) {
+  f->options.mode = o->mode != 0 ? o->mode : DEFAULT_MODE;
+  f->options.no_direct = o->no_direct != 0;
+  f->options.no_sync = o->no_sync != 0;
+  f->in_flight = o->in_flight != 0 ? o->in_flight : DEFAULT_IN_FLIGHT;
   if (f->in_flight > IN_FLIGHT_MAX) {
     f->in_flight = IN_FLIGHT_MAX;
   }
@@ -266,13 +262,19 @@ static int new_file(struct file_sink **out, const char *path) {
 
 int sluice_sink_file(sluice_sink_t **out, const char *path,
                      const sluice_file_options_t *options) {
+  sluice_file_options_t o;
   struct file_sink *f = NULL;
-  int r = path == NULL ? UV_EINVAL : new_file(&f, path);
+  int r = SLUICE_OPTIONS_COPY(&o, options, "file options",
+                              sluice_file_options_t, in_flight, NULL);
 
+  if (r < 0 || out == NULL || path == NULL) {
+    return UV_EINVAL;
+  }
+  r = new_file(&f, path);
   if (r < 0) {
     return r;
   }
-  take_options(f, options);
+  set_options(f, &o);
   r = sluice_sink_custom(out, &file_ops, f);
   if (r < 0) {
     close_file(f);

@@ -2,6 +2,9 @@
 # pkg-config and find_package() need to find them.
 include(CMakePackageConfigHelpers)
 
+# Before 1.0 a minor version may break hosts: docs/abi.md.
+set(SLUICE_SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+
 # sluice_shared_twin(TARGET OUTPUT_NAME [OBJECTS target ...] [LINK ...])
 # Makes TARGET_shared from the objects of the static TARGET, so that each file is
 # compiled once. OBJECTS: object libraries that the static one contains.
@@ -25,7 +28,7 @@ function(sluice_shared_twin target output_name)
     POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
   set_target_properties(${target}_shared PROPERTIES
     OUTPUT_NAME ${output_name} LINKER_LANGUAGE C LINK_DEPENDS ${map}
-    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+    VERSION ${PROJECT_VERSION} SOVERSION ${SLUICE_SOVERSION})
 endfunction()
 
 sluice_shared_twin(sluice sluice OBJECTS sluice_queue sluice_pump

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#include <sluice/options.h>
+
+#include "error.h"
 #include "session/session.h"
 
 enum { NS_PER_US = 1000 };
@@ -36,8 +39,9 @@ static void on_pool_idle(void *ctx) {
 
 static int open_parts(sluice_engine_t *engine, uv_loop_t *loop,
                       const sluice__pump_config_t *config,
-                      const sluice_executor_t *executor) {
-  int r = sluice__thread_pool_init(&engine->threads, &engine->pump, executor);
+                      const sluice_executor_t *executor, sluice_error_t *err) {
+  int r =
+      sluice__thread_pool_init(&engine->threads, &engine->pump, executor, err);
 
   if (r < 0) {
     return r;
@@ -45,39 +49,67 @@ static int open_parts(sluice_engine_t *engine, uv_loop_t *loop,
   r = sluice__pump_init(&engine->pump, loop, config);
   if (r < 0) {
     sluice__thread_pool_done(&engine->threads);
+    (void)sluice_fail(err, r, "the engine's handles cannot be opened");
   }
   return r;
 }
 
-int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
-                      const sluice_engine_options_t *options) {
-  static const sluice_engine_options_t none = {0};
-  const sluice_engine_options_t *o = options != NULL ? options : &none;
-  const sluice_alloc_t *a = o->alloc != NULL ? o->alloc : sluice_alloc_libc();
-  sluice_engine_t *engine =
-      a->alloc(a->ctx, sizeof(*engine), _Alignof(max_align_t));
-  sluice__pump_config_t config = {0};
+static int open_engine(sluice_engine_t *engine, uv_loop_t *loop,
+                       const sluice_engine_options_t *o, sluice_error_t *err) {
+  sluice__pump_config_t config = {
+      .slice_ns = (uint64_t)o->slice_us * NS_PER_US,
+      .slice_min_ns = (uint64_t)o->slice_min_us * NS_PER_US,
+      .slice_bytes = o->slice_bytes,
+  };
   int r;
 
-  if (engine == NULL) {
-    return UV_ENOMEM;
-  }
-  memset(engine, 0, sizeof(*engine));
-  engine->alloc = *a;
   set_clock(engine, o);
-  config.slice_ns = (uint64_t)o->slice_us * NS_PER_US;
-  config.slice_min_ns = (uint64_t)o->slice_min_us * NS_PER_US;
-  config.slice_bytes = o->slice_bytes;
   config.clock = engine->clock.now != NULL ? &engine->clock : NULL;
-  r = open_parts(engine, loop, &config, o->executor);
-  if (r < 0) {
-    a->release(a->ctx, engine, sizeof(*engine), _Alignof(max_align_t));
-    return r;
-  }
+  r = open_parts(engine, loop, &config, o->executor, err);
   engine->pump.data = engine;
   engine->threads.on_idle = on_pool_idle;
   engine->threads.ctx = engine;
   engine->pump.own_ns = get_own_ns;
+  return r;
+}
+
+static int check_new(sluice_engine_t **out, uv_loop_t *loop,
+                     sluice_error_t *err) {
+  if (out == NULL || loop == NULL) {
+    return sluice_fail(err, UV_EINVAL, "an engine needs a loop, and a place");
+  }
+  return 0;
+}
+
+int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
+                      const sluice_engine_options_t *options,
+                      sluice_error_t *err) {
+  const sluice_alloc_t *a;
+  sluice_engine_options_t o;
+  sluice_engine_t *engine;
+  int r;
+
+  sluice__error_clear(err);
+  r = check_new(out, loop, err);
+  if (r == 0) {
+    r = SLUICE_OPTIONS_COPY(&o, options, "engine options",
+                            sluice_engine_options_t, executor, err);
+  }
+  if (r < 0) {
+    return r;
+  }
+  a = o.alloc != NULL ? o.alloc : sluice_alloc_libc();
+  engine = a->alloc(a->ctx, sizeof(*engine), _Alignof(max_align_t));
+  if (engine == NULL) {
+    return sluice_fail(err, UV_ENOMEM, "no memory for an engine");
+  }
+  memset(engine, 0, sizeof(*engine));
+  engine->alloc = *a;
+  r = open_engine(engine, loop, &o, err);
+  if (r < 0) {
+    a->release(a->ctx, engine, sizeof(*engine), _Alignof(max_align_t));
+    return r;
+  }
   *out = engine;
   return 0;
 }
@@ -140,6 +172,9 @@ static void ask_guests_to_leave(sluice_engine_t *engine) {
 
 int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
                         void *data) {
+  if (engine == NULL) {
+    return UV_EINVAL;
+  }
   if (engine->is_closing) {
     return UV_EALREADY;
   }
@@ -156,14 +191,19 @@ int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
 }
 
 uv_loop_t *sluice_engine_loop(const sluice_engine_t *engine) {
-  return engine->pump.loop;
+  return engine == NULL ? NULL : engine->pump.loop;
 }
 
 void sluice_engine_stats(const sluice_engine_t *engine,
-                         sluice_engine_stats_t *out) {
-  out->turns = engine->pump.stats.turns;
-  out->busy_ns = engine->pump.stats.busy_ns;
-  out->longest_turn_ns = engine->pump.stats.longest_turn_ns;
-  out->overruns = engine->pump.queue.overruns;
-  out->slice_ns = engine->pump.slice.now_ns;
+                         sluice_engine_stats_t *out, size_t size) {
+  sluice_engine_stats_t stats = {0};
+
+  if (engine != NULL) {
+    stats.turns = engine->pump.stats.turns;
+    stats.busy_ns = engine->pump.stats.busy_ns;
+    stats.longest_turn_ns = engine->pump.stats.longest_turn_ns;
+    stats.overruns = engine->pump.queue.overruns;
+    stats.slice_ns = engine->pump.slice.now_ns;
+  }
+  sluice_result_copy(out, size, &stats, sizeof(stats));
 }

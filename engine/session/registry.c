@@ -7,6 +7,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
 #include "session/session.h"
 
 #ifdef __clang__ /* does not read uthash's comments on falling through */
@@ -27,9 +29,12 @@ void sluice__registry_hash_free(sluice_registry_t *registry, void *p,
 
 int sluice_registry_new(sluice_registry_t **out, const sluice_alloc_t *alloc) {
   const sluice_alloc_t *a = alloc != NULL ? alloc : sluice_alloc_libc();
-  sluice_registry_t *registry =
-      a->alloc(a->ctx, sizeof(*registry), _Alignof(max_align_t));
+  sluice_registry_t *registry;
 
+  if (out == NULL) {
+    return UV_EINVAL;
+  }
+  registry = a->alloc(a->ctx, sizeof(*registry), _Alignof(max_align_t));
   if (registry == NULL) {
     return UV_ENOMEM;
   }
@@ -72,6 +77,10 @@ static bool is_handler(const sluice_handler_t *h) {
 static int check_new(sluice_registry_t *registry, const char *name,
                      const sluice_handler_t *handler,
                      const sluice_section_options_t *o, sluice_error_t *err) {
+  if (registry == NULL || name == NULL || handler == NULL) {
+    return sluice_fail(err, UV_EINVAL,
+                       "a section needs a registry, a name and a handler");
+  }
   if (registry->user != NULL) {
     return sluice_fail(err, UV_EBUSY, "an operation uses the registry");
   }
@@ -147,14 +156,14 @@ int sluice_registry_add(sluice_registry_t *registry, const char *name,
                         const sluice_handler_t *handler, void *self,
                         const sluice_section_options_t *options,
                         sluice_section_t **out_section, sluice_error_t *err) {
-  sluice_section_options_t o = {0};
+  sluice_section_options_t o;
   sluice_section_t *section;
-  int r;
+  int r = SLUICE_OPTIONS_COPY(&o, options, "section options",
+                              sluice_section_options_t, aliases, err);
 
-  if (options != NULL) {
-    o = *options;
+  if (r == 0) {
+    r = check_new(registry, name, handler, &o, err);
   }
-  r = check_new(registry, name, handler, &o, err);
   if (r < 0) {
     return r;
   }
@@ -246,11 +255,15 @@ static void free_section(sluice_registry_t *registry,
 
 int sluice_registry_remove(sluice_registry_t *registry, const char *name,
                            uint32_t instance) {
-  sluice_section_t *section = sluice__registry_find(registry, name, instance);
+  sluice_section_t *section;
 
+  if (registry == NULL || name == NULL) {
+    return UV_EINVAL;
+  }
   if (registry->user != NULL) {
     return UV_EBUSY;
   }
+  section = sluice__registry_find(registry, name, instance);
   if (section == NULL) {
     return UV_ENOENT;
   }
@@ -288,7 +301,7 @@ int sluice_registry_is_busy(const sluice_registry_t *registry) {
 }
 
 uint32_t sluice_registry_count(const sluice_registry_t *registry) {
-  return registry->count;
+  return registry == NULL ? 0 : registry->count;
 }
 
 int sluice__registry_acquire(sluice_registry_t *registry, void *session) {

@@ -37,8 +37,13 @@ int sluice_registry_schema(const sluice_registry_t *registry,
                            const sluice_encoder_options_t *options,
                            const sluice_output_t *output, sluice_error_t *err) {
   sluice_encoder_t *e = NULL;
-  int r = sluice_encoder_new(&e, options, output, &registry->alloc);
+  int r;
 
+  if (registry == NULL || output == NULL) {
+    return sluice_fail(err, UV_EINVAL,
+                       "a schema needs a registry and an output");
+  }
+  r = sluice_encoder_new(&e, options, output, &registry->alloc);
   if (r < 0) {
     return sluice_fail(err, r, "the schema of a registry cannot be written");
   }

@@ -11,7 +11,12 @@
 #define FROM(member, type, field)                                              \
   ((type *)(void *)((char *)(member)-offsetof(type, field)))
 
-enum { NS_PER_MS = 1000 * 1000, TICK_MS = 100, WEIGHT_DEFAULT = 100 };
+enum {
+  NS_PER_MS = 1000 * 1000,
+  TICK_MS = 100,
+  WEIGHT_DEFAULT = 100,
+  WEIGHT_MAX = 1000
+};
 #define NS_PER_S UINT64_C(1000000000)
 
 static int turn_step(sluice__cont_t *c, sluice__budget_t *b);
@@ -38,6 +43,34 @@ static void init_conts(sluice__session_t *s, uint32_t weight) {
   sluice__cont_init(&s->watch, q, watch_step, SLUICE__URGENT, WEIGHT_DEFAULT);
   s->pace.cont = &s->turn;
   s->watch_delay.cont = &s->watch;
+}
+
+int sluice__session_check(const sluice_engine_t *engine,
+                          const sluice_registry_t *registry, bool has_cb,
+                          sluice_error_t *err) {
+  if (engine == NULL || registry == NULL || !has_cb) {
+    return sluice_fail(err, UV_EINVAL, "there is no %s",
+                       engine == NULL     ? "engine"
+                       : registry == NULL ? "registry"
+                                          : "callback");
+  }
+  if (engine->is_closing) {
+    return sluice_fail(err, SLUICE_ESTATE, "the engine is closing");
+  }
+  if (registry->user != NULL) {
+    return sluice_fail(err, UV_EBUSY, "another operation uses the registry");
+  }
+  if (registry->count == 0) {
+    return sluice_fail(err, UV_EINVAL, "no section is registered");
+  }
+  return 0;
+}
+
+int sluice__session_check_weight(uint32_t weight, sluice_error_t *err) {
+  return weight <= WEIGHT_MAX
+             ? 0
+             : sluice_fail(err, UV_EINVAL, "weight is %u, at most %d",
+                           (unsigned)weight, WEIGHT_MAX);
 }
 
 int sluice__session_init(sluice__session_t *s,

@@ -103,6 +103,14 @@ typedef struct sluice__session_config_s {
   void *data;
 } sluice__session_config_t;
 
+/* What every begin refuses alike: a NULL, an engine that closes, a registry
+ * that is in use or empty. The message names it. */
+int sluice__session_check(const sluice_engine_t *engine,
+                          const sluice_registry_t *registry, bool has_cb,
+                          sluice_error_t *err);
+/* A weight over the most. */
+int sluice__session_check_weight(uint32_t weight, sluice_error_t *err);
+
 /* Opens the memory and takes the registry. After a failure nothing is held. */
 int sluice__session_init(sluice__session_t *s,
                          const sluice__session_config_t *config);

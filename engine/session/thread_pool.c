@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sluice/options.h>
+
 enum {
   POOL_DEFAULT = 4, /* libuv's threads, unless its variable says otherwise */
   /* Below this another thread is not worth waking: 5 us of copying. */
@@ -185,36 +187,45 @@ static uint32_t pool_jobs(void) {
 }
 
 static int set_executor(sluice__thread_pool_t *p,
-                        const sluice_executor_t *executor) {
+                        const sluice_executor_t *executor,
+                        sluice_error_t *err) {
+  int r;
+
   if (executor == NULL) {
     p->is_pool = true;
     p->executor.jobs_max = pool_jobs();
     p->executor.min_bytes = MIN_BYTES;
     return 0;
   }
-  if (executor->size != sizeof(*executor) ||
-      executor->jobs_max > SLUICE__THREAD_POOL_JOBS_MAX) {
-    return UV_EINVAL;
+  r = SLUICE_OPTIONS_COPY(&p->executor, executor, "executor", sluice_executor_t,
+                          ctx, err);
+  if (r < 0) {
+    return r;
   }
-  p->executor = *executor;
-  if (executor->submit == NULL) {
-    p->is_pool = executor->jobs_max > 0;
-  } else if (executor->jobs_max == 0) {
+  if (p->executor.jobs_max > SLUICE__THREAD_POOL_JOBS_MAX) {
+    return sluice_fail(err, UV_EINVAL, "executor: jobs_max is %u, at most %d",
+                       (unsigned)p->executor.jobs_max,
+                       SLUICE__THREAD_POOL_JOBS_MAX);
+  }
+  if (p->executor.submit == NULL) {
+    p->is_pool = p->executor.jobs_max > 0;
+  } else if (p->executor.jobs_max == 0) {
     p->executor.jobs_max = 1;
   }
-  if (executor->min_bytes == 0) {
+  if (p->executor.min_bytes == 0) {
     p->executor.min_bytes = MIN_BYTES;
   }
   return 0;
 }
 
 int sluice__thread_pool_init(sluice__thread_pool_t *p, sluice__pump_t *pump,
-                             const sluice_executor_t *executor) {
+                             const sluice_executor_t *executor,
+                             sluice_error_t *err) {
   int r;
 
   memset(p, 0, sizeof(*p));
   p->pump = pump;
-  r = set_executor(p, executor);
+  r = set_executor(p, executor, err);
   if (r == 0) {
     r = uv_mutex_init(&p->lock);
   }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include <sluice/error.h>
 #include <sluice/executor.h>
 
 #include "pump.h"
@@ -61,7 +62,8 @@ struct sluice__thread_pool_s {
 /* `executor` NULL: libuv's pool, if the machine has processors enough.
  * 0 or UV_E*. Done only when no job is out. */
 int sluice__thread_pool_init(sluice__thread_pool_t *p, sluice__pump_t *pump,
-                             const sluice_executor_t *executor);
+                             const sluice_executor_t *executor,
+                             sluice_error_t *err);
 void sluice__thread_pool_done(sluice__thread_pool_t *p);
 
 /* Are there threads to work at all? */

@@ -8,17 +8,15 @@
 #include <uv.h>
 
 #include <sluice/handler.h>
+#include <sluice/options.h>
 
 #include "stream/bytes.h"
 #include "stream/decode_base.h"
 #include "stream/native/format.h"
 #include "stream/qemu/format.h"
 
-_Static_assert((int)SLUICE__WHOLE == (int)SLUICE_DONE, "results agree");
-_Static_assert((int)SLUICE__ITEM == (int)SLUICE_MORE, "results agree");
-_Static_assert((int)SLUICE__STARVED == (int)SLUICE_WAIT, "results agree");
-
 static const sluice_decoder_options_t decoder_defaults = {
+    .size = sizeof(decoder_defaults),
     .page_size = 4096,
     .max_sections = 1000 * 1000,
     .max_regions = 4096,
@@ -33,8 +31,11 @@ static const sluice_decoder_options_t decoder_defaults = {
 
 static int take_options(sluice_decoder_options_t *o,
                         const sluice_decoder_options_t *given) {
-  if (given != NULL) {
-    *o = *given;
+  int r = SLUICE_OPTIONS_COPY(o, given, "decoder options",
+                              sluice_decoder_options_t, check_index, NULL);
+
+  if (r < 0) {
+    return r;
   }
   DEFAULT(page_size)
   DEFAULT(max_sections)

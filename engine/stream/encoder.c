@@ -8,6 +8,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
 #include "stream/encoder_base.h"
 
 static int order(sluice_encoder_t *e, bool is_right, const char *call) {
@@ -32,11 +34,7 @@ static const char *copy_name(char *to, const char *from) {
   return to;
 }
 
-static void copy_options(sluice_encoder_t *e,
-                         const sluice_encoder_options_t *o) {
-  if (o != NULL) {
-    e->options = *o;
-  }
+static void copy_strings(sluice_encoder_t *e) {
   if (e->options.image_id != NULL) {
     memcpy(e->image_id, e->options.image_id, sizeof(e->image_id));
   }
@@ -47,6 +45,22 @@ static void copy_options(sluice_encoder_t *e,
   e->options.parent_id = e->parent_id;
   e->options.host = copy_name(e->host, e->options.host);
   e->options.host_version = copy_name(e->host_version, e->options.host_version);
+}
+
+static int take_options(sluice_encoder_t *e,
+                        const sluice_encoder_options_t *options,
+                        const sluice_output_t *output) {
+  sluice_output_t o;
+  int r = SLUICE_OPTIONS_COPY(&o, output, "output", sluice_output_t,
+                              chunk_bytes, NULL);
+
+  sluice__stage_init(&e->stage, &o);
+  if (r == 0) {
+    r = SLUICE_OPTIONS_COPY(&e->options, options, "encoder options",
+                            sluice_encoder_options_t, no_frames, NULL);
+  }
+  copy_strings(e);
+  return r < 0 || o.lend == NULL || o.emit == NULL ? UV_EINVAL : 0;
 }
 
 static int choose_dialect(sluice_encoder_t *e) {
@@ -104,11 +118,12 @@ int sluice_encoder_new(sluice_encoder_t **out,
   }
   memset(e, 0, sizeof(*e));
   e->alloc = *a;
-  sluice__stage_init(&e->stage, output);
-  copy_options(e, options);
-  r = choose_dialect(e);
+  r = take_options(e, options, output);
   if (r == 0) {
-    r = sluice__encoder_set_chunk(e, output->chunk_bytes);
+    r = choose_dialect(e);
+  }
+  if (r == 0) {
+    r = sluice__encoder_set_chunk(e, e->stage.output.chunk_bytes);
   }
   if (r == 0) {
     r = e->ops->init(e);
@@ -409,9 +424,19 @@ int sluice_encoder_fetch(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   return e->ops->fetch(e, region, offset, page);
 }
 
-void sluice_encoder_totals(const sluice_encoder_t *e, sluice_totals_t *out) {
+void sluice__encoder_totals(const sluice_encoder_t *e, sluice_totals_t *out) {
   *out = e->totals;
   out->bytes = sluice_encoder_offset(e);
+}
+
+void sluice_encoder_totals(const sluice_encoder_t *e, sluice_totals_t *out,
+                           size_t size) {
+  sluice_totals_t totals = {0};
+
+  if (e != NULL) {
+    sluice__encoder_totals(e, &totals);
+  }
+  sluice_result_copy(out, size, &totals, sizeof(totals));
 }
 
 const sluice_error_t *sluice_encoder_error(const sluice_encoder_t *e) {

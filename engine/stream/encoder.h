@@ -50,4 +50,7 @@ int sluice__encoder_set_chunk(sluice_encoder_t *e, size_t bytes);
  * more. Only to be freed afterwards. */
 bool sluice__encoder_shrink(sluice_encoder_t *e);
 
+/* Without a size, for those that are of this library. */
+void sluice__encoder_totals(const sluice_encoder_t *e, sluice_totals_t *out);
+
 #endif

@@ -100,9 +100,9 @@ static void save(uv_loop_t *loop, sluice_engine_t *engine,
   sluice_sink_t *sink = NULL;
   sluice_save_t *saving;
 
-  failed |=
-      sluice_sink_memory(&sink, 1 << 20, image, len) != 0 ||
-      sluice_save_begin(&saving, engine, registry, sink, NULL, on_saved) != 0;
+  failed |= sluice_sink_memory(&sink, 1 << 20, image, len) != 0 ||
+            sluice_save_begin(&saving, engine, registry, sink, NULL, on_saved,
+                              NULL) != 0;
   (void)uv_run(loop, UV_RUN_DEFAULT);
   (void)sluice_registry_free(registry);
   (void)sluice_fields_free(fields);
@@ -117,7 +117,7 @@ static void restore(uv_loop_t *loop, sluice_engine_t *engine, const void *image,
 
   failed |= sluice_source_memory(&source, image, len) != 0 ||
             sluice_restore_begin(&restoring, engine, registry, source, NULL,
-                                 on_restored) != 0;
+                                 on_restored, NULL) != 0;
   (void)uv_run(loop, UV_RUN_DEFAULT);
   (void)sluice_registry_free(registry);
   (void)sluice_fields_free(fields);
@@ -154,8 +154,8 @@ int main(int argc, char **argv) {
   void *image = NULL;
   size_t len = 0;
 
-  failed |=
-      uv_loop_init(&loop) != 0 || sluice_engine_new(&engine, &loop, NULL) != 0;
+  failed |= uv_loop_init(&loop) != 0 ||
+            sluice_engine_new(&engine, &loop, NULL, NULL) != 0;
   if (!failed) {
     save(&loop, engine, &thermostat_v1, &old, &image, &len);
   }

@@ -65,7 +65,7 @@ static void go_back(handover_t *h) {
 static void say_left(const handover_t *h) {
   sluice_handover_stats_t stats;
 
-  sluice_handover_stats(h->running, &stats);
+  sluice_handover_stats(h->running, &stats, sizeof(stats));
   printf("kvd: handed over: %s, %llu bytes, %llu descriptors, rest %llu us, "
          "ready %llu us, running %llu us\n",
          h->estate.offer.is_memfd ? "memfd" : "copied", (ull)stats.bytes,
@@ -135,11 +135,13 @@ static void on_write(void *ctx, uint64_t at, uint64_t len) {
 static int begin_parts(handover_t *h, int socket, sluice_error_t *err) {
   server_t *s = h->server;
   const estate_offer_t offer = estate_make_offer(s);
-  sluice_handover_options_t options = {
-      .save = {.host = "kvd", .host_version = "1"},
-      .data = h,
-      .pause = on_pause,
-      .resume = on_resume};
+  const sluice_save_options_t save = {
+      .size = sizeof(save), .host = "kvd", .host_version = "1"};
+  sluice_handover_options_t options = {.size = sizeof(options),
+                                       .save = &save,
+                                       .data = h,
+                                       .pause = on_pause,
+                                       .resume = on_resume};
   pack_t p = {0};
   int r = estate_open(&h->estate, s);
 
@@ -153,7 +155,7 @@ static int begin_parts(handover_t *h, int socket, sluice_error_t *err) {
     r = p.failed ? UV_ENOMEM
                  : sluice_handover_begin(&h->running, s->persist.engine,
                                          h->estate.registry, socket, &options,
-                                         on_over);
+                                         on_over, NULL);
   }
   pack_done(&p);
   return r;

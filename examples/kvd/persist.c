@@ -101,9 +101,9 @@ static void note_end(persist_t *p, int status) {
   const sluice_error_t *e = sluice_save_error(p->save);
   sluice_engine_stats_t stats;
 
-  sluice_engine_stats(p->engine, &stats);
-  sluice_save_progress(p->save, &p->last.progress);
-  sluice_ram_stats(p->ram, &p->last.ram);
+  sluice_engine_stats(p->engine, &stats, sizeof(stats));
+  sluice_save_progress(p->save, &p->last.progress, sizeof(p->last.progress));
+  sluice_ram_stats(p->ram, &p->last.ram, sizeof(p->last.ram));
   p->last.status = status;
   p->last.slices = stats.turns - p->turns_at_begin;
   p->last.longest_ns = p->turn->longest_ns;
@@ -172,8 +172,11 @@ static void on_saved(sluice_save_t *save, int status) {
 }
 
 static int begin(persist_t *p) {
-  const sluice_save_options_t options = {
-      .mode = SLUICE_CUT, .host = "kvd", .host_version = "1", .data = p};
+  const sluice_save_options_t options = {.size = sizeof(options),
+                                         .mode = SLUICE_CUT,
+                                         .host = "kvd",
+                                         .host_version = "1",
+                                         .data = p};
   sluice_sink_t *sink = NULL;
   char path[PATH_MAX];
   int r;
@@ -185,7 +188,7 @@ static int begin(persist_t *p) {
   }
   if (r == 0) {
     r = sluice_save_begin(&p->save, p->engine, p->registry, sink, &options,
-                          on_saved);
+                          on_saved, NULL);
   }
   if (r != 0) {
     sluice_sink_free(sink);
@@ -219,7 +222,7 @@ static int begin_now(persist_t *p) {
   p->db->heap.before_write = on_write;
   p->db->heap.before_write_ctx = &p->marks;
   p->changes_at_cut = p->db->changes;
-  sluice_engine_stats(p->engine, &stats);
+  sluice_engine_stats(p->engine, &stats, sizeof(stats));
   p->turns_at_begin = stats.turns;
   turn_reset(p->turn, true);
   return 0;
@@ -321,7 +324,7 @@ int persist_init(persist_t *p, uv_loop_t *loop, db_t *db, turn_t *turn,
   p->last_save = (int64_t)time(NULL);
   p->last_try_ns = uv_hrtime();
   r = persist_find_images(p);
-  return r != 0 ? r : sluice_engine_new(&p->engine, loop, NULL);
+  return r != 0 ? r : sluice_engine_new(&p->engine, loop, NULL, NULL);
 }
 
 void persist_close(persist_t *p) {

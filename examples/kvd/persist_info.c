@@ -22,9 +22,9 @@ static persist_last_t current(const persist_t *p) {
   sluice_engine_stats_t stats;
 
   if (p->save != NULL) {
-    sluice_engine_stats(p->engine, &stats);
-    sluice_save_progress(p->save, &now.progress);
-    sluice_ram_stats(p->ram, &now.ram);
+    sluice_engine_stats(p->engine, &stats, sizeof(stats));
+    sluice_save_progress(p->save, &now.progress, sizeof(now.progress));
+    sluice_ram_stats(p->ram, &now.ram, sizeof(now.ram));
     now.slices = stats.turns - p->turns_at_begin;
     now.longest_ns = p->turn->longest_ns;
     now.longest_cpu_ns = p->turn->longest_cpu_ns;

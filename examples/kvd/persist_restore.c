@@ -115,7 +115,7 @@ static void on_restored(sluice_restore_t *restore, int status) {
   persist_t *p = sluice_restore_data(restore);
   attempt_t *a = p->attempt;
 
-  sluice_restore_stats(restore, &p->load);
+  sluice_restore_stats(restore, &p->load, sizeof(p->load));
   if (status < 0) {
     a->err = *sluice_restore_error(restore);
   } else if (was_verified(&p->load)) {
@@ -139,7 +139,7 @@ static void on_damaged(sluice_restore_t *restore,
 static void on_verified(sluice_restore_t *restore, int status) {
   persist_t *p = sluice_restore_data(restore);
 
-  sluice_restore_stats(restore, &p->load);
+  sluice_restore_stats(restore, &p->load, sizeof(p->load));
   p->verified = status;
   if (status == 0) {
     printf("kvd: image %" PRIu64 " is verified\n", p->restored);
@@ -160,7 +160,8 @@ static sluice_restore_way_t way_of(const persist_t *p) {
 /* The loop runs for this alone: nobody is served yet. */
 static int read_all(attempt_t *a, sluice_source_t *source,
                     sluice_registry_t *registry) {
-  const sluice_restore_options_t options = {.host = "kvd",
+  const sluice_restore_options_t options = {.size = sizeof(options),
+                                            .host = "kvd",
                                             .data = a->p,
                                             .way = way_of(a->p),
                                             .damaged = on_damaged,
@@ -171,7 +172,7 @@ static int read_all(attempt_t *a, sluice_source_t *source,
   a->p->attempt = a;
   a->p->verified = 1;
   r = sluice_restore_begin(&restore, a->p->engine, registry, source, &options,
-                           on_restored);
+                           on_restored, NULL);
 
   if (r != 0) {
     sluice_source_free(source);

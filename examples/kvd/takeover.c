@@ -161,7 +161,7 @@ static void on_over(sluice_takeover_t *t, int status) {
   a->is_over = true;
   a->status = status;
   if (status == 0) {
-    sluice_takeover_stats(t, &stats);
+    sluice_takeover_stats(t, &stats, sizeof(stats));
     a->server->handover.taken.bytes = stats.bytes;
     serve(a);
   } else {
@@ -196,8 +196,11 @@ static int dial(const char *path) {
 }
 
 static int begin(attempt_t *a, const char *path) {
-  const sluice_takeover_options_t options = {
-      .host = "kvd", .data = a, .offered = on_offered, .check = on_check};
+  const sluice_takeover_options_t options = {.size = sizeof(options),
+                                             .host = "kvd",
+                                             .data = a,
+                                             .offered = on_offered,
+                                             .check = on_check};
   sluice_takeover_t *t;
   int fd = dial(path);
   int r;
@@ -208,7 +211,7 @@ static int begin(attempt_t *a, const char *path) {
   r = estate_open(&a->estate, a->server); /* filled when it is offered */
   if (r == 0) {
     r = sluice_takeover_begin(&t, a->server->persist.engine, a->estate.registry,
-                              fd, &options, on_over);
+                              fd, &options, on_over, NULL);
   }
   if (r != 0) {
     (void)close(fd);

@@ -76,7 +76,7 @@ static void stop(const sluice_error_t *e) {
 static void on_saved(sluice_save_t *save, int status) {
   sluice_progress_t p;
 
-  sluice_save_progress(save, &p);
+  sluice_save_progress(save, &p, sizeof(p));
   if (status == 0) {
     printf("saved    %016llx  %.1f MiB in %llu ms, paused for %.2f ms\n",
            (unsigned long long)checksum(), (double)p.bytes_done / (1 << 20),
@@ -98,7 +98,8 @@ static void on_restored(sluice_restore_t *restore, int status) {
 #define THEN(r, call) ((r) < 0 ? (r) : (call))
 
 static int begin(const char *verb, const char *path) {
-  const sluice_save_options_t o = {.pause = on_pause, .progress = on_progress};
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .pause = on_pause, .progress = on_progress};
   sluice_source_t *source;
   sluice_restore_t *restore;
   sluice_sink_t *sink;
@@ -111,12 +112,12 @@ static int begin(const char *verb, const char *path) {
     }
     r = sluice_sink_file(&sink, path, NULL);
     return THEN(r, sluice_save_begin(&save, host.engine, host.registry, sink,
-                                     &o, on_saved));
+                                     &o, on_saved, NULL));
   }
   host.is_paused = 1; /* nothing runs before the state is here */
   r = sluice_source_file(&source, path);
   return THEN(r, sluice_restore_begin(&restore, host.engine, host.registry,
-                                      source, NULL, on_restored));
+                                      source, NULL, on_restored, NULL));
 }
 
 int main(int argc, char **argv) {
@@ -131,7 +132,7 @@ int main(int argc, char **argv) {
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   r = uv_timer_init(loop, &host.timer);
   r = THEN(r, uv_timer_start(&host.timer, on_tick, 1, 1));
-  r = THEN(r, sluice_engine_new(&host.engine, loop, NULL));
+  r = THEN(r, sluice_engine_new(&host.engine, loop, NULL, NULL));
   r = THEN(r, sluice_registry_new(&host.registry, NULL));
   r = THEN(r,
            sluice_ram_new(&host.ram, host.registry, "state", NULL, NULL, NULL));

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
 #define MAX_BYTES_DEFAULT ((size_t)64 << 20)
 
 enum {
@@ -292,9 +294,6 @@ static void set_hooks(sluice_blob_t *blob) {
 
 static int check_options(const sluice_blob_options_t *options,
                          sluice_error_t *err) {
-  if (options == NULL || options->size != sizeof(*options)) {
-    return sluice_fail(err, UV_EINVAL, "blob options of another size");
-  }
   if (options->get == NULL || options->take == NULL) {
     return sluice_fail(err, UV_EINVAL, "a blob needs get and take");
   }
@@ -309,9 +308,14 @@ static int check_options(const sluice_blob_options_t *options,
 int sluice_blob_new(sluice_blob_t **out, sluice_registry_t *registry,
                     const char *name, const sluice_section_options_t *section,
                     const sluice_blob_options_t *options, sluice_error_t *err) {
+  sluice_blob_options_t o;
   sluice_blob_t *blob;
-  int r = check_options(options, err);
+  int r = SLUICE_OPTIONS_COPY(&o, options, "blob options",
+                              sluice_blob_options_t, take, err);
 
+  if (r == 0) {
+    r = check_options(&o, err);
+  }
   if (r == 0 && (out == NULL || registry == NULL || name == NULL)) {
     r = sluice_fail(err, UV_EINVAL, "a blob needs a registry and a name");
   }
@@ -322,7 +326,7 @@ int sluice_blob_new(sluice_blob_t **out, sluice_registry_t *registry,
   if (blob == NULL) {
     return sluice_fail(err, UV_ENOMEM, "no memory for a blob");
   }
-  blob->options = *options;
+  blob->options = o;
   if (blob->options.max_bytes == 0) {
     blob->options.max_bytes = MAX_BYTES_DEFAULT;
   }

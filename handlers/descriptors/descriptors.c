@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
 enum { COUNT_DEFAULT = 65536 };
 #define BYTES_DEFAULT (UINT64_C(256) << 20)
 
@@ -27,6 +29,21 @@ static const sluice_handler_t handler = {
     .restore_end = sluice__descriptors_restore_end,
     .removed = removed};
 
+static int set_options(sluice_descriptors_t *d,
+                       const sluice_descriptors_options_t *options,
+                       sluice_error_t *err) {
+  sluice_descriptors_options_t *o = &d->options;
+  int r = SLUICE_OPTIONS_COPY(o, options, "descriptors options",
+                              sluice_descriptors_options_t, take, err);
+
+  o->max_count = o->max_count != 0 ? o->max_count : COUNT_DEFAULT;
+  o->max_bytes = o->max_bytes != 0 ? o->max_bytes : BYTES_DEFAULT;
+  d->handler = handler;
+  d->handler.version = o->version;
+  d->handler.min_version = o->version;
+  return r;
+}
+
 int sluice_descriptors_new(sluice_descriptors_t **out,
                            sluice_registry_t *registry, const char *name,
                            const sluice_section_options_t *section,
@@ -43,19 +60,11 @@ int sluice_descriptors_new(sluice_descriptors_t **out,
   if (d == NULL) {
     return sluice_fail(err, UV_ENOMEM, "no memory for a section");
   }
-  if (options->size != sizeof(*options)) {
+  r = set_options(d, options, err);
+  if (r < 0) {
     free(d);
-    return sluice_fail(err, UV_EINVAL, "options of %u bytes, expected %zu",
-                       (unsigned)options->size, sizeof(*options));
+    return r;
   }
-  d->options = *options;
-  d->options.max_count =
-      options->max_count != 0 ? options->max_count : COUNT_DEFAULT;
-  d->options.max_bytes =
-      options->max_bytes != 0 ? options->max_bytes : BYTES_DEFAULT;
-  d->handler = handler;
-  d->handler.version = options->version;
-  d->handler.min_version = options->version;
   r = sluice_registry_add(registry, name, &d->handler, d, section, NULL, err);
   if (r < 0) {
     free(d);

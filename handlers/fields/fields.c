@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
 #include "fields/encode.h"
 
 static void removed(void *self) {
@@ -30,10 +32,12 @@ static int add_section(sluice_fields_t *fields, sluice_registry_t *registry,
                        const char *name,
                        const sluice_section_options_t *section,
                        sluice_error_t *err) {
-  sluice_section_options_t options = {0};
+  sluice_section_options_t options;
+  int r = SLUICE_OPTIONS_COPY(&options, section, "section options",
+                              sluice_section_options_t, aliases, err);
 
-  if (section != NULL) {
-    options = *section;
+  if (r < 0) {
+    return r;
   }
   options.schema = fields->kind->schema_bytes;
   options.schema_len = fields->kind->schema_len;

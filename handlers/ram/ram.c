@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
 #include "bitmap.h"
 #include "hooks.h"
 #include "section.h"
@@ -117,10 +119,6 @@ static int set_options(sluice_ram_t *ram, const sluice_ram_options_t *options,
   uint32_t page_size = options->page_size;
   int r;
 
-  if (options->size != sizeof(*options)) {
-    return sluice_fail(err, UV_EINVAL, "ram options of %u bytes, expected %zu",
-                       (unsigned)options->size, sizeof(*options));
-  }
   ram->tracker = tracker_of(options->tracker);
   if (ram->tracker == NULL) {
     return sluice_fail(err, UV_EINVAL, "no such tracker: %d",
@@ -138,7 +136,13 @@ static int set_options(sluice_ram_t *ram, const sluice_ram_options_t *options,
 
 static int open_ram(sluice_ram_t *ram, const sluice_ram_options_t *options,
                     sluice_error_t *err) {
-  int r = set_options(ram, options, err);
+  sluice_ram_options_t o;
+  int r = SLUICE_OPTIONS_COPY(&o, options, "ram options", sluice_ram_options_t,
+                              data, err);
+
+  if (r == 0) {
+    r = set_options(ram, &o, err);
+  }
 
   assert(r < 0 || ram->tracker != NULL);
   if (r == 0 && ram->tracker->open != NULL) {
@@ -158,7 +162,6 @@ static int check_new(sluice_ram_t **out, const sluice_registry_t *registry,
 int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
                    const char *name, const sluice_section_options_t *section,
                    const sluice_ram_options_t *options, sluice_error_t *err) {
-  static const sluice_ram_options_t defaults = {.size = sizeof(defaults)};
   sluice_ram_t *ram;
   int r = check_new(out, registry, name, err);
 
@@ -169,7 +172,7 @@ int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
   if (ram == NULL) {
     return sluice_fail(err, UV_ENOMEM, "no memory for a ram section");
   }
-  r = open_ram(ram, options == NULL ? &defaults : options, err);
+  r = open_ram(ram, options, err);
   if (r == 0) {
     r = sluice_registry_add(registry, name,
                             sluice__ram_is_asked(ram) ? &ram_handler_armed
@@ -429,10 +432,14 @@ uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram) {
   return n;
 }
 
-void sluice_ram_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out) {
-  if (ram->state == SLUICE__RAM_SNAPSHOT) {
-    sluice__ram_snapshot_stats(ram, out);
-  } else {
-    *out = ram->stats;
+void sluice_ram_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out,
+                      size_t size) {
+  sluice_ram_stats_t stats = {0};
+
+  if (ram != NULL && ram->state == SLUICE__RAM_SNAPSHOT) {
+    sluice__ram_snapshot_stats(ram, &stats);
+  } else if (ram != NULL) {
+    stats = ram->stats;
   }
+  sluice_result_copy(out, size, &stats, sizeof(stats));
 }

@@ -187,13 +187,13 @@ static void on_turn(uv_prepare_t *turn) {
 /* ---- from begin to end ---- */
 
 void handoff_open(handoff_t *h, const handoff_plan_t *plan) {
-  const sluice_engine_options_t o = {.alloc = rig_allocator(),
-                                     .clock = rig_clock};
+  const sluice_engine_options_t o = {
+      .size = sizeof(o), .alloc = rig_allocator(), .clock = rig_clock};
 
   memset(h, 0, sizeof(*h));
   h->plan = plan;
   if (world_open(&h->world, plan->parts | WORLD_STILL) != 0 ||
-      sluice_engine_new(&h->second, &h->world.loop, &o) != 0 ||
+      sluice_engine_new(&h->second, &h->world.loop, &o, NULL) != 0 ||
       socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, h->sockets) != 0) {
     fault_die("no world");
   }
@@ -210,8 +210,13 @@ static void drop_socket(handoff_t *h, handoff_side_t side) {
 }
 
 static void begin_old(handoff_t *h) {
+  const sluice_save_options_t save = {.size = sizeof(save),
+                                      .policy = on_round,
+                                      .data = h,
+                                      .max_memory = fault_cap()};
   const sluice_handover_options_t o = {
-      .save = {.policy = on_round, .data = h, .max_memory = fault_cap()},
+      .size = sizeof(o),
+      .save = &save,
       .data = h,
       .timeout_ms = h->timeout_ms,
       .prepare_ms = h->timeout_ms != 0 ? h->timeout_ms : PREPARE_MS,
@@ -223,7 +228,7 @@ static void begin_old(handoff_t *h) {
 
   h->old.begun = sluice_handover_begin(&h->handover, h->world.engine,
                                        h->world.source.registry, h->sockets[0],
-                                       &o, on_handed_over);
+                                       &o, on_handed_over, NULL);
   if (h->old.begun == 0) {
     h->sockets[0] = -1;
   } else {
@@ -233,7 +238,8 @@ static void begin_old(handoff_t *h) {
 }
 
 static void begin_new(handoff_t *h) {
-  const sluice_takeover_options_t o = {.max_memory = fault_cap(),
+  const sluice_takeover_options_t o = {.size = sizeof(o),
+                                       .max_memory = fault_cap(),
                                        .data = h,
                                        .timeout_ms = h->timeout_ms,
                                        .offered = on_offered,
@@ -241,7 +247,7 @@ static void begin_new(handoff_t *h) {
 
   h->new.begun =
       sluice_takeover_begin(&h->takeover, h->second, h->world.target.registry,
-                            h->sockets[1], &o, on_taken_over);
+                            h->sockets[1], &o, on_taken_over, NULL);
   if (h->new.begun == 0) {
     h->sockets[1] = -1;
   } else {

@@ -122,7 +122,7 @@ static int add_table(place_t *p, unsigned seed) {
 }
 
 static int add_rigged(place_t *p, unsigned seed) {
-  const sluice_section_options_t first = {.priority = 5};
+  const sluice_section_options_t first = {.size = sizeof(first), .priority = 5};
   unsigned kind = (p->parts & WORLD_ARMS) != 0
                       ? RIGGED_LIVE | RIGGED_ARMS | RIGGED_RELEASES
                       : RIGGED_LIVE;

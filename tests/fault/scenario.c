@@ -31,13 +31,13 @@ static void reset(world_t *w) {
 /* ---- restoring beside, without faults ---- */
 
 static int restore_into_target(world_t *w, const void *data, size_t len) {
-  const sluice_restore_options_t o = {.data = w};
+  const sluice_restore_options_t o = {.size = sizeof(o), .data = w};
   sluice_source_t *source;
   int r = sluice_source_memory(&source, data, len);
 
   if (r == 0) {
     r = sluice_restore_begin(&w->restore, w->engine, w->target.registry, source,
-                             &o, world_on_restored);
+                             &o, world_on_restored, NULL);
   }
   if (r == 0) {
     w->is_frozen = 1;
@@ -68,7 +68,8 @@ static const char *check_image(world_t *w, const void *data, size_t len,
 /* ---- saving ---- */
 
 int scenario_begin_save(const scenario_t *s, world_t *w, sluice_sink_t *sink) {
-  sluice_save_options_t o = {.mode = s->mode,
+  sluice_save_options_t o = {.size = sizeof(o),
+                             .mode = s->mode,
                              .format = s->format,
                              .host = "test",
                              .max_memory = fault_cap(),
@@ -80,7 +81,7 @@ int scenario_begin_save(const scenario_t *s, world_t *w, sluice_sink_t *sink) {
   fault_begin();
   w->in_begin = 1;
   r = sluice_save_begin(&save, w->engine, w->source.registry, sink, &o,
-                        world_on_saved);
+                        world_on_saved, NULL);
   w->in_begin = 0;
   w->save = r == 0 ? save : NULL;
   return r;
@@ -139,13 +140,14 @@ static void judge_save(const scenario_t *s, world_t *w, end_t *e,
 static void begin_mate(const scenario_t *s, world_t *w, end_t *e,
                        outcome_t *out) {
   const image_t *image = image_find(s);
-  const sluice_restore_options_t o = {.data = w, .stall_ms = STALL_MS};
+  const sluice_restore_options_t o = {
+      .size = sizeof(o), .data = w, .stall_ms = STALL_MS};
   sluice_source_t *source = NULL;
   int r = end_source(e, END_CUSTOM, &w->loop, image->data, image->len, &source);
 
   if (r == 0) {
     r = sluice_restore_begin(&w->mate, w->engine, w->target.registry, source,
-                             &o, world_on_mate);
+                             &o, world_on_mate, NULL);
     if (r < 0) {
       w->mate = NULL;
       sluice_source_free(source);
@@ -215,7 +217,8 @@ static void run_save(const scenario_t *s, world_t *w, outcome_t *out) {
 
 static int begin_restore(const scenario_t *s, world_t *w,
                          sluice_source_t *source) {
-  sluice_restore_options_t o = {.data = w,
+  sluice_restore_options_t o = {.size = sizeof(o),
+                                .data = w,
                                 .way = s->way,
                                 .max_memory = fault_cap(),
                                 .stall_ms = STALL_MS};
@@ -230,7 +233,7 @@ static int begin_restore(const scenario_t *s, world_t *w,
   fault_begin();
   w->in_begin = 1;
   r = sluice_restore_begin(&restore, w->engine, w->target.registry, source, &o,
-                           world_on_restored);
+                           world_on_restored, NULL);
   w->in_begin = 0;
   w->restore = r == 0 ? restore : NULL;
   return r;

@@ -49,10 +49,10 @@ static void take_big(void *data, void *bytes, size_t len, uint32_t version) {
 
 /* Several chunks, so that writes are under way beside each other. */
 static int save_file(world_t *w, int no_sync) {
-  const sluice_file_options_t file = {.no_sync = no_sync};
+  const sluice_file_options_t file = {.size = sizeof(file), .no_sync = no_sync};
   const sluice_blob_options_t b = {
       .size = sizeof(b), .is_live = 1, .get = get_big, .take = take_big};
-  sluice_save_options_t o = {.host = "test"};
+  sluice_save_options_t o = {.size = sizeof(o), .host = "test"};
   sluice_blob_t *blob = NULL;
   sluice_sink_t *sink = NULL;
 
@@ -63,7 +63,7 @@ static int save_file(world_t *w, int no_sync) {
   }
   world_set_hooks(w, &o);
   if (sluice_save_begin(&w->save, w->engine, w->source.registry, sink, &o,
-                        world_on_saved) != 0) {
+                        world_on_saved, NULL) != 0) {
     fault_die("no save");
   }
   world_run(w);

@@ -144,6 +144,7 @@ const sluice_alloc_t *world_provider;
 
 int world_open_engine(world_t *w) {
   sluice_engine_options_t o = {
+      .size = sizeof(o),
       .alloc = world_provider != NULL ? world_provider : rig_allocator(),
       .clock = rig_clock};
 
@@ -151,7 +152,7 @@ int world_open_engine(world_t *w) {
     o.executor = rig_executor();
   }
   w->engine_gone = 0;
-  return sluice_engine_new(&w->engine, &w->loop, &o);
+  return sluice_engine_new(&w->engine, &w->loop, &o, NULL);
 }
 
 int world_open(world_t *w, unsigned parts) {

@@ -32,7 +32,7 @@ static void on_side_over(sluice_save_t *save, int status) {
 }
 
 static int begin_side(world_t *w, sluice_registry_t *registry) {
-  const sluice_save_options_t o = {.data = w};
+  const sluice_save_options_t o = {.size = sizeof(o), .data = w};
   enum { MOST = 4 * 1024 * 1024 };
   sluice_sink_t *sink;
   int r;
@@ -41,8 +41,8 @@ static int begin_side(world_t *w, sluice_registry_t *registry) {
   w->side_data = NULL;
   r = sluice_sink_memory(&sink, MOST, &w->side_data, &w->side_len);
   if (r == 0) {
-    r = sluice_save_begin(&w->side, w->engine, registry, sink, &o,
-                          on_side_over);
+    r = sluice_save_begin(&w->side, w->engine, registry, sink, &o, on_side_over,
+                          NULL);
     if (r < 0) {
       sluice_sink_free(sink);
     }
@@ -132,7 +132,7 @@ static void destroy(world_t *w, place_t *p) {
 void world_on_saved(sluice_save_t *save, int status) {
   world_t *w = sluice_save_data(save);
 
-  sluice_save_progress(save, &w->progress);
+  sluice_save_progress(save, &w->progress, sizeof(w->progress));
   note_over(w, status, sluice_save_error(save));
   w->save = NULL;
   if (sluice_save_free(save) != 0) {
@@ -174,8 +174,8 @@ void world_on_restored(sluice_restore_t *restore, int status) {
   world_t *w = sluice_restore_data(restore);
   bool goes_on = w->verifies && status == 0;
 
-  sluice_restore_progress(restore, &w->progress);
-  sluice_restore_stats(restore, &w->stats);
+  sluice_restore_progress(restore, &w->progress, sizeof(w->progress));
+  sluice_restore_stats(restore, &w->stats, sizeof(w->stats));
   look_at_restored(w);
   w->is_behind = goes_on;
   note_over(w, status, sluice_restore_error(restore));
@@ -206,7 +206,7 @@ void world_on_verified(sluice_restore_t *restore, int status) {
   w->verified++;
   w->verified_with = status;
   w->verified_error = *sluice_restore_error(restore);
-  sluice_restore_stats(restore, &w->stats);
+  sluice_restore_stats(restore, &w->stats, sizeof(w->stats));
   world_chance(w);
   w->is_behind = 0;
   drop_restore(w, restore);

@@ -204,6 +204,7 @@ static void decode(run_t *r) {
 
 static void run(run_t *r, const decode_twice_t *in) {
   const sluice_decoder_options_t o = {
+      .size = sizeof(o),
       .format = in->format,
       .cut = (in->options & OPTION_BY_DESCRIPTION) != 0
                  ? SLUICE_CUT_BY_DESCRIPTION

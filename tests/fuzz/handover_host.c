@@ -110,17 +110,19 @@ static void on_taken_over(sluice_takeover_t *takeover, int status) {
 }
 
 static void begin(host_t *h, int socket, int is_old, int copies) {
-  const sluice_handover_options_t old = {.data = h, .copy_memory = copies};
-  const sluice_takeover_options_t new = {.data = h, .copy_memory = copies};
+  const sluice_handover_options_t old = {
+      .size = sizeof(old), .data = h, .copy_memory = copies};
+  const sluice_takeover_options_t new = {
+      .size = sizeof(new), .data = h, .copy_memory = copies};
   sluice_handover_t *handover;
   sluice_takeover_t *takeover;
 
   if (is_old) {
     REQUIRE(sluice_handover_begin(&handover, h->engine, h->registry, socket,
-                                  &old, on_handed_over) == 0);
+                                  &old, on_handed_over, NULL) == 0);
   } else {
     REQUIRE(sluice_takeover_begin(&takeover, h->engine, h->registry, socket,
-                                  &new, on_taken_over) == 0);
+                                  &new, on_taken_over, NULL) == 0);
   }
 }
 
@@ -142,7 +144,7 @@ host_t *host_open(int is_old, int copies) {
   memset(h->memory, 7, HOST_BYTES);
   REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
   h->peer = sockets[1];
-  REQUIRE(sluice_engine_new(&h->engine, &h->loop, NULL) == 0);
+  REQUIRE(sluice_engine_new(&h->engine, &h->loop, NULL, NULL) == 0);
   add_sections(h, is_old);
   begin(h, sockets[0], is_old, copies);
   return h;

@@ -100,8 +100,9 @@ static lamp_t the_lamp;
 /* Two ports and, since version 2, a lamp, which older images may lack. */
 static int fill(sluice_registry_t *registry, sluice_fields_t **fields,
                 const sluice_table_t *table) {
-  sluice_section_options_t second = {.instance = 1};
-  sluice_section_options_t optional = {.flags = SLUICE_SECTION_OPTIONAL};
+  sluice_section_options_t second = {.size = sizeof(second), .instance = 1};
+  sluice_section_options_t optional = {.size = sizeof(optional),
+                                       .flags = SLUICE_SECTION_OPTIONAL};
   int r = sluice_fields_new(&fields[0], registry, "port", NULL, table,
                             &ports[0], NULL);
 
@@ -117,7 +118,8 @@ static int fill(sluice_registry_t *registry, sluice_fields_t **fields,
 }
 
 static int write_schema(const sluice_table_t *table, memory_output_t *memory) {
-  const sluice_encoder_options_t options = {.host = "golden"};
+  const sluice_encoder_options_t options = {.size = sizeof(options),
+                                            .host = "golden"};
   sluice_output_t output = memory_output_of(memory);
   sluice_fields_t *fields[SECTIONS] = {NULL};
   sluice_registry_t *registry = NULL;

@@ -18,7 +18,7 @@ export PKG_CONFIG_PATH="$pc"
 # uses PROGRAM yes|no: whether it was linked with the shared library.
 uses() {
   found=no
-  if "$READELF" -d "$1" | grep -q 'NEEDED.*\[libsluice\.so\.0\]'; then
+  if "$READELF" -d "$1" | grep -q 'NEEDED.*\[libsluice\.so\.0\.2\]'; then
     found=yes
   fi
   if [ "$found" != "$2" ]; then

@@ -9,4 +9,4 @@ if echo "$needed" | grep jemalloc; then
   echo "$LIBRARY needs jemalloc"
   exit 1
 fi
-"$READELF" -d "$LIBRARY" | grep -q 'SONAME.*\[libsluice\.so\.[0-9]*\]'
+"$READELF" -d "$LIBRARY" | grep -q 'SONAME.*\[libsluice\.so\.[0-9.]*\]'

@@ -32,7 +32,7 @@ static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
 }
 
 sluice_output_t collect_output(collect_t *c) {
-  sluice_output_t o = {.ctx = c, .lend = lend, .emit = emit};
+  sluice_output_t o = {.size = sizeof(o), .ctx = c, .lend = lend, .emit = emit};
 
   return o;
 }

@@ -154,7 +154,7 @@ static inline void on_over(sluice_save_t *save, int status) {
   if (!uv_is_closing((uv_handle_t *)&box.writer)) {
     uv_close((uv_handle_t *)&box.writer, NULL);
   }
-  sluice_ram_stats(box.from, &box.stats);
+  sluice_ram_stats(box.from, &box.stats, sizeof(box.stats));
   rig_on_saved(save, status);
 }
 
@@ -171,7 +171,7 @@ static inline sluice_save_t *begin_save(const sluice_save_options_t *o) {
   ck_assert_int_eq(
       sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     sink, &options, on_over),
+                                     sink, &options, on_over, NULL),
                    0);
   return save;
 }

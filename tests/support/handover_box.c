@@ -205,7 +205,7 @@ static void open_host(const box_plan_t *plan, box_board_t *board) {
   box.board = board;
   (void)signal(SIGPIPE, SIG_DFL); /* the library must not raise it */
   REQUIRE(uv_loop_init(&box.loop) == 0);
-  REQUIRE(sluice_engine_new(&box.engine, &box.loop, NULL) == 0);
+  REQUIRE(sluice_engine_new(&box.engine, &box.loop, NULL, NULL) == 0);
   REQUIRE(sluice_registry_new(&box.registry, NULL) == 0);
 }
 
@@ -239,7 +239,7 @@ static void on_handed_over(sluice_handover_t *h, int status) {
   box.board->old_status = status;
   (void)snprintf(box.board->old_message, sizeof(box.board->old_message), "%s",
                  sluice_handover_error(h)->message);
-  sluice_ram_stats(box.ram, &stats);
+  sluice_ram_stats(box.ram, &stats, sizeof(stats));
   box.board->passed = stats.bytes_passed;
   REQUIRE(sluice_handover_free(h) == 0);
   (void)uv_idle_stop(&box.writer);
@@ -272,7 +272,7 @@ static void compare_image(const void *image, size_t len) {
   REQUIRE(sluice_ram_add_region(ram, "main", memory, BOX_BYTES, 0, NULL) == 0);
   REQUIRE(sluice_source_memory(&source, image, len) == 0);
   REQUIRE(sluice_restore_begin(&restore, box.engine, registry, source, NULL,
-                               on_restored) == 0);
+                               on_restored, NULL) == 0);
   (void)uv_run(&box.loop, UV_RUN_DEFAULT);
   REQUIRE(memcmp(memory, box.memory, BOX_BYTES) == 0);
   REQUIRE(is_memory_right(memory));
@@ -295,7 +295,7 @@ static void serve_on(void) {
   REQUIRE(sluice_registry_remove(box.registry, "pipes", 0) == 0);
   REQUIRE(sluice_sink_memory(&sink, SIZE_MAX, &image, &len) == 0);
   REQUIRE(sluice_save_begin(&save, box.engine, box.registry, sink, NULL,
-                            on_saved) == 0);
+                            on_saved, NULL) == 0);
   (void)uv_run(&box.loop, UV_RUN_DEFAULT);
   REQUIRE(box.plan->is_watched || sluice_ram_dirty_pages(box.ram) == 0);
   compare_image(image, len);
@@ -303,7 +303,8 @@ static void serve_on(void) {
 }
 
 static void run_old(int socket) {
-  const sluice_handover_options_t options = {.timeout_ms = TIMEOUT_MS,
+  const sluice_handover_options_t options = {.size = sizeof(options),
+                                             .timeout_ms = TIMEOUT_MS,
                                              .prepare_ms = TIMEOUT_MS,
                                              .offer = "box",
                                              .offer_len = 3,
@@ -326,7 +327,7 @@ static void run_old(int socket) {
   (void)uv_idle_start(&box.writer, write_turn);
   files = count_open_files();
   REQUIRE(sluice_handover_begin(&h, box.engine, box.registry, socket, &options,
-                                on_handed_over) == 0);
+                                on_handed_over, NULL) == 0);
   (void)uv_run(&box.loop, UV_RUN_DEFAULT);
   REQUIRE(count_open_files() == files - 1); /* the socket, and nothing else */
   if (box.board->old_status == 0) {
@@ -389,8 +390,10 @@ static void talk_rubbish(int socket) {
 }
 
 static void run_new(int socket) {
-  const sluice_takeover_options_t options = {
-      .timeout_ms = TIMEOUT_MS, .offered = on_offered, .check = on_check};
+  const sluice_takeover_options_t options = {.size = sizeof(options),
+                                             .timeout_ms = TIMEOUT_MS,
+                                             .offered = on_offered,
+                                             .check = on_check};
   struct rlimit limit = {0, 0};
   sluice_takeover_t *t;
   unsigned files;
@@ -412,7 +415,7 @@ static void run_new(int socket) {
   REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
   files = count_open_files();
   REQUIRE(sluice_takeover_begin(&t, box.engine, box.registry, socket, &options,
-                                on_taken_over) == 0);
+                                on_taken_over, NULL) == 0);
   if (plan.no_files != 0) {
     limit.rlim_cur = files + plan.no_files;
     REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);

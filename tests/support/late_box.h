@@ -87,7 +87,8 @@ static inline void on_checked(sluice_restore_t *restore) {
 
 static inline int restore_late_from(sluice_source_t *source,
                                     uint32_t max_mappings) {
-  sluice_restore_options_t o = {.way = late.way,
+  sluice_restore_options_t o = {.size = sizeof(o),
+                                .way = late.way,
                                 .max_mappings = max_mappings,
                                 .stall_ms = late.stall_ms,
                                 .progress = late.progress,
@@ -103,7 +104,7 @@ static inline int restore_late_from(sluice_source_t *source,
   }
   ck_assert_int_eq(sluice_restore_begin(&late.restore, box.rig.engine,
                                         box.to.registry, source, &o,
-                                        on_committed),
+                                        on_committed, NULL),
                    0);
   rig_run(&box.rig);
   ck_assert_uint_eq(box.restored, 1);

@@ -151,7 +151,8 @@ static void take_item(struct walk *w, const sluice_item_t *item) {
 }
 
 static void walk_stream(struct walk *w) {
-  const sluice_decoder_options_t options = {.cut = SLUICE_CUT_BY_DESCRIPTION};
+  const sluice_decoder_options_t options = {.size = sizeof(options),
+                                            .cut = SLUICE_CUT_BY_DESCRIPTION};
   sluice_error_t err = {0};
   sluice_item_t item;
   int r;
@@ -180,7 +181,8 @@ void machine_read(machine_t *m, const build_t *stream) {
 void machine_rewrite(machine_t *m, const build_t *stream, collect_t *again,
                      bool is_described_anew) {
   struct walk w = {.m = m, .stream = stream};
-  sluice_encoder_options_t options = {.format = SLUICE_FORMAT_QEMU3};
+  sluice_encoder_options_t options = {.size = sizeof(options),
+                                      .format = SLUICE_FORMAT_QEMU3};
   sluice_output_t output = collect_output(again);
 
   options.host = m->host;

@@ -161,7 +161,7 @@ static inline void box_close(void) {
 
 static inline int box_save_as(mapped_host_t *h,
                               const sluice_save_options_t *o) {
-  const sluice_file_options_t file = {.no_sync = 1};
+  const sluice_file_options_t file = {.size = sizeof(file), .no_sync = 1};
   sluice_registry_t *own = box.rig.registry;
   sluice_sink_t *sink;
   int r;
@@ -188,7 +188,7 @@ static inline void on_damaged(sluice_restore_t *restore,
 
 static inline void keep(const sluice_restore_t *restore) {
   box.rig.error = *sluice_restore_error(restore);
-  sluice_restore_stats(restore, &box.stats);
+  sluice_restore_stats(restore, &box.stats, sizeof(box.stats));
 }
 
 static inline void on_verified(sluice_restore_t *restore, int status) {
@@ -224,7 +224,7 @@ static inline int box_restore_from(sluice_source_t *source,
   o.data = &is_behind;
   box.restored = box.verified = box.damage_count = 0;
   r = sluice_restore_begin(&restore, box.rig.engine, box.to.registry, source,
-                           &o, on_restored);
+                           &o, on_restored, NULL);
   ck_assert_int_eq(r, 0);
   rig_run(&box.rig);
   ck_assert_uint_eq(box.restored, 1);
@@ -240,7 +240,7 @@ static inline int box_restore(const sluice_restore_options_t *options) {
 }
 
 static inline int box_restore_way(sluice_restore_way_t way) {
-  const sluice_restore_options_t o = {.way = way};
+  const sluice_restore_options_t o = {.size = sizeof(o), .way = way};
 
   return box_restore(&o);
 }

@@ -90,7 +90,8 @@ static int fetch(void *ctx, uint64_t offset, void *data, size_t len) {
 }
 
 sluice_output_t memory_output_of(memory_output_t *m) {
-  sluice_output_t out = {.ctx = m,
+  sluice_output_t out = {.size = sizeof(out),
+                         .ctx = m,
                          .lend = lend,
                          .emit = emit,
                          .patch = patch,

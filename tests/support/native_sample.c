@@ -74,8 +74,10 @@ static void write_rest(sluice_encoder_t *e, uint8_t pages[8][PAGE]) {
 int native_sample_write(const sluice_output_t *output,
                         const sluice_alloc_t *alloc) {
   static const uint8_t image_id[16] = "an image's id..";
-  sluice_encoder_options_t options = {
-      .host = "sample", .host_version = "1.0", .image_id = image_id};
+  sluice_encoder_options_t options = {.size = sizeof(options),
+                                      .host = "sample",
+                                      .host_version = "1.0",
+                                      .image_id = image_id};
   uint8_t pages[8][PAGE] = {{0}};
   sluice_encoder_t *e = NULL;
   int r = sluice_encoder_new(&e, &options, output, alloc);

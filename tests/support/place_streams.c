@@ -57,7 +57,7 @@ static void write_rounds(sluice_encoder_t *e, seed_t *chance) {
 }
 
 void place_write_stream(memory_output_t *out, seed_t *chance, int keep_last) {
-  sluice_encoder_options_t o = {.keep_last = keep_last};
+  sluice_encoder_options_t o = {.size = sizeof(o), .keep_last = keep_last};
   sluice_output_t output = memory_output_of(out);
   sluice_encoder_t *e;
   uint32_t index;

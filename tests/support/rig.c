@@ -83,7 +83,7 @@ static void close_executor(void) {
 /* ---- the host ---- */
 
 void rig_init(rig_t *rig) {
-  sluice_engine_options_t options = {0};
+  sluice_engine_options_t options = {.size = sizeof(options)};
 
   memset(rig, 0, sizeof(*rig));
   the_rig = rig;
@@ -94,7 +94,8 @@ void rig_init(rig_t *rig) {
   options.slice_us = rig_slice_us;
   options.slice_min_us = rig_slice_us;
   ck_assert_int_eq(uv_loop_init(&rig->loop), 0);
-  ck_assert_int_eq(sluice_engine_new(&rig->engine, &rig->loop, &options), 0);
+  ck_assert_int_eq(sluice_engine_new(&rig->engine, &rig->loop, &options, NULL),
+                   0);
   rig->registry = rig_registry(rig);
 }
 
@@ -132,8 +133,8 @@ void rig_on_saved(sluice_save_t *save, int status) {
   the_rig->callbacks++;
   the_rig->status = status;
   the_rig->error = *sluice_save_error(save);
-  sluice_save_progress(save, &the_rig->progress);
-  sluice_save_totals(save, &the_rig->totals);
+  sluice_save_progress(save, &the_rig->progress, sizeof(the_rig->progress));
+  sluice_save_totals(save, &the_rig->totals, sizeof(the_rig->totals));
   ck_assert_int_eq(sluice_save_free(save), 0);
 }
 
@@ -141,7 +142,8 @@ void rig_on_restored(sluice_restore_t *restore, int status) {
   the_rig->callbacks++;
   the_rig->status = status;
   the_rig->error = *sluice_restore_error(restore);
-  sluice_restore_progress(restore, &the_rig->progress);
+  sluice_restore_progress(restore, &the_rig->progress,
+                          sizeof(the_rig->progress));
   ck_assert_int_eq(sluice_restore_free(restore), 0);
 }
 
@@ -157,7 +159,7 @@ int rig_save(rig_t *rig, sluice_sink_t *sink,
   unsigned before = rig->callbacks;
   sluice_save_t *save;
   int r = sluice_save_begin(&save, rig->engine, rig->registry, sink, options,
-                            rig_on_saved);
+                            rig_on_saved, NULL);
 
   if (r < 0) {
     sluice_sink_free(sink);
@@ -180,7 +182,7 @@ int rig_restore(rig_t *rig, sluice_registry_t *registry,
   unsigned before = rig->callbacks;
   sluice_restore_t *restore;
   int r = sluice_restore_begin(&restore, rig->engine, registry, source, options,
-                               rig_on_restored);
+                               rig_on_restored, NULL);
 
   if (r < 0) {
     sluice_source_free(source);

@@ -214,6 +214,7 @@ void trace_run(trace_t *t, const void *data, size_t len) {
   struct tracer r = {.t = t, .data = data, .left = len};
   sluice_decoder_t *d = NULL;
 
+  t->options.size = sizeof(t->options);
   t->result = sluice_decoder_new(&d, &t->options, &alloc);
   if (t->result == 0) {
     decode(&r, d);

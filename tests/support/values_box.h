@@ -118,7 +118,8 @@ static inline void tear_down(void) {
 
 static inline int save(sluice_format_t format, sluice_payload_t payload,
                        int (*write)(sluice_writer_t *)) {
-  const sluice_save_options_t options = {.format = format};
+  const sluice_save_options_t options = {.size = sizeof(options),
+                                         .format = format};
 
   add(&from, rig.registry, payload);
   from.write = write;

@@ -35,7 +35,8 @@ static int emit(void *ctx, uint8_t *base, size_t skip, size_t len) {
 
 static void begin(struct made *m, const char *path,
                   const sluice_encoder_options_t *options) {
-  sluice_output_t out = {.ctx = m, .lend = lend, .emit = emit};
+  sluice_output_t out = {
+      .size = sizeof(out), .ctx = m, .lend = lend, .emit = emit};
 
   m->file = fopen(path, "wb");
   m->chunk = aligned_alloc(SLUICE_CHUNK_ALIGN, SLUICE_CHUNK_BYTES);
@@ -119,7 +120,8 @@ void made_memory(unsigned char out[MADE_PAGES * MADE_PAGE]) {
 }
 
 void made_sample(const char *path, sluice_format_t format) {
-  sluice_encoder_options_t options = {.format = format, .host = "none"};
+  sluice_encoder_options_t options = {
+      .size = sizeof(options), .format = format, .host = "none"};
   struct made m;
 
   begin(&m, path, &options);
@@ -128,8 +130,10 @@ void made_sample(const char *path, sluice_format_t format) {
 }
 
 void made_old(const char *path) {
-  sluice_encoder_options_t options = {
-      .format = SLUICE_FORMAT_QEMU3, .no_footers = 1, .no_configuration = 1};
+  sluice_encoder_options_t options = {.size = sizeof(options),
+                                      .format = SLUICE_FORMAT_QEMU3,
+                                      .no_footers = 1,
+                                      .no_configuration = 1};
   struct made m;
 
   begin(&m, path, &options);
@@ -138,7 +142,8 @@ void made_old(const char *path) {
 }
 
 void made_aborted(const char *path) {
-  sluice_encoder_options_t options = {.format = SLUICE_FORMAT_NATIVE};
+  sluice_encoder_options_t options = {.size = sizeof(options),
+                                      .format = SLUICE_FORMAT_NATIVE};
   sluice_error_t reason = {.code = SLUICE_ENOCONVERGE,
                            .section = "ram",
                            .message = "too many writes"};
@@ -152,7 +157,8 @@ void made_aborted(const char *path) {
 }
 
 void made_rude(const char *path) {
-  sluice_encoder_options_t options = {.format = SLUICE_FORMAT_NATIVE};
+  sluice_encoder_options_t options = {.size = sizeof(options),
+                                      .format = SLUICE_FORMAT_NATIVE};
   struct made m;
 
   begin(&m, path, &options);
@@ -162,7 +168,8 @@ void made_rude(const char *path) {
 }
 
 void made_large(const char *path, sluice_format_t format, uint64_t bytes) {
-  sluice_encoder_options_t options = {.format = format, .host = "none"};
+  sluice_encoder_options_t options = {
+      .size = sizeof(options), .format = format, .host = "none"};
   const uint64_t stride = 64 * 1024 * 1024 / MADE_PAGE;
   struct made m;
 

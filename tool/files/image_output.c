@@ -247,8 +247,11 @@ static int fetch(void *ctx, uint64_t offset, void *data, size_t len) {
 }
 
 sluice_output_t image_output_calls(image_output_t *o) {
-  sluice_output_t calls = {
-      .ctx = o, .lend = lend, .emit = emit, .chunk_bytes = o->chunk_bytes};
+  sluice_output_t calls = {.size = sizeof(calls),
+                           .ctx = o,
+                           .lend = lend,
+                           .emit = emit,
+                           .chunk_bytes = o->chunk_bytes};
 
   if (!o->target->is_stream) {
     calls.patch = patch;

@@ -69,6 +69,7 @@ static bool assume_footers(const struct work *w) {
 
 static int begin(struct work *w) {
   sluice_encoder_options_t options = {
+      .size = sizeof(options),
       .format = w->t->to,
       .host = w->host,
       .host_version = w->host_version,
@@ -256,7 +257,7 @@ static int finish(struct work *w) {
     if (r < 0) {
       return fail_encoder(w, r);
     }
-    sluice_encoder_totals(w->encoder, &w->t->totals);
+    sluice_encoder_totals(w->encoder, &w->t->totals, sizeof(w->t->totals));
     r = image_output_finish(w->output, w->failure);
   }
   return r;

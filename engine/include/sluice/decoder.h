@@ -37,6 +37,7 @@ typedef enum sluice_cut_e {
 } sluice_cut_t;
 
 typedef struct sluice_decoder_options_s {
+  uint32_t size;          /* sizeof(sluice_decoder_options_t) */
   sluice_format_t format; /* UNKNOWN: any of those that can be read */
   sluice_cut_t cut;
   uint32_t page_size;        /* of QEMU streams that do not say it; 0: 4096 */
@@ -53,7 +54,8 @@ typedef struct sluice_decoder_options_s {
 } sluice_decoder_options_t;
 
 /* Makes a decoder; `options` may be NULL, `alloc` NULL means the C library's.
- * Both are copied. UV_EINVAL: page_size is no power of two in range;
+ * Both are copied. UV_EINVAL: page_size is no power of two in range,
+ * or options->size is wrong;
  * UV_ENOMEM. */
 SLUICE_EXTERN int sluice_decoder_new(sluice_decoder_t **out,
                                      const sluice_decoder_options_t *options,

@@ -48,6 +48,7 @@ enum {
  *        needs a mapping a record. QEMU's streams are always cut by
  *        SLUICE_CHUNK_BYTES. */
 typedef struct sluice_output_s {
+  uint32_t size; /* sizeof(sluice_output_t) */
   void *ctx;
   int (*lend)(void *ctx, uint8_t **out);
   int (*emit)(void *ctx, uint8_t *base, size_t skip, size_t len);
@@ -57,6 +58,7 @@ typedef struct sluice_output_s {
 } sluice_output_t;
 
 typedef struct sluice_encoder_options_s {
+  uint32_t size;          /* sizeof(sluice_encoder_options_t) */
   sluice_format_t format; /* NATIVE or QEMU3; 0: NATIVE */
   const char *host;       /* native: the host's name; QEMU: machine; NULL: "" */
   const char *host_version;
@@ -72,8 +74,9 @@ typedef struct sluice_encoder_options_s {
 } sluice_encoder_options_t;
 
 /* `options` and `output` are copied, what options points to as well.
- * UV_EINVAL: format cannot be written, keep_last without patch and fetch, or
- * chunk_bytes is none of those above; UV_ENOMEM. */
+ * UV_EINVAL: no output, the size of a struct, format cannot be written,
+ * keep_last without patch and fetch, or chunk_bytes is none of those above;
+ * UV_ENOMEM. */
 SLUICE_EXTERN int sluice_encoder_new(sluice_encoder_t **out,
                                      const sluice_encoder_options_t *options,
                                      const sluice_output_t *output,
@@ -146,8 +149,9 @@ SLUICE_EXTERN uint64_t sluice_encoder_offset(const sluice_encoder_t *e);
 SLUICE_EXTERN int sluice_encoder_fetch(sluice_encoder_t *e, uint32_t region,
                                        uint64_t offset, void *page);
 
+/* Fills `size` bytes: sizeof(sluice_totals_t) as the caller knows it. */
 SLUICE_EXTERN void sluice_encoder_totals(const sluice_encoder_t *e,
-                                         sluice_totals_t *out);
+                                         sluice_totals_t *out, size_t size);
 
 /* What is latched; code 0 when nothing is. */
 SLUICE_EXTERN const sluice_error_t *

@@ -8,9 +8,11 @@
 #ifndef SLUICE_ENGINE_H
 #define SLUICE_ENGINE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sluice/alloc.h>
+#include <sluice/error.h>
 #include <sluice/executor.h>
 #include <sluice/export.h>
 
@@ -24,6 +26,7 @@ typedef struct sluice_engine_s sluice_engine_t;
 typedef void (*sluice_engine_close_cb)(void *data);
 
 typedef struct sluice_engine_options_s {
+  uint32_t size;                /* sizeof(sluice_engine_options_t) */
   uint32_t slice_us;            /* time a slice may take; 0: 500 */
   uint32_t slice_min_us;        /* and while the host is busy; 0: 50. As much
                                    as slice_us or more: always slice_us. */
@@ -46,9 +49,11 @@ typedef struct sluice_engine_stats_s {
 } sluice_engine_stats_t;
 
 /* `loop` is borrowed until the engine is closed; `options` may be NULL.
- * UV_EINVAL (executor), UV_ENOMEM, UV_EMFILE. Loop thread. */
+ * UV_EINVAL (options, executor, no loop), UV_ENOMEM, UV_EMFILE; `err` (may be
+ * NULL; cleared first) names what is wrong. Loop thread. */
 SLUICE_EXTERN int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
-                                    const sluice_engine_options_t *options);
+                                    const sluice_engine_options_t *options,
+                                    sluice_error_t *err);
 
 /* Cancels what runs (each callback gets UV_ECANCELED), closes the handles and
  * frees the engine once the executor has run all its jobs; then `cb` (may be
@@ -59,8 +64,10 @@ SLUICE_EXTERN int sluice_engine_close(sluice_engine_t *engine,
 
 SLUICE_EXTERN uv_loop_t *sluice_engine_loop(const sluice_engine_t *engine);
 
+/* Fills `size` bytes of `*out`: sizeof(sluice_engine_stats_t) as the host knows
+ * it. Zeros for an engine that is NULL. */
 SLUICE_EXTERN void sluice_engine_stats(const sluice_engine_t *engine,
-                                       sluice_engine_stats_t *out);
+                                       sluice_engine_stats_t *out, size_t size);
 
 #ifdef __cplusplus
 }

@@ -57,14 +57,16 @@ typedef enum sluice_phase_e {
   SLUICE_PHASE_MAP     /* restore: pages of the image's file as memory */
 } sluice_phase_t;
 
-/* Zeroed by whoever starts the operation; the first failure is kept. */
+/* Cleared by the calls that begin something, else by whoever passes it; the
+ * first failure is kept. Its size is fixed: it has room to grow within. */
 typedef struct sluice_error_s {
   int code; /* 0, a SLUICE_E* or a UV_E* code */
   sluice_phase_t phase;
-  uint64_t offset;   /* byte in the stream, or SLUICE_OFFSET_NONE */
-  uint32_t instance; /* of the section */
-  char section[64];  /* name, cut to fit; "" when none is involved */
-  char message[192]; /* one phrase: what was expected, what was found */
+  uint64_t offset;      /* byte in the stream, or SLUICE_OFFSET_NONE */
+  uint32_t instance;    /* of the section */
+  char section[64];     /* name, cut to fit; "" when none is involved */
+  char message[192];    /* one phrase: what was expected, what was found */
+  uint64_t reserved[4]; /* zero */
 } sluice_error_t;
 
 /* Text for a code of either family, and for every other errno of the system,

@@ -56,10 +56,12 @@ typedef struct sluice_handover_s sluice_handover_t;
 typedef void (*sluice_handover_cb)(sluice_handover_t *handover, int status);
 
 typedef struct sluice_handover_options_s {
+  uint32_t size; /* sizeof(sluice_handover_options_t) */
   /* Of the save: host, host_version, alloc, bandwidth, downtime_us (0: 5000),
    * max_rounds, at_max_rounds, max_memory, staging, weight, policy, progress
-   * and data (for these two). The rest is the hand-over's own. */
-  sluice_save_options_t save;
+   * and data (for these two). The rest is the hand-over's own. Copied; NULL:
+   * none of them. */
+  const sluice_save_options_t *save;
   void *data;          /* for sluice_handover_data() */
   uint32_t timeout_ms; /* a successor that does not answer, or takes no byte,
                           for so long has failed; 0: 1000 */
@@ -85,12 +87,12 @@ typedef struct sluice_handover_options_s {
  * the successor, which has its clients to take just then, from a processor: it
  * had better sleep for some milliseconds before it gives its memory back.
  * `options` may be NULL and is copied. UV_EINVAL (not a unix stream socket, too
- * large an offer, ...), and as sluice_save_begin(). */
+ * large an offer, ...), and as sluice_save_begin(), `err` too. */
 SLUICE_EXTERN int
 sluice_handover_begin(sluice_handover_t **out, sluice_engine_t *engine,
                       sluice_registry_t *registry, int socket,
                       const sluice_handover_options_t *options,
-                      sluice_handover_cb cb);
+                      sluice_handover_cb cb, sluice_error_t *err);
 
 /* As sluice_save_paused() and sluice_save_switch(). */
 SLUICE_EXTERN void sluice_handover_paused(sluice_handover_t *handover);
@@ -117,7 +119,8 @@ typedef struct sluice_handover_stats_s {
 } sluice_handover_stats_t;
 
 SLUICE_EXTERN void sluice_handover_stats(const sluice_handover_t *handover,
-                                         sluice_handover_stats_t *out);
+                                         sluice_handover_stats_t *out,
+                                         size_t size);
 
 /* ---- the new side ---- */
 
@@ -125,6 +128,7 @@ typedef struct sluice_takeover_s sluice_takeover_t;
 typedef void (*sluice_takeover_cb)(sluice_takeover_t *takeover, int status);
 
 typedef struct sluice_takeover_options_s {
+  uint32_t size;    /* sizeof(sluice_takeover_options_t) */
   const char *host; /* refuse another host; NULL: any; borrowed */
   const sluice_alloc_t *alloc;
   size_t max_memory;
@@ -149,12 +153,12 @@ typedef struct sluice_takeover_options_s {
  * 0: this is the host now: serve. Else: nothing may be served, and nothing
  * written to what was handed over. Where the sections have committed, and then
  * the old host went on after all, the state is here but is not this host's: end
- * the process. */
+ * the process. Errors and `err` as for sluice_handover_begin(). */
 SLUICE_EXTERN int
 sluice_takeover_begin(sluice_takeover_t **out, sluice_engine_t *engine,
                       sluice_registry_t *registry, int socket,
                       const sluice_takeover_options_t *options,
-                      sluice_takeover_cb cb);
+                      sluice_takeover_cb cb, sluice_error_t *err);
 
 /* Ends it with UV_ECANCELED; no-op once it commits. */
 SLUICE_EXTERN void sluice_takeover_cancel(sluice_takeover_t *takeover);
@@ -169,7 +173,8 @@ typedef struct sluice_takeover_stats_s {
 } sluice_takeover_stats_t;
 
 SLUICE_EXTERN void sluice_takeover_stats(const sluice_takeover_t *takeover,
-                                         sluice_takeover_stats_t *out);
+                                         sluice_takeover_stats_t *out,
+                                         size_t size);
 
 #ifdef __cplusplus
 }

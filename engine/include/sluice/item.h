@@ -157,7 +157,8 @@ typedef struct sluice_item_s {
       int code;
       const char *section;
       const char *message;
-    } abort; /* ABORT */
+    } abort;               /* ABORT */
+    uint64_t reserved[12]; /* the size of an item is fixed */
   } u;
 } sluice_item_t;
 

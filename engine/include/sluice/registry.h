@@ -6,6 +6,7 @@
 #ifndef SLUICE_REGISTRY_H
 #define SLUICE_REGISTRY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sluice/alloc.h>
@@ -21,6 +22,7 @@ extern "C" {
 typedef struct sluice_registry_s sluice_registry_t;
 
 typedef struct sluice_section_options_s {
+  uint32_t size;      /* sizeof(sluice_section_options_t) */
   uint32_t instance;  /* told apart from others of the same name by this */
   int32_t priority;   /* higher ones are declared and finished first */
   uint32_t weight;    /* share of a slice, 1..1000; 0: 100 */
@@ -43,7 +45,8 @@ SLUICE_EXTERN int sluice_registry_free(sluice_registry_t *registry);
 /* Registers one section. `handler` is borrowed for the life of the registry,
  * `self` is handed to its hooks, `name` (1..255 printable ASCII characters, no
  * space) is copied, `options` may be NULL, `*out_section` too.
- *   UV_EINVAL       bad name, weight, or handler without a mandatory hook
+ *   UV_EINVAL       bad name, weight or options, no registry, or handler
+ *                   without a mandatory hook
  *   SLUICE_EEXISTS  name and instance are taken
  *   UV_EBUSY        an operation is running
  *   UV_ENOMEM */
@@ -53,7 +56,7 @@ sluice_registry_add(sluice_registry_t *registry, const char *name,
                     const sluice_section_options_t *options,
                     sluice_section_t **out_section, sluice_error_t *err);
 
-/* Takes a section out. UV_EBUSY, UV_ENOENT. */
+/* Takes a section out. UV_EBUSY, UV_ENOENT; UV_EINVAL: a NULL. */
 SLUICE_EXTERN int sluice_registry_remove(sluice_registry_t *registry,
                                          const char *name, uint32_t instance);
 

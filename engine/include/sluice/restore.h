@@ -62,6 +62,7 @@ typedef enum sluice_restore_way_e {
 } sluice_restore_way_t;
 
 typedef struct sluice_restore_options_s {
+  uint32_t size;          /* sizeof(sluice_restore_options_t) */
   sluice_format_t format; /* UNKNOWN: whatever it is */
   const char *host;       /* refuse another host or machine; NULL: any */
   uint32_t page_size;     /* of QEMU streams; 0: 4096 */
@@ -138,12 +139,11 @@ typedef struct sluice_restore_stats_s {
 
 /* As sluice_save_begin(). `source` is taken on success. UV_EINVAL also:
  * MAPPED_VERIFY without `verified`. */
-SLUICE_EXTERN int sluice_restore_begin(sluice_restore_t **out,
-                                       sluice_engine_t *engine,
-                                       sluice_registry_t *registry,
-                                       sluice_source_t *source,
-                                       const sluice_restore_options_t *options,
-                                       sluice_restore_cb cb);
+SLUICE_EXTERN int
+sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
+                     sluice_registry_t *registry, sluice_source_t *source,
+                     const sluice_restore_options_t *options,
+                     sluice_restore_cb cb, sluice_error_t *err);
 
 /* After `checked`: all sections commit, from the loop. */
 SLUICE_EXTERN void sluice_restore_commit(sluice_restore_t *restore);
@@ -157,11 +157,12 @@ SLUICE_EXTERN void sluice_restore_cancel(sluice_restore_t *restore);
 SLUICE_EXTERN int sluice_restore_free(sluice_restore_t *restore);
 
 SLUICE_EXTERN void *sluice_restore_data(const sluice_restore_t *restore);
-/* While it verifies behind: of that. */
+/* While it verifies behind: of that. `size` as for sluice_save_progress(). */
 SLUICE_EXTERN void sluice_restore_progress(const sluice_restore_t *restore,
-                                           sluice_progress_t *out);
+                                           sluice_progress_t *out, size_t size);
 SLUICE_EXTERN void sluice_restore_stats(const sluice_restore_t *restore,
-                                        sluice_restore_stats_t *out);
+                                        sluice_restore_stats_t *out,
+                                        size_t size);
 /* In `filled`: of late pages. After `verified`: of the verification. */
 SLUICE_EXTERN const sluice_error_t *
 sluice_restore_error(const sluice_restore_t *restore);

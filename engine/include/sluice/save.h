@@ -67,6 +67,7 @@ typedef sluice_verdict_t (*sluice_policy_cb)(sluice_save_t *save,
                                              const sluice_round_t *round);
 
 typedef struct sluice_save_options_s {
+  uint32_t size;           /* sizeof(sluice_save_options_t) */
   sluice_save_mode_t mode; /* CONVERGE (default) or CUT, which has no rounds,
                               no policy, no pause */
   sluice_format_t format;  /* NATIVE (default) or QEMU3 */
@@ -108,21 +109,23 @@ typedef struct sluice_save_options_s {
 /* Primes the queue with one continuation for each section of `registry` and
  * returns; the work happens in the loop. On success `sink` belongs to the save
  * and `registry` is in use until `cb` has been called. `options` may be NULL
- * and is copied. On failure nothing was started, `cb` will not be called and
- * everything still belongs to the caller:
- *   UV_EINVAL      no section, bad option, handler that cannot save
- *   UV_EBUSY       the registry is in use
- *   UV_ENOTSUP     CUT, and a section cannot be cut: it is live without
+ * and is copied. On failure nothing was started, `cb` will not be called,
+ * everything still belongs to the caller, and `err` (may be NULL; cleared
+ * first) names what is wrong: UV_EINVAL      no section, bad option, handler
+ * that cannot save, a NULL that may not be one UV_EBUSY       the registry is
+ * in use UV_ENOTSUP     CUT, and a section cannot be cut: it is live without
  *                  save_cut, or of pages and not live
  *   UV_ENOMEM      no memory for the session
  *   SLUICE_ELIMIT  max_memory is too little to begin with
  *   SLUICE_ESTATE  the engine is closing
  * What a handler's hook says when the instant is in here ends the save like any
  * other error: 0 is returned, `cb` gets the code. */
-SLUICE_EXTERN int
-sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
-                  sluice_registry_t *registry, sluice_sink_t *sink,
-                  const sluice_save_options_t *options, sluice_save_cb cb);
+SLUICE_EXTERN int sluice_save_begin(sluice_save_t **out,
+                                    sluice_engine_t *engine,
+                                    sluice_registry_t *registry,
+                                    sluice_sink_t *sink,
+                                    const sluice_save_options_t *options,
+                                    sluice_save_cb cb, sluice_error_t *err);
 
 /* Loop thread, from any callback. The host has stopped changing its state. */
 SLUICE_EXTERN void sluice_save_paused(sluice_save_t *save);
@@ -140,18 +143,20 @@ SLUICE_EXTERN int sluice_save_free(sluice_save_t *save);
 
 SLUICE_EXTERN void *sluice_save_data(const sluice_save_t *save);
 
-/* At any time; `*out` is filled. */
+/* At any time; `size` bytes of `*out` are filled: sizeof(sluice_progress_t) as
+ * the host knows it. Zeros for a save that is NULL. */
 SLUICE_EXTERN void sluice_save_progress(const sluice_save_t *save,
-                                        sluice_progress_t *out);
+                                        sluice_progress_t *out, size_t size);
 
 /* What ended it: section, phase, offset, message. Code 0 before and after
  * success. Valid until the save is freed. */
 SLUICE_EXTERN const sluice_error_t *
 sluice_save_error(const sluice_save_t *save);
 
-/* Of the stream: final once the callback has been called with 0. */
+/* Of the stream: final once the callback has been called with 0. As
+ * sluice_save_progress(). */
 SLUICE_EXTERN void sluice_save_totals(const sluice_save_t *save,
-                                      sluice_totals_t *out);
+                                      sluice_totals_t *out, size_t size);
 
 #ifdef __cplusplus
 }

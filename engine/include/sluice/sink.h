@@ -98,6 +98,7 @@ SLUICE_EXTERN int sluice_sink_custom(sluice_sink_t **out,
                                      const sluice_sink_ops_t *ops, void *self);
 
 typedef struct sluice_file_options_s {
+  uint32_t size;      /* sizeof(sluice_file_options_t) */
   uint32_t mode;      /* permissions, less the umask; 0: 0600 */
   int no_sync;        /* leave out fsync of file and folder: not durable */
   int no_direct;      /* never O_DIRECT */

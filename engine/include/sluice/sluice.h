@@ -22,6 +22,7 @@
 #include <sluice/handler.h>
 #include <sluice/handover.h>
 #include <sluice/item.h>
+#include <sluice/options.h>
 #include <sluice/progress.h>
 #include <sluice/reader.h>
 #include <sluice/registry.h>
@@ -29,21 +30,7 @@
 #include <sluice/save.h>
 #include <sluice/sink.h>
 #include <sluice/source.h>
+#include <sluice/version.h>
 #include <sluice/writer.h>
-
-#define SLUICE_VERSION_MAJOR 0
-#define SLUICE_VERSION_MINOR 1
-#define SLUICE_VERSION_PATCH 0
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-/* "0.1.0": of the library that runs, which may not be that of this header. */
-SLUICE_EXTERN const char *sluice_version(void);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

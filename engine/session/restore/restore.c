@@ -6,9 +6,11 @@
 #include <string.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
+#include "error.h"
 #include "io/source.h"
 
-enum { WEIGHT_MAX = 1000 };
 #define MEMORY_DEFAULT ((size_t)256 * 1024 * 1024)
 
 static void tell(sluice__session_t *s, const sluice_progress_t *p) {
@@ -32,13 +34,16 @@ static const sluice__session_ops_t restore_ops = {
     .tell = tell,
 };
 
-static bool can_restore(const sluice_registry_t *registry) {
+static int check_sections(const sluice_registry_t *registry,
+                          sluice_error_t *err) {
   for (const sluice_section_t *s = registry->first; s != NULL; s = s->next) {
     if (s->handler->restore_begin == NULL) {
-      return false;
+      return sluice_fail(err, UV_EINVAL,
+                         "the handler of section '%s' cannot restore",
+                         sluice__section_name(s));
     }
   }
-  return true;
+  return 0;
 }
 
 static int open_session(sluice_restore_t *restore, sluice_engine_t *engine,
@@ -63,6 +68,7 @@ static int open_session(sluice_restore_t *restore, sluice_engine_t *engine,
 static int open_parts(sluice_restore_t *restore, sluice_engine_t *engine,
                       sluice_registry_t *registry, sluice_source_t *source) {
   sluice_decoder_options_t d = {
+      .size = sizeof(d),
       .format = restore->options.format,
       .page_size = restore->options.page_size,
       .max_memory = restore->options.max_memory,
@@ -147,72 +153,110 @@ static void free_struct(sluice_restore_t *restore) {
   a.release(a.ctx, restore, sizeof(*restore), _Alignof(max_align_t));
 }
 
-static int check_begin(const sluice_registry_t *registry,
-                       const sluice_restore_options_t *o,
-                       sluice_restore_cb cb) {
-  if (cb == NULL || !can_restore(registry) ||
-      (o != NULL && o->weight > WEIGHT_MAX)) {
-    return UV_EINVAL;
-  }
-  if (o == NULL) {
-    return 0;
-  }
+static int check_way(const sluice_restore_options_t *o, sluice_error_t *err) {
   switch (o->way) {
   case SLUICE_RESTORE_EAGER:
   case SLUICE_RESTORE_MAPPED:
   case SLUICE_RESTORE_VERIFY_MAPPED: return 0;
-  case SLUICE_RESTORE_MAPPED_VERIFY: return o->verified != NULL ? 0 : UV_EINVAL;
+  case SLUICE_RESTORE_MAPPED_VERIFY:
+    return o->verified != NULL
+               ? 0
+               : sluice_fail(err, UV_EINVAL, "MAPPED_VERIFY needs `verified`");
   }
-  return UV_EINVAL;
+  return sluice_fail(err, UV_EINVAL, "no such way: %d", (int)o->way);
+}
+
+/* Of what the host gave; nothing is taken. */
+static int take_options(sluice_restore_options_t *o,
+                        const sluice_restore_options_t *given,
+                        const sluice_registry_t *registry,
+                        sluice_error_t *err) {
+  int r = SLUICE_OPTIONS_COPY(o, given, "restore options",
+                              sluice_restore_options_t, filled, err);
+
+  if (r == 0) {
+    r = sluice__session_check_weight(o->weight, err);
+  }
+  if (r == 0) {
+    r = check_sections(registry, err);
+  }
+  return r < 0 ? r : check_way(o, err);
+}
+
+static sluice_restore_t *new_restore(sluice_engine_t *engine,
+                                     const sluice_restore_options_t *o,
+                                     sluice_restore_cb cb) {
+  const sluice_alloc_t *a = &engine->alloc;
+  sluice_restore_t *restore =
+      a->alloc(a->ctx, sizeof(*restore), _Alignof(max_align_t));
+
+  if (restore != NULL) {
+    memset(restore, 0, sizeof(*restore));
+    restore->alloc = *a;
+    restore->cb = cb;
+    restore->options = *o;
+    restore->stats.way = o->way;
+  }
+  return restore;
+}
+
+static void start(sluice_restore_t *restore, sluice_source_t *source) {
+  restore->session.phase = SLUICE_PHASE_BEGIN;
+  wire(restore, source);
+  sluice__session_start(&restore->session);
 }
 
 int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
                          sluice_registry_t *registry, sluice_source_t *source,
                          const sluice_restore_options_t *options,
-                         sluice_restore_cb cb) {
-  const sluice_alloc_t *a = &engine->alloc;
+                         sluice_restore_cb cb, sluice_error_t *err) {
+  sluice_restore_options_t o;
   sluice_restore_t *restore;
-  int r = check_begin(registry, options, cb);
+  int r;
 
+  sluice__error_clear(err);
+  if (out == NULL || source == NULL) {
+    return sluice_fail(err, UV_EINVAL, "there is no %s",
+                       out == NULL ? "place for the restore" : "source");
+  }
+  r = sluice__session_check(engine, registry, cb != NULL, err);
+  if (r == 0) {
+    r = take_options(&o, options, registry, err);
+  }
   if (r == 0) {
     r = sluice__source_take(source);
   }
   if (r < 0) {
-    return r;
+    return sluice_fail(err, r, "the source is another restore's");
   }
-  restore = a->alloc(a->ctx, sizeof(*restore), _Alignof(max_align_t));
+  restore = new_restore(engine, &o, cb);
   if (restore == NULL) {
     sluice__source_give_back(source);
-    return UV_ENOMEM;
+    return sluice_fail(err, UV_ENOMEM, "no memory for a restore");
   }
-  memset(restore, 0, sizeof(*restore));
-  restore->alloc = *a;
-  restore->cb = cb;
-  if (options != NULL) {
-    restore->options = *options;
-  }
-  restore->stats.way = restore->options.way;
   r = open_parts(restore, engine, registry, source);
   if (r < 0) {
     sluice__source_give_back(source);
     free_struct(restore);
-    return r;
+    return sluice_fail(err, r, "the restore cannot begin: %s",
+                       sluice_strerror(r));
   }
-  restore->session.phase = SLUICE_PHASE_BEGIN;
-  wire(restore, source);
-  sluice__session_start(&restore->session);
+  start(restore, source);
   *out = restore;
   return 0;
 }
 
 void sluice_restore_commit(sluice_restore_t *restore) {
-  if (restore->state == SLUICE__RESTORE_CHECKED) {
+  if (restore != NULL && restore->state == SLUICE__RESTORE_CHECKED) {
     restore->may_commit = true;
     sluice__session_wake(&restore->session);
   }
 }
 
 void sluice_restore_cancel(sluice_restore_t *restore) {
+  if (restore == NULL) {
+    return;
+  }
   if (restore->session.state != SLUICE__SESSION_OVER) {
     sluice__session_cancel(&restore->session);
   } else if (restore->postcommit.is_owed) {
@@ -236,7 +280,7 @@ int sluice_restore_free(sluice_restore_t *restore) {
 }
 
 void *sluice_restore_data(const sluice_restore_t *restore) {
-  return restore->session.data;
+  return restore == NULL ? NULL : restore->session.data;
 }
 
 static const sluice__session_t *current(const sluice_restore_t *restore) {
@@ -246,20 +290,39 @@ static const sluice__session_t *current(const sluice_restore_t *restore) {
 }
 
 void sluice_restore_progress(const sluice_restore_t *restore,
-                             sluice_progress_t *out) {
-  sluice__session_progress(current(restore), out);
+                             sluice_progress_t *out, size_t size) {
+  sluice_progress_t p = {0};
+
+  if (restore != NULL) {
+    sluice__session_progress(current(restore), &p);
+  }
+  sluice_result_copy(out, size, &p, sizeof(p));
 }
 
-void sluice_restore_stats(const sluice_restore_t *restore,
-                          sluice_restore_stats_t *out) {
+static void get_stats(const sluice_restore_t *restore,
+                      sluice_restore_stats_t *out) {
   *out = restore->stats;
   sluice__postcopy_stats(&restore->map.postcopy, out);
   sluice__postcommit_stats(&restore->postcommit, out);
 }
 
-const sluice_error_t *sluice_restore_error(const sluice_restore_t *restore) {
-  const sluice__session_t *s = current(restore);
+void sluice_restore_stats(const sluice_restore_t *restore,
+                          sluice_restore_stats_t *out, size_t size) {
+  sluice_restore_stats_t stats = {0};
 
+  if (restore != NULL) {
+    get_stats(restore, &stats);
+  }
+  sluice_result_copy(out, size, &stats, sizeof(stats));
+}
+
+const sluice_error_t *sluice_restore_error(const sluice_restore_t *restore) {
+  const sluice__session_t *s;
+
+  if (restore == NULL) {
+    return NULL;
+  }
+  s = current(restore);
   /* Until it is verified: of lost pages, if of anything. */
   return restore->postcommit.is_owed && s->error.code == 0
              ? &restore->session.error

@@ -151,5 +151,6 @@ void sluice__chunks_go_on(sluice__chunks_t *c) {
 }
 
 sluice_output_t sluice__chunks_output(sluice__chunks_t *c) {
-  return (sluice_output_t){.ctx = c, .lend = lend, .emit = emit};
+  return (sluice_output_t){
+      .size = sizeof(sluice_output_t), .ctx = c, .lend = lend, .emit = emit};
 }

@@ -94,7 +94,7 @@ static void abort_sink(sluice_save_t *save) {
 
 static void close_parts(sluice_save_t *save) {
   sluice__pump_undelay(&save->session.engine->pump, &save->late);
-  sluice_encoder_totals(save->encoder, &save->totals);
+  sluice__encoder_totals(save->encoder, &save->totals);
   sluice_encoder_free(save->encoder);
   save->encoder = NULL;
   sluice__copy_jobs_done(&save->jobs);

@@ -7,14 +7,13 @@
 #include <string.h>
 #include <uv.h>
 
+#include <sluice/options.h>
+
+#include "error.h"
 #include "io/sink.h"
 #include "stream/encoder.h"
 
-enum {
-  DOWNTIME_DEFAULT_US = 50 * 1000,
-  ROUNDS_DEFAULT = 30,
-  WEIGHT_MAX = 1000
-};
+enum { DOWNTIME_DEFAULT_US = 50 * 1000, ROUNDS_DEFAULT = 30 };
 #define MEMORY_DEFAULT ((size_t)256 * 1024 * 1024)
 
 static void on_written(void *ctx, int status) {
@@ -74,13 +73,16 @@ static const sluice__session_ops_t save_ops = {
     .tell = tell,
 };
 
-static bool can_save(const sluice_registry_t *registry) {
+static int check_sections(const sluice_registry_t *registry,
+                          sluice_error_t *err) {
   for (const sluice_section_t *s = registry->first; s != NULL; s = s->next) {
     if (s->handler->save_begin == NULL) {
-      return false;
+      return sluice_fail(err, UV_EINVAL,
+                         "the handler of section '%s' cannot save",
+                         sluice__section_name(s));
     }
   }
-  return true;
+  return 0;
 }
 
 static void fill_defaults(sluice_save_options_t *o) {
@@ -122,6 +124,7 @@ static int open_encoder(sluice_save_t *save) {
   sluice_output_t output = sluice__chunks_output(&save->chunks);
   uint8_t id[16];
   sluice_encoder_options_t e = {
+      .size = sizeof(e),
       .format = o->format,
       .host = o->host,
       .host_version = o->host_version,
@@ -177,78 +180,128 @@ static void free_struct(sluice_save_t *save) {
   a.release(a.ctx, save, sizeof(*save), _Alignof(max_align_t));
 }
 
-static int check_begin(const sluice_registry_t *registry,
-                       const sluice_save_options_t *o, sluice_save_cb cb) {
-  if (cb == NULL || !can_save(registry)) {
-    return UV_EINVAL;
+static int check_options(const sluice_save_options_t *o, sluice_error_t *err) {
+  if (o->mode != SLUICE_CONVERGE && o->mode != SLUICE_CUT) {
+    return sluice_fail(err, UV_EINVAL, "no such mode: %d", (int)o->mode);
   }
-  if (o == NULL) {
-    return 0;
+  if (o->format != SLUICE_FORMAT_UNKNOWN && o->format != SLUICE_FORMAT_NATIVE &&
+      o->format != SLUICE_FORMAT_QEMU3) {
+    return sluice_fail(err, UV_EINVAL, "format %d cannot be written",
+                       (int)o->format);
   }
-  if (o->weight > WEIGHT_MAX ||
-      (o->mode != SLUICE_CONVERGE && o->mode != SLUICE_CUT)) {
-    return UV_EINVAL;
-  }
-  return o->mode == SLUICE_CUT ? sluice__save_check_snapshot(registry) : 0;
+  return sluice__session_check_weight(o->weight, err);
 }
 
-int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
-                      sluice_registry_t *registry, sluice_sink_t *sink,
-                      const sluice_save_options_t *options, sluice_save_cb cb) {
-  const sluice_alloc_t *a = &engine->alloc;
-  sluice_save_t *save;
-  int r = check_begin(registry, options, cb);
+static int check_begin(const sluice_registry_t *registry,
+                       const sluice_save_options_t *o, sluice_error_t *err) {
+  int r = check_options(o, err);
 
   if (r == 0) {
-    r = sluice__sink_take(sink);
+    r = check_sections(registry, err);
   }
-  if (r < 0) {
-    return r;
+  return r == 0 && o->mode == SLUICE_CUT
+             ? sluice__save_check_snapshot(registry, err)
+             : r;
+}
+
+/* Of what the host gave; nothing is taken. */
+static int take_options(sluice_save_options_t *o,
+                        const sluice_save_options_t *given,
+                        const sluice_registry_t *registry,
+                        sluice_error_t *err) {
+  int r = SLUICE_OPTIONS_COPY(o, given, "save options", sluice_save_options_t,
+                              progress, err);
+
+  if (r == 0) {
+    r = check_begin(registry, o, err);
   }
-  save = a->alloc(a->ctx, sizeof(*save), _Alignof(max_align_t));
-  if (save == NULL) {
-    sluice__sink_give_back(sink);
-    return UV_ENOMEM;
+  fill_defaults(o);
+  return r;
+}
+
+static sluice_save_t *new_save(sluice_engine_t *engine, sluice_sink_t *sink,
+                               const sluice_save_options_t *o,
+                               sluice_save_cb cb) {
+  const sluice_alloc_t *a = &engine->alloc;
+  sluice_save_t *save = a->alloc(a->ctx, sizeof(*save), _Alignof(max_align_t));
+
+  if (save != NULL) {
+    memset(save, 0, sizeof(*save));
+    save->alloc = *a;
+    save->sink = sink;
+    save->cb = cb;
+    save->options = *o;
   }
-  memset(save, 0, sizeof(*save));
-  save->alloc = *a;
-  save->sink = sink;
-  save->cb = cb;
-  if (options != NULL) {
-    save->options = *options;
-  }
-  fill_defaults(&save->options);
-  r = open_parts(save, engine, registry);
-  if (r < 0) {
-    sluice__sink_give_back(sink);
-    free_struct(save);
-    return r;
-  }
+  return save;
+}
+
+static void start(sluice_save_t *save) {
   save->session.phase = SLUICE_PHASE_BEGIN;
-  *out = save;
   sluice__session_start(&save->session);
   if (save->options.mode == SLUICE_CUT) {
     sluice__save_prime_snapshot(save); /* may call the host */
   } else {
     sluice__save_prime(save);
   }
+}
+
+int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
+                      sluice_registry_t *registry, sluice_sink_t *sink,
+                      const sluice_save_options_t *options, sluice_save_cb cb,
+                      sluice_error_t *err) {
+  sluice_save_options_t o;
+  sluice_save_t *save;
+  int r;
+
+  sluice__error_clear(err);
+  if (out == NULL || sink == NULL) {
+    return sluice_fail(err, UV_EINVAL, "there is no %s",
+                       out == NULL ? "place for the save" : "sink");
+  }
+  r = sluice__session_check(engine, registry, cb != NULL, err);
+  if (r == 0) {
+    r = take_options(&o, options, registry, err);
+  }
+  if (r == 0) {
+    r = sluice__sink_take(sink);
+  }
+  if (r < 0) {
+    return sluice_fail(err, r, "the sink is another save's");
+  }
+  save = new_save(engine, sink, &o, cb);
+  if (save == NULL) {
+    sluice__sink_give_back(sink);
+    return sluice_fail(err, UV_ENOMEM, "no memory for a save");
+  }
+  r = open_parts(save, engine, registry);
+  if (r < 0) {
+    sluice__sink_give_back(sink);
+    free_struct(save);
+    return sluice_fail(err, r, "the save cannot begin: %s", sluice_strerror(r));
+  }
+  *out = save;
+  start(save);
   return 0;
 }
 
 void sluice_save_switch(sluice_save_t *save) {
-  save->wants_switch = true;
-  sluice__session_wake(&save->session);
+  if (save != NULL) {
+    save->wants_switch = true;
+    sluice__session_wake(&save->session);
+  }
 }
 
 void sluice_save_paused(sluice_save_t *save) {
-  if (save->state == SLUICE__SAVE_PAUSING) {
+  if (save != NULL && save->state == SLUICE__SAVE_PAUSING) {
     save->state = SLUICE__SAVE_PAUSED;
     sluice__session_wake(&save->session);
   }
 }
 
 void sluice_save_cancel(sluice_save_t *save) {
-  sluice__session_cancel(&save->session);
+  if (save != NULL) {
+    sluice__session_cancel(&save->session);
+  }
 }
 
 int sluice_save_free(sluice_save_t *save) {
@@ -264,20 +317,32 @@ int sluice_save_free(sluice_save_t *save) {
 }
 
 void *sluice_save_data(const sluice_save_t *save) {
-  return save->session.data;
+  return save == NULL ? NULL : save->session.data;
 }
 
-void sluice_save_progress(const sluice_save_t *save, sluice_progress_t *out) {
-  sluice__session_progress(&save->session, out);
+void sluice_save_progress(const sluice_save_t *save, sluice_progress_t *out,
+                          size_t size) {
+  sluice_progress_t p = {0};
+
+  if (save != NULL) {
+    sluice__session_progress(&save->session, &p);
+  }
+  sluice_result_copy(out, size, &p, sizeof(p));
 }
 
 const sluice_error_t *sluice_save_error(const sluice_save_t *save) {
-  return &save->session.error;
+  return save == NULL ? NULL : &save->session.error;
 }
 
-void sluice_save_totals(const sluice_save_t *save, sluice_totals_t *out) {
-  *out = save->totals;
-  if (save->encoder != NULL) {
-    sluice_encoder_totals(save->encoder, out);
+void sluice_save_totals(const sluice_save_t *save, sluice_totals_t *out,
+                        size_t size) {
+  sluice_totals_t totals = {0};
+
+  if (save != NULL) {
+    totals = save->totals;
   }
+  if (save != NULL && save->encoder != NULL) {
+    sluice__encoder_totals(save->encoder, &totals);
+  }
+  sluice_result_copy(out, size, &totals, sizeof(totals));
 }

@@ -115,8 +115,9 @@ bool sluice__save_has_lost_wake(sluice_save_t *save);
 /* The turn is about to wait: is there nobody who will end that? */
 bool sluice__save_is_stuck(sluice_save_t *save);
 
-/* snapshot.c: 0, or UV_ENOTSUP: a section cannot be cut. */
-int sluice__save_check_snapshot(const sluice_registry_t *registry);
+/* snapshot.c: 0, or UV_ENOTSUP: a section, which `err` names, cannot be cut. */
+int sluice__save_check_snapshot(const sluice_registry_t *registry,
+                                sluice_error_t *err);
 /* Instead of _prime. Begins the sections and, unless one is to be armed first,
  * cuts them. Errors are latched. */
 void sluice__save_prime_snapshot(sluice_save_t *save);

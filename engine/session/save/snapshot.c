@@ -22,11 +22,16 @@ static bool can_snapshot(const sluice_section_t *section) {
              : section->handler->payload == SLUICE_PAYLOAD_BYTES;
 }
 
-int sluice__save_check_snapshot(const sluice_registry_t *registry) {
+int sluice__save_check_snapshot(const sluice_registry_t *registry,
+                                sluice_error_t *err) {
   for (const sluice_section_t *at = registry->first; at != NULL;
        at = at->next) {
     if (!can_snapshot(at)) {
-      return UV_ENOTSUP;
+      return sluice_fail(err, UV_ENOTSUP, "section '%s' cannot be cut: it %s",
+                         sluice__section_name(at),
+                         sluice__section_is_live(at)
+                             ? "is live and lacks save_cut"
+                             : "is of pages and not live");
     }
   }
   return 0;

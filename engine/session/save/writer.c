@@ -208,7 +208,7 @@ static void charge_pages(sluice_writer_t *w, const sluice_totals_t *before,
   sluice_totals_t after;
   uint64_t written;
 
-  sluice_encoder_totals(w->encoder, &after);
+  sluice__encoder_totals(w->encoder, &after);
   written = after.bytes - before->bytes;
   if (written < looked_at) {
     written += (looked_at - written) / ZERO_DISCOUNT;
@@ -222,7 +222,7 @@ static int put_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
   sluice_totals_t before;
 
   if (ensure_open(w) == 0) {
-    sluice_encoder_totals(w->encoder, &before);
+    sluice__encoder_totals(w->encoder, &before);
     w->status = sluice__encoder_pages(w->encoder, region, offset, source);
     charge_pages(w, &before,
                  source->count * sluice__encoder_page_size(w->encoder, region));
@@ -283,7 +283,7 @@ int sluice_writer_zeros(sluice_writer_t *w, uint32_t region, uint64_t offset,
   sluice_totals_t before;
 
   if (ensure_open(w) == 0) {
-    sluice_encoder_totals(w->encoder, &before);
+    sluice__encoder_totals(w->encoder, &before);
     w->status = sluice_encoder_zeros(w->encoder, region, offset, count);
     charge_pages(w, &before, 0);
     w->worked += count * sluice__encoder_page_size(w->encoder, region);

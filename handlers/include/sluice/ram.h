@@ -233,7 +233,7 @@ typedef struct sluice_ram_stats_s {
 } sluice_ram_stats_t;
 
 SLUICE_EXTERN void sluice_ram_stats(const sluice_ram_t *ram,
-                                    sluice_ram_stats_t *out);
+                                    sluice_ram_stats_t *out, size_t size);
 
 #ifdef __cplusplus
 }
