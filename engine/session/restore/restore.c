@@ -219,15 +219,17 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
     return sluice_fail(err, UV_EINVAL, "there is no %s",
                        out == NULL ? "place for the restore" : "source");
   }
+  r = sluice__source_take(source);
+  if (r < 0) {
+    return sluice_fail(err, r, "the source is another restore's");
+  }
   r = sluice__session_check(engine, registry, cb != NULL, err);
   if (r == 0) {
     r = take_options(&o, options, registry, err);
   }
-  if (r == 0) {
-    r = sluice__source_take(source);
-  }
   if (r < 0) {
-    return sluice_fail(err, r, "the source is another restore's");
+    sluice__source_give_back(source);
+    return r;
   }
   restore = new_restore(engine, &o, cb);
   if (restore == NULL) {

@@ -258,15 +258,17 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
     return sluice_fail(err, UV_EINVAL, "there is no %s",
                        out == NULL ? "place for the save" : "sink");
   }
+  r = sluice__sink_take(sink);
+  if (r < 0) {
+    return sluice_fail(err, r, "the sink is another save's");
+  }
   r = sluice__session_check(engine, registry, cb != NULL, err);
   if (r == 0) {
     r = take_options(&o, options, registry, err);
   }
-  if (r == 0) {
-    r = sluice__sink_take(sink);
-  }
   if (r < 0) {
-    return sluice_fail(err, r, "the sink is another save's");
+    sluice__sink_give_back(sink);
+    return r;
   }
   save = new_save(engine, sink, &o, cb);
   if (save == NULL) {
