@@ -19,8 +19,12 @@ foreach(folder IN LISTS matrix_folders)
       objects fields_sections restore_place)
     if(TARGET test_${suite})
       foreach(executor IN LISTS matrix_executors)
+        set(more "")
+        if(suite STREQUAL live_ram) # not those of 5 GiB
+          set(more CK_RUN_CASE=core)
+        endif()
         sluice_matrix_row(matrix_${suite}_${executor}_${folder} ${suite}
-          ${folder} SLUICE_TEST_EXECUTOR=${executor})
+          ${folder} SLUICE_TEST_EXECUTOR=${executor} ${more})
       endforeach()
     endif()
   endforeach()

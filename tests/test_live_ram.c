@@ -9,8 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "has_tsan.h"
 #include "rig.h"
 #include "seed.h"
+#include "skip.h"
 #include "suite.h"
 
 enum { PAGES = 1024, PAGE = 4096, BYTES = PAGES * PAGE, WRITES = 64 };
@@ -212,6 +214,10 @@ START_TEST(a_region_over_4_gib_survives_the_round_trip) {
                                    .host = "test"};
   uint8_t *big, *big_copy;
 
+  if (HAS_TSAN) {
+    skip(NO_SHADOW);
+    return;
+  }
   big_region(&from, rig.registry, &big, bytes);
   big_region(&to, other, &big_copy, bytes);
   big[0] = 1;

@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
-#include "seed.h"
 #include "image/prefetch.h"
+#include "seed.h"
 #include "stream/bytes.h"
 #include "stream/native/format.h"
 #include "stream/native/record.h"

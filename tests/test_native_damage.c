@@ -16,9 +16,9 @@
 #include "decode_all.h"
 #include "memory_output.h"
 #include "native_sample.h"
+#include "sample.h"
 #include "stream/bytes.h"
 #include "stream/native/record.h"
-#include "sample.h"
 #include "suite.h"
 
 /* The sample, and where its records lie: [0] is the file header. */

@@ -287,14 +287,14 @@ static ptrdiff_t write_host_now(void *self, const struct iovec *pieces,
 START_TEST(a_host_that_took_more_than_it_was_given_is_refused) {
   const sluice_sink_ops_t ops = {
       .size = sizeof(ops), .write = write_host, .write_now = write_host_now};
-  ptrdiff_t answer = 11;
+  ptrdiff_t answer = 10;
 
   ck_assert_int_eq(sluice_sink_custom(&sink, &ops, &answer), 0);
-  ck_assert_int_eq(put(10, 0), SLUICE_EHANDLER);
-  answer = 10;
   ck_assert_int_eq(put(10, 0), 10);
   answer = 0;
   ck_assert_int_eq(put(10, 0), 0);
+  answer = 11;
+  ck_assert_int_eq(put(10, 0), SLUICE_EHANDLER);
   sluice__sink_close(sink);
 }
 END_TEST

@@ -15,7 +15,7 @@ enum {
   PLAIN_BYTES = 256 * 1024, /* where nothing is passed over */
   HEAD_BYTES = 64 * 1024,   /* of the file: mostly pages follow soon */
   ALL_BYTES = SLUICE__SCAN_BYTES +
-              SLUICE__SCAN_EXTENTS * sizeof(sluice__scan_extent_t) +
+              SLUICE__SCAN_SPANS * sizeof(sluice__scan_span_t) +
               SLUICE__PREFETCH_BYTES
 };
 
@@ -28,9 +28,8 @@ int sluice__scan_open(sluice__scan_t *scan, sluice__mem_t *mem) {
   if (scan->buf == NULL) {
     return sluice__mem_error(mem);
   }
-  scan->extents =
-      (sluice__scan_extent_t *)(void *)(scan->buf + SLUICE__SCAN_BYTES);
-  scan->spare = (uint8_t *)(scan->extents + SLUICE__SCAN_EXTENTS);
+  scan->spans = (sluice__scan_span_t *)(void *)(scan->buf + SLUICE__SCAN_BYTES);
+  scan->spare = (uint8_t *)(scan->spans + SLUICE__SCAN_SPANS);
   return 0;
 }
 
@@ -39,66 +38,67 @@ void sluice__scan_close(sluice__scan_t *scan, sluice__mem_t *mem) {
   scan->buf = NULL;
 }
 
-/* Makes the extent `len` bytes long as far as there are so many; false: not. */
-static bool lengthen(sluice__scan_t *scan, sluice__scan_extent_t *extent,
+/* Makes the span `len` bytes long as far as there are so many; false: not. */
+static bool lengthen(sluice__scan_t *scan, sluice__scan_span_t *span,
                      size_t len) {
-  size_t room = SLUICE__SCAN_BYTES - extent->pos;
+  size_t room = SLUICE__SCAN_BYTES - span->pos;
   size_t most = len < room ? len : room;
   ptrdiff_t n;
 
-  if (most > extent->len) {
-    n = sluice__file_read(scan->fd, scan->buf + extent->pos + extent->len,
-                          most - extent->len, extent->at + extent->len);
+  if (most > span->len) {
+    n = sluice__file_read(scan->fd, scan->buf + span->pos + span->len,
+                          most - span->len, span->at + span->len);
     scan->code = n < 0 ? (int)n : scan->code;
-    extent->len += n > 0 ? (size_t)n : 0;
+    span->len += n > 0 ? (size_t)n : 0;
   }
-  return extent->len >= len;
+  return span->len >= len;
 }
 
-/* What is there of the extent without waiting for the disk: once that is not
+/* What is there of the span without waiting for the disk: once that is not
  * all, the image is a cold one, and nobody looks any more. */
-static void read_at_hand(sluice__scan_t *scan, sluice__scan_extent_t *extent,
+static void read_at_hand(sluice__scan_t *scan, sluice__scan_span_t *span,
                          size_t len) {
-  struct iovec all = {scan->buf + extent->pos,
-                      lesser(len, scan->size - extent->at)};
+  struct iovec all = {scan->buf + span->pos,
+                      lesser(len, scan->size - span->at)};
   ssize_t n;
 
   if (scan->is_cold || scan->is_untold) {
     return;
   }
-  n = preadv2(scan->fd, &all, 1, (off_t)extent->at, RWF_NOWAIT);
+  n = preadv2(scan->fd, &all, 1, (off_t)span->at, RWF_NOWAIT);
   if (n < 0 && errno != EAGAIN && errno != EINTR) {
     scan->is_untold = true; /* the file system's own word */
   } else {
     scan->is_cold = n < 0 ? errno == EAGAIN : (size_t)n < all.iov_len;
   }
-  extent->len = n > 0 ? (size_t)n : 0;
+  span->len = n > 0 ? (size_t)n : 0;
 }
 
-/* One stretch of records; returns where the next begins, 0: none is known. */
+/* The records up to the next pages; returns where the next begins, 0: none is
+ * known. */
 static uint64_t read_stretch(sluice__scan_t *scan, uint64_t at) {
-  sluice__scan_extent_t *extent = &scan->extents[scan->count];
+  sluice__scan_span_t *span = &scan->spans[scan->count];
   size_t first = scan->table > FIRST_BYTES ? scan->table : FIRST_BYTES;
   sluice__stretch_t found = {.need = first};
   bool is_whole = false;
 
-  *extent = (sluice__scan_extent_t){.at = at, .pos = scan->used};
-  read_at_hand(scan, extent, first);
-  (void)lengthen(scan, extent, first);
+  *span = (sluice__scan_span_t){.at = at, .pos = scan->used};
+  read_at_hand(scan, span, first);
+  (void)lengthen(scan, span, first);
   for (;;) {
-    size_t before = extent->len;
+    size_t before = span->len;
 
-    is_whole = sluice__native_stretch(scan->buf + extent->pos, before, &found);
-    if (is_whole || !lengthen(scan, extent, found.need)) {
+    is_whole = sluice__native_stretch(scan->buf + span->pos, before, &found);
+    if (is_whole || !lengthen(scan, span, found.need)) {
       break;
     }
   }
   if (is_whole) {
-    extent->len = found.used;
+    span->len = found.used;
     scan->table = found.used < TABLE_MAX ? found.used : TABLE_MAX;
   }
-  if (extent->len > 0) {
-    scan->used += extent->len;
+  if (span->len > 0) {
+    scan->used += span->len;
     scan->count++;
   }
   return is_whole ? at + found.used + found.skip : 0;
@@ -110,14 +110,14 @@ static void run_hops(sluice__scan_t *scan) {
 
   /* Once it shows that the image is cold the owner learns it, at once. */
   while (scan->is_cold == was_cold && at != 0 && at < scan->size &&
-         scan->count < SLUICE__SCAN_EXTENTS &&
+         scan->count < SLUICE__SCAN_SPANS &&
          scan->used + TABLE_MAX <= SLUICE__SCAN_BYTES && scan->code == 0) {
     at = read_stretch(scan, at);
   }
 }
 
 static void run_plain(sluice__scan_t *scan) {
-  sluice__scan_extent_t *extent = &scan->extents[0];
+  sluice__scan_span_t *span = &scan->spans[0];
   size_t len = lesser(scan->want, SLUICE__SCAN_BYTES);
 
   if (scan->from == 0 && len > HEAD_BYTES) {
@@ -125,11 +125,11 @@ static void run_plain(sluice__scan_t *scan) {
   } else if (len < PLAIN_BYTES) {
     len = PLAIN_BYTES;
   }
-  *extent = (sluice__scan_extent_t){.at = scan->from};
-  read_at_hand(scan, extent, len);
-  (void)lengthen(scan, extent, len);
-  scan->used = extent->len;
-  scan->count = extent->len > 0 ? 1 : 0;
+  *span = (sluice__scan_span_t){.at = scan->from};
+  read_at_hand(scan, span, len);
+  (void)lengthen(scan, span, len);
+  scan->used = span->len;
+  scan->count = span->len > 0 ? 1 : 0;
 }
 
 static void run(void *self) {
@@ -160,15 +160,15 @@ static ptrdiff_t start(sluice__scan_t *scan, size_t len, uint64_t at,
 }
 
 /* Decoders only go forward: what is before `at` is passed. */
-static const sluice__scan_extent_t *find(sluice__scan_t *scan, uint64_t at) {
+static const sluice__scan_span_t *find(sluice__scan_t *scan, uint64_t at) {
   while (scan->next < scan->count) {
-    const sluice__scan_extent_t *extent = &scan->extents[scan->next];
+    const sluice__scan_span_t *span = &scan->spans[scan->next];
 
-    if (at < extent->at) {
+    if (at < span->at) {
       return NULL;
     }
-    if (at - extent->at < extent->len) {
-      return extent;
+    if (at - span->at < span->len) {
+      return span;
     }
     scan->next++;
   }
@@ -177,7 +177,7 @@ static const sluice__scan_extent_t *find(sluice__scan_t *scan, uint64_t at) {
 
 ptrdiff_t sluice__scan_read(sluice__scan_t *scan, void *buf, size_t len,
                             uint64_t at, bool hops) {
-  const sluice__scan_extent_t *extent;
+  const sluice__scan_span_t *span;
   size_t n;
 
   if (scan->code < 0) {
@@ -186,12 +186,12 @@ ptrdiff_t sluice__scan_read(sluice__scan_t *scan, void *buf, size_t len,
   if (at >= scan->size) {
     return UV_EOF;
   }
-  extent = find(scan, at);
-  if (extent == NULL) {
+  span = find(scan, at);
+  if (span == NULL) {
     return start(scan, len, at, hops);
   }
-  n = extent->len - (size_t)(at - extent->at);
+  n = span->len - (size_t)(at - span->at);
   n = n < len ? n : len;
-  memcpy(buf, scan->buf + extent->pos + (size_t)(at - extent->at), n);
+  memcpy(buf, scan->buf + span->pos + (size_t)(at - span->at), n);
   return (ptrdiff_t)n;
 }

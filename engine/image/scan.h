@@ -2,11 +2,10 @@
  *
  * The headers of an image lie some MiB apart. A job on the pool reads many of
  * them ahead, guessing where the next one is (native/stretch.h); what the
- * decoder then asks for by position is mostly there. The first extent that has
+ * decoder then asks for by position is mostly there. The first span that has
  * to be waited for shows that the file is not in the page cache; whoever owns
  * the scan then lets the disk be asked for all of them (prefetch.h). Loop
- * thread.
- */
+ * thread. */
 #ifndef SLUICE_IMAGE_SCAN_H
 #define SLUICE_IMAGE_SCAN_H
 
@@ -17,14 +16,14 @@
 #include "io/file_job.h"
 #include "memory/mem.h"
 
-enum { SLUICE__SCAN_EXTENTS = 256, SLUICE__SCAN_BYTES = 1280 * 1024 };
+enum { SLUICE__SCAN_SPANS = 256, SLUICE__SCAN_BYTES = 1280 * 1024 };
 
 /* `len` bytes of the file from `at` stand at `pos` in the buffer. */
-typedef struct sluice__scan_extent_s {
+typedef struct sluice__scan_span_s {
   uint64_t at;
   size_t pos;
   size_t len;
-} sluice__scan_extent_t;
+} sluice__scan_span_t;
 
 typedef struct sluice__scan_s {
   sluice__file_job_t *job; /* shared with its owner */
@@ -33,15 +32,13 @@ typedef struct sluice__scan_s {
   uint64_t index; /* where it begins */
   uint8_t *buf;
   size_t used;
-  uint8_t *spare; /* SLUICE__PREFETCH_BYTES that it does not use */
-  sluice__scan_extent_t *extents; /* behind the bytes of `buf` */
-  bool
-      is_cold; /* a extent was not in the page cache; the job's while it runs */
+  uint8_t *spare;             /* SLUICE__PREFETCH_BYTES that it does not use */
+  sluice__scan_span_t *spans; /* behind the bytes of `buf` */
+  bool is_cold; /* a span was not in the page cache; the job's, while it runs */
   bool is_untold; /* the file system does not say what is */
-  bool is_random; /* the kernel knows that most is passed over */
   size_t table;   /* of the last record; the next has one like it */
   size_t count;
-  size_t next; /* extents before it are of no use any more */
+  size_t next; /* spans before it are of no use any more */
   uint64_t from;
   size_t want;
   bool hops;

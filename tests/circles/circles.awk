@@ -11,6 +11,7 @@
   file = substr($0, length(build) + 1)
   sub(/CMakeFiles\/[^\/]*\.dir\//, "", file)
   sub(/\.o:$/, "", file)
+  gsub(/\/\.\//, "/", file)
   files[++count] = file
   next
 }

@@ -69,7 +69,7 @@ static uint64_t find_new(const sluice__demand_t *demand, uint64_t page,
   return end;
 }
 
-/* As many as follow each other in a extent. Returns the page behind them. */
+/* As many as follow each other in an extent. Returns the page behind them. */
 static uint64_t tell_range(sluice__demand_t *demand, uint64_t page) {
   const sluice__demand_extent_t *extent =
       sluice__demand_extent_of(demand->list, demand->count, page);

@@ -172,7 +172,7 @@ static void poison(sluice__demand_t *demand,
   }
 }
 
-/* What was read of a extent. Pages that are there already stay as they are.
+/* What was read of an extent. Pages that are there already stay as they are.
  * What there is no memory for is lost: it must not be taken for zeros later. */
 static void place(sluice__demand_t *demand,
                   const sluice__demand_extent_t *extent, uint64_t from,
@@ -215,7 +215,7 @@ static void place_zeros(const sluice__demand_t *demand, uint8_t *to) {
 
 /* ---- filling ---- */
 
-/* What can be read of `bytes` of a extent; bytes from the first on. */
+/* What can be read of `bytes` of an extent; bytes from the first on. */
 static uint64_t fill_some(sluice__demand_t *demand,
                           const sluice__demand_extent_t *extent, uint64_t from,
                           uint64_t bytes, int *out_code) {

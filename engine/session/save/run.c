@@ -160,12 +160,12 @@ static int arming_turn(sluice_save_t *save, sluice__budget_t *b) {
     return r == SLUICE__MORE || save->arming > 0 ? SLUICE__MORE : SLUICE__WAIT;
   }
   enter(save, SLUICE__SAVE_LIVE, SLUICE_PHASE_BEGIN);
-  sluice__save_cut(save);
+  sluice__save_take_snapshot(save);
   return SLUICE__MORE;
 }
 
-/* A cut has no rounds: every live section goes on until it is done. */
-static int judge_cut(sluice_save_t *save, int drained) {
+/* A snapshot has no rounds: every live section goes on until it is done. */
+static int judge_snapshot(sluice_save_t *save, int drained) {
   save->session.phase = SLUICE_PHASE_LIVE;
   if (save->ended == save->live) {
     save->finishing = save->session.registry->first;
@@ -188,7 +188,7 @@ static int live_turn(sluice_save_t *save, sluice__budget_t *b) {
     return SLUICE__WAIT;
   }
   if (save->options.mode == SLUICE_CUT) {
-    return judge_cut(save, r);
+    return judge_snapshot(save, r);
   }
   switch (sluice__save_judge(save, r)) {
   case SLUICE_GO_ON: break;

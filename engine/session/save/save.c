@@ -199,8 +199,9 @@ static int check_begin(const sluice_registry_t *registry,
   if (r == 0) {
     r = check_sections(registry, err);
   }
-  return r == 0 && o->mode == SLUICE_CUT ? sluice__save_check_cut(registry, err)
-                                         : r;
+  return r == 0 && o->mode == SLUICE_CUT
+             ? sluice__save_check_snapshot(registry, err)
+             : r;
 }
 
 /* Of what the host gave; nothing is taken. */
@@ -238,7 +239,7 @@ static void start(sluice_save_t *save) {
   save->session.phase = SLUICE_PHASE_BEGIN;
   sluice__session_start(&save->session);
   if (save->options.mode == SLUICE_CUT) {
-    sluice__save_prime_cut(save); /* may call the host */
+    sluice__save_prime_snapshot(save); /* may call the host */
   } else {
     sluice__save_prime(save);
   }

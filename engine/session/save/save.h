@@ -5,7 +5,7 @@
  *   sections.c  calling the handlers
  *   rounds.c    rounds, policy, when to switch
  *   stuck.c     a save that waits for nobody
- *   cut.c       the instant of a cut: arming, cutting, what is kept
+ *   snapshot.c  mode CUT: arming, the instant, what is kept
  *   end.c       undoing after a failure, settling, telling */
 #ifndef SLUICE_SESSION_SAVE_SAVE_H
 #define SLUICE_SESSION_SAVE_SAVE_H
@@ -115,16 +115,16 @@ bool sluice__save_has_lost_wake(sluice_save_t *save);
 /* The turn is about to wait: is there nobody who will end that? */
 bool sluice__save_is_stuck(sluice_save_t *save);
 
-/* cut.c: 0, or UV_ENOTSUP: a section, which `err` names, cannot be cut. */
-int sluice__save_check_cut(const sluice_registry_t *registry,
-                           sluice_error_t *err);
+/* snapshot.c: 0, or UV_ENOTSUP: a section, which `err` names, cannot be cut. */
+int sluice__save_check_snapshot(const sluice_registry_t *registry,
+                                sluice_error_t *err);
 /* Instead of _prime. Begins the sections and, unless one is to be armed first,
  * cuts them. Errors are latched. */
-void sluice__save_prime_cut(sluice_save_t *save);
+void sluice__save_prime_snapshot(sluice_save_t *save);
 /* All are armed, but some for a while already: asks each once more. */
 void sluice__save_rearm(sluice_save_t *save);
 /* All is armed: this is the instant. */
-void sluice__save_cut(sluice_save_t *save);
+void sluice__save_take_snapshot(sluice_save_t *save);
 /* As _finish_sections. */
 int sluice__save_write_kept(sluice_save_t *save, sluice__budget_t *b);
 void sluice__save_free_kept(sluice_save_t *save);

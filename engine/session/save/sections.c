@@ -134,8 +134,8 @@ static int end_live(sluice_save_t *save, const sluice_section_t *section) {
   return SLUICE_DONE;
 }
 
-/* A section that is done with its cut has nothing to wait for. */
-static int end_cut(sluice_save_t *save, const sluice_section_t *section) {
+/* A section whose snapshot is written has nothing to wait for. */
+static int end_snapshot(sluice_save_t *save, const sluice_section_t *section) {
   if (save->options.mode != SLUICE_CUT) {
     return SLUICE_DONE;
   }
@@ -175,7 +175,7 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
   }
   if (r == SLUICE_DONE) {
     section->stage = SLUICE__SECTION_CLEAN;
-    r = end_cut(save, section);
+    r = end_snapshot(save, section);
   }
   return r;
 }

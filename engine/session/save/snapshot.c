@@ -1,4 +1,4 @@
-/* cut.c - the instant of a cut, and what is kept from it.
+/* snapshot.c - the point-in-time snapshot of mode CUT, and what is kept of it.
  *
  * Sections are begun inside sluice_save_begin(). Those that have to be armed
  * are so by their continuations, a slice a turn; when the last one is, all are
@@ -16,17 +16,17 @@
 
 enum { KEPT_UNIT = 64 * 1024 };
 
-static bool can_cut(const sluice_section_t *section) {
+static bool can_snapshot(const sluice_section_t *section) {
   return sluice__section_is_live(section)
              ? section->handler->save_cut != NULL
              : section->handler->payload == SLUICE_PAYLOAD_BYTES;
 }
 
-int sluice__save_check_cut(const sluice_registry_t *registry,
-                           sluice_error_t *err) {
+int sluice__save_check_snapshot(const sluice_registry_t *registry,
+                                sluice_error_t *err) {
   for (const sluice_section_t *at = registry->first; at != NULL;
        at = at->next) {
-    if (!can_cut(at)) {
+    if (!can_snapshot(at)) {
       return sluice_fail(err, UV_ENOTSUP, "section '%s' cannot be cut: it %s",
                          sluice__section_name(at),
                          sluice__section_is_live(at)
@@ -67,7 +67,7 @@ static int arm_or_step(sluice__cont_t *c, sluice__budget_t *b) {
              : sluice__save_step_section(c, b);
 }
 
-void sluice__save_prime_cut(sluice_save_t *save) {
+void sluice__save_prime_snapshot(sluice_save_t *save) {
   sluice_section_t *first = save->session.registry->first;
   uint32_t id = 0;
 
@@ -85,7 +85,7 @@ void sluice__save_prime_cut(sluice_save_t *save) {
     }
   }
   if (save->arming == 0) {
-    sluice__save_cut(save);
+    sluice__save_take_snapshot(save);
   }
 }
 
@@ -103,7 +103,7 @@ void sluice__save_rearm(sluice_save_t *save) {
   }
 }
 
-static int cut_section(sluice_save_t *save, sluice_section_t *section) {
+static int snapshot_section(sluice_save_t *save, sluice_section_t *section) {
   sluice_error_t err = {0};
   int r;
 
@@ -120,10 +120,10 @@ static int cut_section(sluice_save_t *save, sluice_section_t *section) {
   return 0;
 }
 
-void sluice__save_cut(sluice_save_t *save) {
+void sluice__save_take_snapshot(sluice_save_t *save) {
   for (sluice_section_t *at = save->session.registry->first; at != NULL;
        at = at->next) {
-    if (cut_section(save, at) < 0) {
+    if (snapshot_section(save, at) < 0) {
       return;
     }
   }
