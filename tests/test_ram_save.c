@@ -103,22 +103,23 @@ START_TEST(a_region_of_small_pages_need_not_lie_on_kernel_pages) {
 }
 END_TEST
 
+/* Beside the box's region. */
+static _Alignas(PAGE) uint8_t more[PAGE];
+
 START_TEST(regions_are_numbered_from_0_in_order) {
   uint32_t n = 99;
 
-  ck_assert_int_eq(sluice_ram_add_region(box.ram, "b", box.memory, PAGE, 0, &n),
-                   0);
+  ck_assert_int_eq(sluice_ram_add_region(box.ram, "b", more, PAGE, 0, &n), 0);
   ck_assert_uint_eq(n, 1);
 }
 END_TEST
 
 START_TEST(no_region_is_added_while_saving) {
   begin();
-  ck_assert_int_eq(
-      sluice_ram_add_region(box.ram, "b", box.memory, PAGE, 0, NULL), UV_EBUSY);
+  ck_assert_int_eq(sluice_ram_add_region(box.ram, "b", more, PAGE, 0, NULL),
+                   UV_EBUSY);
   end(UV_ECANCELED);
-  ck_assert_int_eq(
-      sluice_ram_add_region(box.ram, "b", box.memory, PAGE, 0, NULL), 0);
+  ck_assert_int_eq(sluice_ram_add_region(box.ram, "b", more, PAGE, 0, NULL), 0);
 }
 END_TEST
 

@@ -20,7 +20,12 @@
 #include "open_files.h"
 #include "require.h"
 
-enum { TIMEOUT_MS = 300, PIPES_MAX = 2000, TAG = 7 };
+enum {
+  HANG_MS = 600,       /* where one side hangs, and the other waits for that */
+  PATIENCE_MS = 60000, /* a machine may be busy */
+  PIPES_MAX = 2000,
+  TAG = 7
+};
 
 static struct {
   const box_plan_t *plan;
@@ -302,10 +307,15 @@ static void serve_on(void) {
   free(image);
 }
 
+static uint32_t timeout_ms(void) {
+  return box.plan->stop_new != 0 || box.plan->stop_old != 0 ? HANG_MS
+                                                            : PATIENCE_MS;
+}
+
 static void run_old(int socket) {
   const sluice_handover_options_t options = {.size = sizeof(options),
-                                             .timeout_ms = TIMEOUT_MS,
-                                             .prepare_ms = TIMEOUT_MS,
+                                             .timeout_ms = timeout_ms(),
+                                             .prepare_ms = timeout_ms(),
                                              .offer = "box",
                                              .offer_len = 3,
                                              .pause = on_pause,
@@ -391,7 +401,7 @@ static void talk_rubbish(int socket) {
 
 static void run_new(int socket) {
   const sluice_takeover_options_t options = {.size = sizeof(options),
-                                             .timeout_ms = TIMEOUT_MS,
+                                             .timeout_ms = timeout_ms(),
                                              .offered = on_offered,
                                              .check = on_check};
   struct rlimit limit = {0, 0};

@@ -7,5 +7,5 @@
 int main(void) {
   (void)printf("sluice %s: %s\n", sluice_version(),
                sluice_strerror(SLUICE_ECORRUPT));
-  return strncmp(sluice_version(), "0.1", 3) == 0 ? 0 : 1;
+  return strncmp(sluice_version(), "0.2", 3) == 0 ? 0 : 1;
 }
