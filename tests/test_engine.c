@@ -105,7 +105,7 @@ START_TEST(an_engine_tells_how_long_it_held_the_loop) {
                                      .slice_us = 700,
                                      .slice_min_us = 700};
   sluice_engine_stats_t before, after;
-  toy_t toy;
+  static toy_t toy;
   void *image;
   size_t len;
 
@@ -144,7 +144,7 @@ START_TEST(a_step_of_more_than_two_slices_is_counted) {
   const sluice_engine_options_t o = {
       .size = sizeof(o), .alloc = &rig.alloc, .clock = tick};
   sluice_engine_stats_t stats;
-  toy_t toy;
+  static toy_t toy;
   void *image;
   size_t len;
 

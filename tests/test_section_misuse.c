@@ -239,7 +239,7 @@ END_TEST
 START_TEST(pages_of_an_optional_section_that_nobody_has_are_passed_over) {
   const sluice_section_options_t o = {.size = sizeof(o),
                                       .flags = SLUICE_SECTION_OPTIONAL};
-  section_t other;
+  static section_t other;
 
   add(&from, rig.registry, SLUICE_PAYLOAD_PAGES);
   ck_assert_int_eq(sluice_registry_remove(rig.registry, "ram", 0), 0);

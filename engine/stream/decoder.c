@@ -15,6 +15,11 @@
 #include "stream/native/format.h"
 #include "stream/qemu/format.h"
 
+/* What a dialect answers is what a handler's step does. */
+_Static_assert((int)SLUICE__WHOLE == (int)SLUICE_DONE, "results agree");
+_Static_assert((int)SLUICE__ITEM == (int)SLUICE_MORE, "results agree");
+_Static_assert((int)SLUICE__STARVED == (int)SLUICE_WAIT, "results agree");
+
 static const sluice_decoder_options_t decoder_defaults = {
     .size = sizeof(decoder_defaults),
     .page_size = 4096,

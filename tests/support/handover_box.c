@@ -20,12 +20,8 @@
 #include "open_files.h"
 #include "require.h"
 
-enum {
-  HANG_MS = 600,       /* where one side hangs, and the other waits for that */
-  PATIENCE_MS = 60000, /* a machine may be busy */
-  PIPES_MAX = 2000,
-  TAG = 7
-};
+/* For a side that hangs; else a machine may be busy. */
+enum { HANG_MS = 600, PATIENCE_MS = 60000, PIPES_MAX = 2000, TAG = 7 };
 
 static struct {
   const box_plan_t *plan;
@@ -308,8 +304,7 @@ static void serve_on(void) {
 }
 
 static uint32_t timeout_ms(void) {
-  return box.plan->stop_new != 0 || box.plan->stop_old != 0 ? HANG_MS
-                                                            : PATIENCE_MS;
+  return box.plan->stop_new + box.plan->stop_old > 0 ? HANG_MS : PATIENCE_MS;
 }
 
 static void run_old(int socket) {
