@@ -60,8 +60,9 @@ static void make_load(char *load, size_t size) {
   }
   write_stream(&b);
   build_done(&b);
-  (void)snprintf(load, size, "loader,addr=%d,force-raw=on,file=%s", LOAD_AT,
-                 path);
+  ck_assert_int_lt(snprintf(load, size, "loader,addr=%d,force-raw=on,file=%s",
+                            LOAD_AT, path),
+                   (int)size);
 }
 
 /* Lets machine `i` run its firmware for a moment, stops it, and takes its
