@@ -177,7 +177,7 @@ END_TEST
 
 static void assert_image_is_both(void) {
   sluice_registry_t *other = rig_registry(&rig);
-  toy_t plain_copy, live_copy;
+  static toy_t plain_copy, live_copy;
 
   toy_init(&plain_copy, other, "plain", 0, 9);
   toy_init_live(&live_copy, other, "live", 0, 9, 3);
@@ -352,7 +352,7 @@ static int finish_without_bytes(void *self, sluice_writer_t *w,
 
 START_TEST(what_has_no_bytes_is_kept_as_well) {
   sluice_registry_t *other = rig_registry(&rig);
-  toy_t empty, live_copy;
+  static toy_t empty, live_copy;
 
   grow_plain(0);
   plain.handler.save_start = NULL;

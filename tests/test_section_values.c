@@ -264,7 +264,7 @@ static int pass_one(sluice_writer_t *w) {
 
 START_TEST(descriptors_are_passed_in_a_hand_over_only) {
   sluice_section_t *section = NULL;
-  section_t s;
+  static section_t s;
 
   add(&s, target, SLUICE_PAYLOAD_BYTES);
   s.write = pass_one;

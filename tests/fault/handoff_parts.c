@@ -37,8 +37,8 @@ static void take_pipe(void *data, const sluice_descriptor_t *in) {
 static void add_sections(handoff_t *h, int i, sluice_registry_t *registry) {
   static const char *const former[2][2] = {{"shared", NULL}, {"pipes", NULL}};
   const sluice_section_options_t names[2] = {
-      {.aliases = i == 1 ? former[0] : NULL},
-      {.aliases = i == 1 ? former[1] : NULL}};
+      {.size = sizeof(*names), .aliases = i == 1 ? former[0] : NULL},
+      {.size = sizeof(*names), .aliases = i == 1 ? former[1] : NULL}};
   const sluice_ram_options_t ram = {
       .size = sizeof(ram),
       .tracker = i == 0 && (h->plan->parts & WORLD_WP) != 0
