@@ -144,9 +144,9 @@ START_TEST(the_image_has_a_prefix_of_what_each_thread_wrote) {
 
   box.options.page_size = ways[_i].page_size;
   choose(ways[_i].policy, ways[_i].max_preimage);
-  (void)sluice_ram_free(box.to); /* is to have the same pages */
-  box.to = NULL;
   ck_assert_int_eq(sluice_registry_remove(box.other, "ram", 0), 0);
+  ck_assert_int_eq(sluice_ram_free(box.to), 0); /* is to have the same pages */
+  box.to = NULL;
   box.options.tracker = SLUICE_RAM_STATIC;
   make_section(&box.to, box.other, box.copy, &box.options);
   start_threads();

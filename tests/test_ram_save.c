@@ -197,7 +197,6 @@ START_TEST(a_run_is_no_longer_than_what_is_left) {
 END_TEST
 
 START_TEST(a_step_stops_when_told_to_yield) {
-  begin();
   save_whole(); /* leaves single pages to be sent */
   begin();
   (void)step(PLENTY);
