@@ -60,6 +60,7 @@ void sluice__channel_close(sluice__channel_t *ch) {
   (void)close(ch->fd);
   ch->fd = -1;
   sluice__engine_part(ch->engine, &ch->guest);
+  sluice__engine_left(ch->engine);
 }
 
 /* What is polled for is what the two halves want. */

@@ -11,13 +11,13 @@
 #include <sluice/options.h>
 
 #include "error.h"
-#include "session/restore/restore.h"
+#include "session/restore/steer.h"
 #include "stream/bytes.h"
 
 enum { TIMEOUT_DEFAULT_MS = 1000, STALL_DEFAULT_MS = 30000 };
 
 static sluice_takeover_t *takeover_of(const sluice_restore_t *restore) {
-  return restore->session.data;
+  return sluice_restore_data(restore);
 }
 
 /* ---- the end ---- */
@@ -49,8 +49,7 @@ static void fail(sluice_takeover_t *t, int code, const sluice_error_t *err) {
   t->error.code = code;
   sluice__channel_expect(t->channel, false);
   if (t->restore != NULL) {
-    sluice__session_fail(&t->restore->session, code, NULL,
-                         t->restore->session.bytes_done, err);
+    sluice__restore_give_up(t->restore, &t->error);
     sluice__channel_unread(t->channel);
   } else {
     end(t);
@@ -97,11 +96,13 @@ static void tell_running(sluice_takeover_t *t) {
 
 static void on_restored(sluice_restore_t *restore, int status) {
   sluice_takeover_t *t = takeover_of(restore);
+  sluice_progress_t p;
 
   if (status < 0 && t->error.code == 0) {
     t->error = *sluice_restore_error(restore);
   }
-  t->stats.bytes = restore->session.bytes_done;
+  sluice_restore_progress(restore, &p, sizeof(p));
+  t->stats.bytes = p.bytes_done;
   t->stats.descriptors = t->arrivals.count;
   (void)sluice_restore_free(restore);
   t->restore = NULL;
@@ -169,7 +170,7 @@ static int begin_restore(sluice_takeover_t *t, sluice_error_t *err) {
   }
   t->passing.ctx = t;
   t->passing.take = sluice__takeover_take;
-  t->restore->session.passing = &t->passing;
+  sluice__restore_steer(t->restore, &t->passing);
   return 0;
 }
 

@@ -7,7 +7,7 @@
 #include <uv.h>
 
 #include "session/registry.h"
-#include "session/restore/restore.h"
+#include "session/restore/steer.h"
 
 /* A message is a record as often as not: read whole, it would be in the window
  * before its table has said where its pages go. */

@@ -1,8 +1,7 @@
-/* engine.c - life of an engine; the work is in pump.c and the sessions.
+/* engine.c - life of an engine; the work is in pump.c and the guests.
  *
- * Closing: cancel what runs, wait until the last session has told its host and
- * the last guest has left, then close the handles. Sessions call
- * sluice__engine_left() as they go. */
+ * Closing: ask all guests to leave, wait until the last has, then close the
+ * handles. */
 #include "session/engine.h"
 
 #include <string.h>
@@ -10,7 +9,6 @@
 #include <sluice/options.h>
 
 #include "error.h"
-#include "session/session.h"
 
 enum { NS_PER_US = 1000 };
 
@@ -22,13 +20,13 @@ static void set_clock(sluice_engine_t *engine,
   }
 }
 
-/* Goes back when a session goes: the pump counts 0 for that turn. */
+/* Goes back when a guest goes: the pump counts 0 for that turn. */
 static uint64_t get_own_ns(sluice__pump_t *pump) {
   const sluice_engine_t *engine = pump->data;
   uint64_t sum = 0;
 
-  for (const sluice__session_t *s = engine->sessions; s != NULL; s = s->next) {
-    sum += s->ops->own_ns(s);
+  for (const sluice__guest_t *g = engine->guests; g != NULL; g = g->next) {
+    sum += g->own_ns != NULL ? g->own_ns(g) : 0;
   }
   return sum;
 }
@@ -128,8 +126,8 @@ static void on_pump_closed(sluice__pump_t *pump) {
 }
 
 void sluice__engine_left(sluice_engine_t *engine) {
-  if (!engine->is_closing || engine->sessions != NULL ||
-      engine->guests != NULL || engine->pump.is_closing) {
+  if (!engine->is_closing || engine->guests != NULL ||
+      engine->pump.is_closing) {
     return;
   }
   if (engine->threads.jobs_out == 0) {
@@ -157,7 +155,6 @@ void sluice__engine_part(sluice_engine_t *engine, sluice__guest_t *guest) {
   if (guest->next != NULL) {
     guest->next->prev = guest->prev;
   }
-  sluice__engine_left(engine);
 }
 
 /* Each may go at once. */
@@ -181,10 +178,7 @@ int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
   engine->is_closing = true;
   engine->close_cb = cb;
   engine->close_data = data;
-  sluice__pump_ref(&engine->pump); /* jobs may be out when no session is */
-  for (sluice__session_t *s = engine->sessions; s != NULL; s = s->next) {
-    sluice__session_cancel(s);
-  }
+  sluice__pump_ref(&engine->pump); /* jobs may be out when no guest is */
   ask_guests_to_leave(engine);
   sluice__engine_left(engine);
   return 0;

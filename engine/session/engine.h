@@ -1,9 +1,8 @@
-/* engine.h - the pump and the sessions that share it.
+/* engine.h - the pump, and the guests that share it: sessions, and whoever else
+ * uses the engine's loop.
  *
- * A session is one continuation of the engine's queue; its step drains the
- * session's own queue with the share of the slice that it was given. So
- * sessions are fair to each other whatever they hold, and one that fails ends
- * alone. */
+ * The engine knows of a guest what it needs to close and to count; what a guest
+ * does is its own. */
 #ifndef SLUICE_SESSION_ENGINE_H
 #define SLUICE_SESSION_ENGINE_H
 
@@ -12,15 +11,15 @@
 #include "pump.h"
 #include "session/thread_pool.h"
 
-typedef struct sluice__session_s sluice__session_t;
-
-/* Whoever uses the engine's loop and is no session: an engine that closes asks
- * it to leave, and waits until it has. */
 typedef struct sluice__guest_s sluice__guest_t;
+
 struct sluice__guest_s {
   sluice__guest_t *next;
   sluice__guest_t *prev;
+  /* The engine closes: leaves, now or later. The engine waits until it has. */
   void (*leave)(sluice__guest_t *guest);
+  /* Optional. Time that callbacks of the host's took on the loop so far. */
+  uint64_t (*own_ns)(const sluice__guest_t *guest);
 };
 
 struct sluice_engine_s {
@@ -28,7 +27,6 @@ struct sluice_engine_s {
   sluice__thread_pool_t threads;
   sluice_alloc_t alloc;
   sluice__clock_t clock;
-  sluice__session_t *sessions;
   sluice__guest_t *guests;
   sluice_engine_close_cb close_cb;
   void *close_data;
@@ -36,6 +34,9 @@ struct sluice_engine_s {
 };
 
 void sluice__engine_join(sluice_engine_t *engine, sluice__guest_t *guest);
+/* The guest is gone, and calls sluice__engine_left() when nothing of it runs
+ * any more: an engine that closes may go on then, and free itself. */
 void sluice__engine_part(sluice_engine_t *engine, sluice__guest_t *guest);
+void sluice__engine_left(sluice_engine_t *engine);
 
 #endif

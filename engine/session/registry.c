@@ -9,8 +9,6 @@
 
 #include <sluice/options.h>
 
-#include "session/session.h"
-
 #ifdef __clang__ /* does not read uthash's comments on falling through */
 #pragma clang diagnostic ignored "-Wimplicit-fallthrough"
 #endif
@@ -317,29 +315,4 @@ int sluice__registry_acquire(sluice_registry_t *registry, void *session) {
 
 void sluice__registry_release(sluice_registry_t *registry) {
   registry->user = NULL;
-}
-
-void sluice_section_wake(sluice_section_t *section) {
-  if (section->session != NULL && section->stage == SLUICE__SECTION_LIVE) {
-    sluice__queue_wake(&section->cont);
-  }
-}
-
-void sluice_section_wake_async(sluice_section_t *section) {
-  sluice__queue_post(&section->cont);
-}
-
-const void *sluice_section_stream_schema(const sluice_section_t *section,
-                                         size_t *out_len) {
-  *out_len = section->stream_schema_len;
-  return section->stream_schema;
-}
-
-void sluice_section_urgent(sluice_section_t *section) {
-  if (section->session != NULL && (section->stage == SLUICE__SECTION_LIVE ||
-                                   section->stage == SLUICE__SECTION_CUT)) {
-    sluice__queue_reclass(&section->cont, SLUICE__URGENT);
-    sluice__queue_wake(&section->cont);
-    sluice__session_urgent(section->session);
-  }
 }

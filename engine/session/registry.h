@@ -90,6 +90,9 @@ sluice_section_t *sluice__registry_resolve(sluice_registry_t *registry,
 int sluice__registry_acquire(sluice_registry_t *registry, void *session);
 void sluice__registry_release(sluice_registry_t *registry);
 
+/* section.c; the section as a stream declares it. */
+sluice_decl_t sluice__section_decl(const sluice_section_t *section);
+
 static inline const char *sluice__section_name(const sluice_section_t *s) {
   return s->key.name;
 }

@@ -3,12 +3,13 @@
  *
  * It is an ordinary stream whose sections have no payload, so whatever shows or
  * compares images takes it as well. Nothing of a handler is called. */
+#include <uv.h>
+
 #include <sluice/registry.h>
 
 #include <sluice/encoder.h>
 
 #include "session/registry.h"
-#include "session/save/writer.h"
 
 /* A live section's later payloads would be missing: it is declared whole. */
 static int declare(sluice_encoder_t *e, const sluice_section_t *section,

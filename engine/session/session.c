@@ -115,23 +115,23 @@ void sluice__session_undo(sluice__session_t *s) {
   (void)sluice__mem_close(&s->mem);
 }
 
-static void link_session(sluice__session_t *s) {
-  s->next = s->engine->sessions;
-  if (s->next != NULL) {
-    s->next->prev = s;
-  }
-  s->engine->sessions = s;
+static void on_leave(sluice__guest_t *guest) {
+  sluice__session_cancel(FROM(guest, sluice__session_t, guest));
 }
 
-static void unlink_session(sluice__session_t *s) {
-  if (s->prev != NULL) {
-    s->prev->next = s->next;
-  } else {
-    s->engine->sessions = s->next;
-  }
-  if (s->next != NULL) {
-    s->next->prev = s->prev;
-  }
+static uint64_t get_own_ns(const sluice__guest_t *guest) {
+  const sluice__session_t *s =
+      (const sluice__session_t *)(const void *)((const char *)guest -
+                                                offsetof(sluice__session_t,
+                                                         guest));
+
+  return s->ops->own_ns(s);
+}
+
+static void join_engine(sluice__session_t *s) {
+  s->guest.leave = on_leave;
+  s->guest.own_ns = get_own_ns;
+  sluice__engine_join(s->engine, &s->guest);
 }
 
 static uint64_t now(const sluice__session_t *s) {
@@ -148,7 +148,7 @@ void sluice__session_start(sluice__session_t *s) {
   s->moved_ns = s->begun_ns;
   s->paced_ns = s->begun_ns;
   s->rate.at_ns = s->begun_ns;
-  link_session(s);
+  join_engine(s);
   sluice__pump_ref(&s->engine->pump);
   sluice__queue_wake(&s->turn);
   if (s->wants_ticks || s->stall_ns != 0) {
@@ -265,7 +265,7 @@ static int end(sluice__session_t *s) {
   /* It runs right now, but another thread may have posted it meanwhile. */
   sluice__queue_cancel(&s->turn);
   release_registry(s);
-  unlink_session(s);
+  sluice__engine_part(engine, &s->guest);
   sluice__pump_unref(&engine->pump);
   s->ops->deliver(s);
   sluice__engine_left(engine);

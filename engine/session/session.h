@@ -1,7 +1,9 @@
 /* session.h - what saves and restores have in common.
  *
- * A session has a queue of its own, drained by its `turn` continuation in the
- * engine's queue; a latch for the first error; memory with a cap; pacing; a
+ * A session is a guest of the engine, and one continuation in its queue, `turn`,
+ * that drains the session's own queue with the share of the slice that it was
+ * given: so sessions are fair to each other whatever they hold, and one that
+ * fails ends alone. It has a latch for the first error; memory with a cap; pacing; a
  * watch that ticks for progress, stalls and grace; and the one delivery of the
  * outcome.
  *
@@ -25,6 +27,8 @@
 #include "session/engine.h"
 #include "session/passing.h"
 #include "session/registry.h"
+
+typedef struct sluice__session_s sluice__session_t;
 
 typedef enum sluice__session_state_e {
   SLUICE__SESSION_RUNNING,
@@ -58,8 +62,7 @@ typedef struct sluice__rate_s {
 struct sluice__session_s {
   const sluice__session_ops_t *ops;
   sluice_engine_t *engine;
-  sluice__session_t *next;
-  sluice__session_t *prev;
+  sluice__guest_t guest;
   sluice_registry_t *registry;      /* NULL: it has no sections */
   const sluice__passing_t *passing; /* of a hand-over; NULL: it is none */
   sluice__mem_t mem;
@@ -149,8 +152,5 @@ bool sluice__session_is_paced(sluice__session_t *s);
 
 void sluice__session_progress(const sluice__session_t *s,
                               sluice_progress_t *out);
-
-/* A session has gone: an engine that closes may go on. */
-void sluice__engine_left(sluice_engine_t *engine);
 
 #endif

@@ -1,10 +1,9 @@
 # circles.awk - reads what `nm -P -g` says of objects; prints the shortest circle
 # of files that need each other, and fails.
 #
-# A circle may be listed in `recursive` or `present`: a line with its files, and
-# under it, indented, the reason. Arrows between files of one such line are not
-# looked at. A line of `recursive` whose files are on no circle is an error, so
-# that the list says what is; one of `present` is told.
+# A circle may be listed in `recursive`: a line with its files, and under it,
+# indented, the reason. Arrows between files of one such line are not looked at.
+# A line whose files are on no circle is an error, so that the list says what is.
 
 # A source's object is BUILD/FOLDER/CMakeFiles/TARGET.dir/SOURCE.c.o
 /:$/ {
@@ -25,8 +24,7 @@ END {
     exit 1
   }
   draw_arrows()
-  read_list(recursive, "must")
-  read_list(present, "yet")
+  read_list(recursive)
   failed = check_listed()
   if (find_circle()) {
     failed = 1
@@ -54,7 +52,7 @@ function draw_arrows(  i, k, n, to, name) {
 
 # ---- what is listed ----
 
-function read_list(path, kind,  line, n, i, part) {
+function read_list(path,  line, n, i, part) {
   while ((getline line < path) > 0) {
     if (line ~ /^#/ || line ~ /^$/) { continue }
     if (line ~ /^ /) {
@@ -62,7 +60,6 @@ function read_list(path, kind,  line, n, i, part) {
       continue
     }
     set[++sets] = line
-    set_kind[sets] = kind
     n = split(line, part, " ")
     for (i = 1; i <= n; i++) { member[sets, part[i]] = 1 }
   }
@@ -86,9 +83,9 @@ function check_listed(  s, n, i, part, bad) {
     n = split(set[s], part, " ")
     for (i = 1; i <= n; i++) {
       if (way_back(part[i], s) != "") { continue }
-      printf "%s is on no circle of its line any more: strike it out of %s\n",
-        part[i], set_kind[s] == "must" ? "recursive.txt" : "present.txt"
-      if (set_kind[s] == "must") { bad = 1 }
+      printf "%s is on no circle of its line any more: strike it out of recursive.txt\n",
+        part[i]
+      bad = 1
     }
   }
   return bad + 0

@@ -101,6 +101,7 @@ static void end_demand(sluice__postcommit_t *pc, int code) {
                       (unsigned long long)pc->stats->late_lost);
   }
   sluice__engine_part(pc->session->engine, &pc->guest);
+  sluice__engine_left(pc->session->engine);
 }
 
 /* All pages are there, or lost. */

@@ -330,7 +330,3 @@ const sluice_error_t *sluice_restore_error(const sluice_restore_t *restore) {
              ? &restore->session.error
              : &s->error;
 }
-
-bool sluice__restore_has_skipped(const sluice_restore_t *restore) {
-  return restore->load.has_skipped;
-}

@@ -1,7 +1,7 @@
 /* restore.h - a restore: a driver over its input, the sections that load, and
  * what is mapped.
  *
- *   restore.c       life: begin, cancel, free, accessors
+ *   restore.c       life: begin, cancel, free, accessors; steer.c for owners
  *   run.c           the states: alone sets them, and fails the session
  *    |- load.c          the stream's frame, and the sections' load steps
  *    |- input.h         where bytes come from:
@@ -68,9 +68,6 @@ struct sluice_restore_s {
   sluice__map_t map;
   sluice__postcommit_t postcommit;
 };
-
-/* restore.c; a section that is optional, and nobody's here. */
-bool sluice__restore_has_skipped(const sluice_restore_t *restore);
 
 /* run.c */
 int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b);

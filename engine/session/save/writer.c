@@ -35,21 +35,6 @@ void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
   w->asked_at = budget->bytes_used;
 }
 
-sluice_decl_t sluice__section_decl(const sluice_section_t *section) {
-  return (sluice_decl_t){
-      .id = section->id,
-      .instance = section->options.instance,
-      .version = section->handler->version,
-      .flags = (section->options.flags & SLUICE_SECTION_OPTIONAL) |
-               (sluice__section_is_live(section) ? SLUICE_SECTION_LIVE : 0u),
-      .payload = section->handler->payload,
-      .name = sluice__section_name(section),
-      .type = section->handler->type,
-      .schema = section->options.schema,
-      .schema_len = section->options.schema_len,
-  };
-}
-
 static int ensure_open(sluice_writer_t *w) {
   sluice_decl_t decl;
 

@@ -41,7 +41,4 @@ void sluice__writer_lend(sluice_writer_t *w, sluice_encoder_t *encoder,
                          sluice_item_kind_t kind, bool is_open,
                          bool is_big_endian);
 
-/* The section as a stream declares it. */
-sluice_decl_t sluice__section_decl(const sluice_section_t *section);
-
 #endif

@@ -1,0 +1,46 @@
+/* section.c - what a handler asks of its section, and how a stream declares
+ * it. */
+#include <uv.h>
+
+#include "session/registry.h"
+#include "session/session.h"
+
+sluice_decl_t sluice__section_decl(const sluice_section_t *section) {
+  return (sluice_decl_t){
+      .id = section->id,
+      .instance = section->options.instance,
+      .version = section->handler->version,
+      .flags = (section->options.flags & SLUICE_SECTION_OPTIONAL) |
+               (sluice__section_is_live(section) ? SLUICE_SECTION_LIVE : 0u),
+      .payload = section->handler->payload,
+      .name = sluice__section_name(section),
+      .type = section->handler->type,
+      .schema = section->options.schema,
+      .schema_len = section->options.schema_len,
+  };
+}
+
+void sluice_section_wake(sluice_section_t *section) {
+  if (section->session != NULL && section->stage == SLUICE__SECTION_LIVE) {
+    sluice__queue_wake(&section->cont);
+  }
+}
+
+void sluice_section_wake_async(sluice_section_t *section) {
+  sluice__queue_post(&section->cont);
+}
+
+const void *sluice_section_stream_schema(const sluice_section_t *section,
+                                         size_t *out_len) {
+  *out_len = section->stream_schema_len;
+  return section->stream_schema;
+}
+
+void sluice_section_urgent(sluice_section_t *section) {
+  if (section->session != NULL && (section->stage == SLUICE__SECTION_LIVE ||
+                                   section->stage == SLUICE__SECTION_CUT)) {
+    sluice__queue_reclass(&section->cont, SLUICE__URGENT);
+    sluice__queue_wake(&section->cont);
+    sluice__session_urgent(section->session);
+  }
+}
