@@ -172,6 +172,7 @@ int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
   if (engine == NULL) {
     return UV_EINVAL;
   }
+  SLUICE__ASSERT_ON_LOOP(engine);
   if (engine->is_closing) {
     return UV_EALREADY;
   }

@@ -4,7 +4,10 @@
  * iteration, shared by all its sessions; with nothing to do it costs nothing
  * and lets the loop sleep. A slice is short while the host's callbacks have
  * much to do and grows while they have not. No threads of its own
- * (executor.h), no global state. */
+ * (executor.h), no global state.
+ *
+ * What is said to be for the loop's thread is for the thread on which the loop
+ * has turned last; a debug build ends with the name of a call from another. */
 #ifndef SLUICE_ENGINE_H
 #define SLUICE_ENGINE_H
 
