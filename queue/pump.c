@@ -318,7 +318,8 @@ static void drop_delays(sluice__pump_t *p) {
 bool sluice__pump_is_on_loop(const sluice__pump_t *p) {
   uv_thread_t self = uv_thread_self();
 
-  return !p->has_turned || uv_thread_equal(&self, &p->thread) != 0;
+  return !p->has_turned || p->refs == 0 ||
+         uv_thread_equal(&self, &p->thread) != 0;
 }
 
 void sluice__pump_close(sluice__pump_t *p,

@@ -92,7 +92,8 @@ void sluice__pump_unref(sluice__pump_t *p);
 
 uint64_t sluice__pump_now(const sluice__pump_t *p);
 
-/* True as long as the loop has not turned. */
+/* True also while nothing keeps the loop alive: it may go to another thread
+ * then. */
 bool sluice__pump_is_on_loop(const sluice__pump_t *p);
 
 /* Cancels what is queued and closes the handles; `on_closed` (may be NULL) is

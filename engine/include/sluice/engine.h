@@ -7,7 +7,8 @@
  * (executor.h), no global state.
  *
  * What is said to be for the loop's thread is for the thread on which the loop
- * has turned last; a debug build ends with the name of a call from another. */
+ * has turned last; a debug build ends with the name of a call from another. A
+ * loop, with its engine, may go to another thread while no session runs. */
 #ifndef SLUICE_ENGINE_H
 #define SLUICE_ENGINE_H
 
