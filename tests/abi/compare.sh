@@ -12,7 +12,8 @@ describe() {
     --out-file "$work/raw" "$1" || return 1
   # Folders of this machine, and what is the same in each line, left out.
   sed -E -e "s,( path=')[^']*/(engine|handlers|queue)/,\\1\\2/," \
-    -e "/<elf-symbol/!s, visibility='default',," "$work/raw"
+    -e "/<elf-symbol/!s, visibility='default',," "$work/raw" |
+    awk -f "$here/order.awk"
 }
 
 soname() {

@@ -37,6 +37,10 @@ check_library() {
   if [ "$mode" = --renew ] && [ ! -e "$stored" ]; then
     cp "$work/described" "$stored"
   fi
+  if [ ! -e "$stored" ]; then
+    echo "$stored is missing"
+    return 1
+  fi
   compare "$stored" "$work/described" || return 1
   [ "$mode" != --renew ] || cp "$work/described" "$stored"
 }
