@@ -255,8 +255,8 @@ void sluice_decoder_consume(sluice_decoder_t *d, size_t len) {
   }
 }
 
-void sluice_decoder_cut(sluice_decoder_t *d) {
+void sluice_decoder_end_payload(sluice_decoder_t *d) {
   if (d->ops != NULL && d->error.code == 0) {
-    d->ops->cut(d);
+    d->ops->end_payload(d);
   }
 }

@@ -28,18 +28,18 @@ extern "C" {
 typedef struct sluice_decoder_s sluice_decoder_t;
 
 /* How the ends of QEMU's unframed device payloads are found. */
-typedef enum sluice_cut_e {
+typedef enum sluice_payload_ends_e {
   /* By the reader, who knows the device: BYTES items are open. */
-  SLUICE_CUT_BY_READER = 0,
+  SLUICE_ENDS_BY_READER = 0,
   /* By the description that follows the stream: devices are buffered until it
    * has come, then delivered one BYTES item each. */
-  SLUICE_CUT_BY_DESCRIPTION
-} sluice_cut_t;
+  SLUICE_ENDS_BY_DESCRIPTION
+} sluice_payload_ends_t;
 
 typedef struct sluice_decoder_options_s {
   uint32_t size;          /* sizeof(sluice_decoder_options_t) */
   sluice_format_t format; /* UNKNOWN: any of those that can be read */
-  sluice_cut_t cut;
+  sluice_payload_ends_t payload_ends;
   uint32_t page_size;        /* of QEMU streams that do not say it; 0: 4096 */
   uint32_t max_sections;     /* 0: 1 000 000 */
   uint32_t max_regions;      /* 0: 4096 */
@@ -83,8 +83,9 @@ SLUICE_EXTERN int sluice_decoder_next(sluice_decoder_t *d, sluice_item_t *item,
  * fails by name. */
 SLUICE_EXTERN void sluice_decoder_consume(sluice_decoder_t *d, size_t len);
 
-/* The open payload ends after what was consumed; CLOSE follows. */
-SLUICE_EXTERN void sluice_decoder_cut(sluice_decoder_t *d);
+/* The open payload ends after what was consumed; CLOSE follows. Nothing where
+ * no payload is open. */
+SLUICE_EXTERN void sluice_decoder_end_payload(sluice_decoder_t *d);
 
 /* Bytes of the stream decoded so far. */
 SLUICE_EXTERN uint64_t sluice_decoder_offset(const sluice_decoder_t *d);

@@ -258,7 +258,7 @@ int sluice_reader_u64(sluice_reader_t *r, uint64_t *out) {
   return got;
 }
 
-/* Gives back what was lent and not read, and cuts an open payload there. */
+/* Gives back what was lent and not read, and ends an open payload there. */
 static void give_back(sluice_reader_t *r) {
   if (r->lent_used < r->lent_len) {
     sluice_decoder_consume(r->decoder, r->lent_used);
@@ -266,7 +266,7 @@ static void give_back(sluice_reader_t *r) {
   r->lent_len = 0;
   r->lent_used = 0;
   if (r->is_lent_open) {
-    sluice_decoder_cut(r->decoder);
+    sluice_decoder_end_payload(r->decoder);
     r->is_lent_open = false;
   }
 }

@@ -381,7 +381,7 @@ static bool native_is_between(const sluice_decoder_t *d) {
 }
 
 /* Native payloads say themselves where they end. */
-static void native_cut(sluice_decoder_t *d) {
+static void native_end_payload(sluice_decoder_t *d) {
   (void)d;
 }
 
@@ -391,7 +391,7 @@ const sluice__decode_ops_t sluice__decode_native = {
     .close = native_close,
     .next = native_next,
     .consume = native_consume,
-    .cut = native_cut,
+    .end_payload = native_end_payload,
     .is_between = native_is_between,
     .places = sluice__native_places,
     .placed = sluice__native_placed,
