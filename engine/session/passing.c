@@ -16,9 +16,14 @@ static const sluice__passing_t *passing_of(const sluice_section_t *section) {
 
 static int pass(const sluice_section_t *section, const char *tag, int fd,
                 bool is_memory) {
-  const sluice__passing_t *p = passing_of(section);
-  size_t len = strlen(tag);
+  const sluice__passing_t *p;
+  size_t len;
 
+  if (section == NULL || tag == NULL) {
+    return UV_EINVAL;
+  }
+  p = passing_of(section);
+  len = strlen(tag);
   if (p == NULL || p->pass == NULL) {
     return UV_ENOTSUP;
   }
@@ -38,7 +43,9 @@ int sluice_section_pass_memory(sluice_section_t *section, const char *tag,
 }
 
 int sluice_section_passed(sluice_section_t *section, const char *tag) {
-  const sluice__passing_t *p = passing_of(section);
+  const sluice__passing_t *p = section == NULL ? NULL : passing_of(section);
 
-  return p == NULL || p->take == NULL ? -1 : p->take(p->ctx, section, tag);
+  return p == NULL || tag == NULL || p->take == NULL
+             ? -1
+             : p->take(p->ctx, section, tag);
 }

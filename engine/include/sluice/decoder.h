@@ -10,6 +10,8 @@
  * Input is untrusted: every length is bounded before it is used, memory never
  * exceeds the options' cap, checksums are verified before bytes are lent.
  * What an item points to is borrowed until the next call on the decoder.
+ * A NULL where an object is needed is UV_EINVAL, or nothing happens; accessors
+ * answer 0.
  * One thread at a time; any thread. */
 #ifndef SLUICE_DECODER_H
 #define SLUICE_DECODER_H
@@ -55,8 +57,7 @@ typedef struct sluice_decoder_options_s {
 
 /* Makes a decoder; `options` may be NULL, `alloc` NULL means the C library's.
  * Both are copied. UV_EINVAL: page_size is no power of two in range,
- * or options->size is wrong;
- * UV_ENOMEM. */
+ * options->size is wrong, or `out` is NULL; UV_ENOMEM. */
 SLUICE_EXTERN int sluice_decoder_new(sluice_decoder_t **out,
                                      const sluice_decoder_options_t *options,
                                      const sluice_alloc_t *alloc);

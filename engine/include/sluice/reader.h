@@ -3,6 +3,7 @@
  * Lent to a handler for one call of restore_step. What has not arrived yet is
  * not an error: the call answers SLUICE_WAIT, the handler returns that, and is
  * called again when there is more. Input is untrusted: check, never assert.
+ * A NULL is UV_EINVAL, and sticks.
  * Loop thread only, inside the call that lent it. */
 #ifndef SLUICE_READER_H
 #define SLUICE_READER_H

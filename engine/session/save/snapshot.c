@@ -207,7 +207,7 @@ void sluice__save_free_kept(sluice_save_t *save) {
 }
 
 sluice_save_mode_t sluice_section_mode(const sluice_section_t *section) {
-  const sluice_save_t *save = section->session;
+  const sluice_save_t *save = section == NULL ? NULL : section->session;
 
   return save == NULL ? SLUICE_CONVERGE : save->options.mode;
 }
