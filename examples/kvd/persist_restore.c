@@ -3,7 +3,7 @@
  *   for each image, newest first:
  *     how large is its heap? --> make room --> read --> is it a database?
  *
- * An image that is damaged, cut short or of something else is refused with its
+ * An image that is damaged, truncated or of something else is refused with its
  * reason and stays where it is; the next older one is tried. When none is good
  * the server does not start. There are no
  * clients yet, so pages are read straight into the heap, and it is no matter

@@ -28,7 +28,7 @@ extern "C" {
 typedef struct sluice_encoder_s sluice_encoder_t;
 
 enum {
-  /* Buffers are cut where the stream crosses a multiple of their size. */
+  /* Buffers end where the stream crosses a multiple of their size. */
   SLUICE_CHUNK_BYTES = 1024 * 1024,
   SLUICE_CHUNK_BYTES_MAX = 4 * 1024 * 1024, /* a native record's most */
   SLUICE_CHUNK_ALIGN = 4096
@@ -47,7 +47,7 @@ enum {
  * fetch: optional, goes with patch; reads emitted bytes back.
  * chunk_bytes: a power of two in SLUICE_CHUNK_BYTES..SLUICE_CHUNK_BYTES_MAX; 0:
  *        SLUICE_CHUNK_BYTES. Records of pages fill a buffer: who maps an image
- *        needs a mapping a record. QEMU's streams are always cut by
+ *        needs a mapping a record. QEMU's streams are always split by
  *        SLUICE_CHUNK_BYTES. */
 typedef struct sluice_output_s {
   uint32_t size; /* sizeof(sluice_output_t) */

@@ -37,8 +37,8 @@ SLUICE_EXTERN int sluice_options_copy(void *out, size_t known, size_t first,
                       offsetof(type, last) + sizeof(((type *)0)->last),        \
                       (given), (name), #type, (err))
 
-/* Copies `known` bytes at `from` to the `size` bytes at `out`, cut or with
- * zeros behind them; `from` NULL: zeros only. */
+/* Copies `known` bytes at `from` to the `size` bytes at `out`, truncated or
+ * with zeros behind them; `from` NULL: zeros only. */
 SLUICE_EXTERN void sluice_result_copy(void *out, size_t size, const void *from,
                                       size_t known);
 

@@ -111,9 +111,11 @@ typedef struct sluice_save_options_s {
  * and `registry` is in use until `cb` has been called. `options` may be NULL
  * and is copied. On failure nothing was started, `cb` will not be called,
  * everything still belongs to the caller, and `err` (may be NULL; cleared
- * first) names what is wrong: UV_EINVAL      no section, bad option, handler
- * that cannot save, a NULL that may not be one UV_EBUSY       the registry is
- * in use UV_ENOTSUP     CUT, and a section cannot be cut: it is live without
+ * first) names what is wrong:
+ *   UV_EINVAL      no section, bad option, handler that cannot save, a NULL
+ *                  that may not be one
+ *   UV_EBUSY       the registry or the sink is in use
+ *   UV_ENOTSUP     CUT, and a section cannot be cut: it is live without
  *                  save_cut, or of pages and not live
  *   UV_ENOMEM      no memory for the session
  *   SLUICE_ELIMIT  max_memory is too little to begin with

@@ -170,7 +170,7 @@ SLUICE_EXTERN int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region,
 SLUICE_EXTERN int sluice_ram_take_memfd(sluice_ram_t *ram, uint32_t region);
 
 /* The host is about to write, in this same callback, `len` bytes from byte
- * `offset` of `region`. Ranges outside are cut. Loop thread. Cooperative:
+ * `offset` of `region`. Ranges are clipped. Loop thread. Cooperative:
  * needed before every write; where the write came first, a save in mode
  * CONVERGE is still right, a cut is not. Write-protect: allowed, for what the
  * kernel does not see (a device's writes). Static: ignored. */
