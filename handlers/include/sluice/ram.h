@@ -205,6 +205,7 @@ typedef struct sluice_ram_marks_s {
 SLUICE_EXTERN int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
                                    sluice_ram_marks_t *out, size_t size);
 
+/* Of hot paths: `marks` is not NULL, which is not looked for. */
 static inline void sluice_ram_mark(const sluice_ram_marks_t *marks,
                                    uint64_t offset, uint64_t len) {
   uint64_t bit = offset >> marks->shift;
