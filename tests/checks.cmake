@@ -31,6 +31,7 @@ if(TARGET sluice_jemalloc)
 endif()
 list(JOIN header_dirs " " header_dirs)
 list(JOIN UV_CFLAGS " " uv_cflags)
+sluice_check(null_coverage ENV "DIRS=${header_dirs}")
 sluice_check(headers ENV "DIRS=${header_dirs}" "UV_CFLAGS=${uv_cflags}")
 
 sluice_includes(queue_flags sluice_queue)
