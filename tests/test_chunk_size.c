@@ -347,7 +347,6 @@ Suite *chunk_size_suite(void) {
   TCase *c = tcase_create("chunk_size");
   int count = (int)(sizeof(shortages) / sizeof(*shortages));
 
-  tcase_set_timeout(c, 120);
   tcase_add_checked_fixture(c, setup, teardown);
   tcase_add_loop_test(c, a_file_gets_records_of_4_mib, 0, 2);
   tcase_add_loop_test(c, a_descriptor_of_a_file_gets_records_of_4_mib, 0, 2);

@@ -324,7 +324,6 @@ Suite *fills_suite(void) {
   if (rows == ODD_WAYS) {
     skip_rows("write-protected memory", NO_GUARD);
   }
-  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, a_cut_is_the_memory_at_the_instant, 0, rows);
   tcase_add_loop_test(t, a_converging_save_is_the_memory_at_the_pause, 0, rows);
   tcase_add_loop_test(t, a_cancelled_save_reads_nothing_any_more, 0, rows);

@@ -187,7 +187,6 @@ Suite *handover_suite(void) {
   TCase *core = tcase_create("core");
   TCase *faults = tcase_create("faults");
 
-  tcase_set_timeout(faults, 300);
   tcase_add_loop_test(core, the_successor_serves_and_the_old_host_gives_up, 0,
                       4);
   tcase_add_loop_test(core, messages_may_come_byte_by_byte, 0, 2);

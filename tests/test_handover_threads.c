@@ -261,7 +261,6 @@ Suite *handover_threads_suite(void) {
   Suite *s = suite_create("handover_threads");
   TCase *t = tcase_create("threads");
 
-  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, a_host_hands_over_to_another_thread, 0, 2);
   tcase_add_loop_test(t, either_may_cancel_at_any_turn, 0, 2);
   tcase_add_loop_test(t, either_may_close_its_engine_at_any_turn, 0, 2);

@@ -244,7 +244,6 @@ Suite *live_ram_suite(void) {
   tcase_add_test(core, after_a_cancel_no_write_is_forgotten);
   suite_add_tcase(s, core);
   tcase_add_checked_fixture(limits, setup, teardown);
-  tcase_set_timeout(limits, 300);
   tcase_add_loop_test(limits, a_region_over_4_gib_survives_the_round_trip, 0,
                       2);
   suite_add_tcase(s, limits);

@@ -156,7 +156,6 @@ static TCase *damage(void) {
   TCase *tc = tcase_create("damage");
 
   tcase_add_checked_fixture(tc, set_up, tear_down);
-  tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, a_stream_cut_anywhere_is_truncated, 0, 2);
   tcase_add_loop_test(tc, a_stream_with_any_byte_changed_does_no_harm, 0, 2);
   tcase_add_loop_test(tc, every_failed_allocation_is_reported, 0, 2);

@@ -179,7 +179,6 @@ Suite *qemu3_memory_suite(void) {
   TCase *tc = tcase_create("faults");
 
   tcase_add_checked_fixture(tc, set_up, tear_down);
-  tcase_set_timeout(tc, 300);
   tcase_add_test(tc, a_table_that_outgrows_the_limit_is_told_whichever_it_is);
   tcase_add_test(tc, every_failed_allocation_of_the_reader_is_told);
   tcase_add_test(tc, every_failed_allocation_of_the_writer_is_told);

@@ -169,7 +169,6 @@ Suite *ram_cut_suite(void) {
   TCase *t = tcase_create("core");
 
   tcase_add_checked_fixture(t, setup, teardown);
-  tcase_set_timeout(t, 300);
   if (can_guard()) {
     tcase_add_loop_test(
         t, what_is_written_between_arming_and_the_instant_is_in_the_image, 0,

@@ -381,7 +381,6 @@ static void add_limits(Suite *s) {
   tcase_add_test(t, regions_are_numbered_from_0_in_order);
   tcase_add_test(t, no_region_is_added_while_saving);
   tcase_add_test(t, the_last_page_of_6_gib_is_saved_and_told_apart);
-  tcase_set_timeout(t, 300);
   suite_add_tcase(s, t);
 }
 

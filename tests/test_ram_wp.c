@@ -349,7 +349,6 @@ static void add_core(Suite *s) {
   tcase_add_test(t, a_restored_region_can_be_saved_again);
   tcase_add_test(t, writes_of_other_threads_are_found);
   tcase_add_loop_test(t, random_writes_and_steps_end_in_an_equal_image, 0, 4);
-  tcase_set_timeout(t, 300);
   suite_add_tcase(s, t);
 }
 

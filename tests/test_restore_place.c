@@ -451,7 +451,6 @@ Suite *restore_place_suite(void) {
   TCase *core = tcase_create("core");
 
   tcase_add_checked_fixture(core, setup, teardown);
-  tcase_set_timeout(core, 300);
   tcase_add_loop_test(core, whatever_pieces_come_the_memory_is_the_same, 0,
                       WAYS * MOODS);
   tcase_add_test(core, an_ops_struct_from_before_read_into_is_taken);

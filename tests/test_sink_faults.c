@@ -378,7 +378,6 @@ Suite *sink_faults_suite(void) {
   const int odd = (int)(sizeof(oddities) / sizeof(oddities[0]));
 
   tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
-  tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, a_file_is_whole_whatever_fails_once, 0, rows);
   tcase_add_loop_test(tc, a_file_is_whole_whatever_fails_for_ever, 0, rows);
   tcase_add_loop_test(tc, a_file_with_a_name_is_whole_whatever_fails_once, 0,
