@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "handover/channel.h"
+#include "map_pages.h"
 #include "rig.h"
 #include "seed.h"
 #include "suite.h"
@@ -92,9 +93,7 @@ static void host_open(host_t *h, sluice_registry_t *registry, uint32_t flags) {
 
   memset(h, 0, sizeof(*h));
   h->registry = registry;
-  h->memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  ck_assert_ptr_ne(h->memory, MAP_FAILED);
+  h->memory = map_pages(BYTES);
   memset(h->memory, OLD, BYTES);
   ck_assert_int_eq(sluice_ram_new(&h->ram, registry, "ram", NULL, &o, NULL), 0);
   ck_assert_int_eq(

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "has_tsan.h"
+#include "map_pages.h"
 #include "rig.h"
 #include "seed.h"
 #include "skip.h"
@@ -28,20 +29,12 @@ static int is_paused;
 static void *image;
 static size_t image_len;
 
-static uint8_t *map(void) {
-  uint8_t *p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-  ck_assert_ptr_ne(p, MAP_FAILED);
-  return p;
-}
-
 static void setup(void) {
   rig_init(&rig);
   other = rig_registry(&rig);
-  memory = map();
-  copy = map();
-  at_pause = map();
+  memory = map_pages(BYTES);
+  copy = map_pages(BYTES);
+  at_pause = map_pages(BYTES);
   is_paused = 0;
   image = NULL;
   for (int i = 0; i < PAGES; i += 3) {
@@ -196,9 +189,7 @@ static void big_region(sluice_ram_t **ram, sluice_registry_t *registry,
   const sluice_ram_options_t o = {.size = sizeof(o),
                                   .tracker = SLUICE_RAM_STATIC};
 
-  *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  ck_assert_ptr_ne(*base, MAP_FAILED);
+  *base = map_pages(bytes);
   ck_assert_int_eq(sluice_ram_new(ram, registry, "ram", NULL, &o, NULL), 0);
   ck_assert_int_eq(
       sluice_ram_add_region(*ram, "big", *base, bytes, SLUICE_RAM_REMAP, NULL),

@@ -82,8 +82,8 @@ START_TEST(only_what_is_in_place_comes_late) {
   host_close(&box.to);
   ck_assert_int_eq(
       sluice_ram_new(&box.to.ram, box.to.registry, "ram", NULL, &o, NULL), 0);
-  box.to.low = box_map(low_bytes());
-  box.to.high = box_map(high_bytes());
+  box.to.low = map_pages(low_bytes());
+  box.to.high = map_pages(high_bytes());
   ck_assert_int_eq(sluice_ram_add_region(box.to.ram, "low", box.to.low,
                                          low_bytes(), SLUICE_RAM_REMAP, NULL),
                    0);

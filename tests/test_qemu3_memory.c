@@ -11,23 +11,10 @@
 
 #include "collect.h"
 #include "counting_alloc.h"
+#include "qemu3_box.h"
 #include "suite.h"
-#include "trace.h"
 
 enum { MANY = 40, NAME = 100, STEP = 16 };
-
-static build_t in;
-static trace_t out;
-
-static void set_up(void) {
-  memset(&in, 0, sizeof(in));
-  memset(&out, 0, sizeof(out));
-}
-
-static void tear_down(void) {
-  build_done(&in);
-  trace_done(&out);
-}
 
 static const char *name_of(unsigned i) {
   static char name[NAME + 1];

@@ -9,6 +9,7 @@
 
 #include "can_guard.h"
 #include "fake_engine.h"
+#include "map_pages.h"
 #include "skip.h"
 #include "suite.h"
 
@@ -25,9 +26,7 @@ static void setup(void) {
   const sluice_ram_options_t o = {.size = sizeof(o),
                                   .tracker = SLUICE_RAM_WRITE_PROTECT};
 
-  memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  ck_assert_ptr_ne(memory, MAP_FAILED);
+  memory = map_pages(BYTES);
   at_cut = malloc(BYTES);
   copy = calloc(1, BYTES);
   w.out = &stream;

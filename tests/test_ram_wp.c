@@ -128,7 +128,7 @@ END_TEST
 START_TEST(larger_pages_are_sent_whole) {
   fake_remove(&box.registry);
   (void)sluice_ram_free(box.ram);
-  ck_assert_int_eq(new_ram(16384), 0);
+  ck_assert_int_eq(new_tracked_ram(16384), 0);
   ck_assert_int_eq(
       sluice_ram_add_region(box.ram, "heap", box.memory, BYTES, 0, NULL), 0);
   begin();
@@ -145,12 +145,11 @@ END_TEST
 START_TEST(more_scattered_writes_than_one_look_can_list_are_all_found) {
   const uint64_t bytes = (uint64_t)24000 * PAGE;
   const uint32_t page_size = _i == 0 ? PAGE : 16384;
-  uint8_t *big = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  uint8_t *big = map_pages(bytes);
 
   fake_remove(&box.registry);
   (void)sluice_ram_free(box.ram);
-  ck_assert_int_eq(new_ram(page_size), 0);
+  ck_assert_int_eq(new_tracked_ram(page_size), 0);
   ck_assert_int_eq(sluice_ram_add_region(box.ram, "big", big, bytes, 0, NULL),
                    0);
   begin();
@@ -239,7 +238,7 @@ START_TEST(a_restored_region_can_be_saved_again) {
   memset(box.memory, 1, BYTES);
   fake_remove(&box.registry);
   (void)sluice_ram_free(box.ram);
-  ck_assert_int_eq(new_ram(0), 0);
+  ck_assert_int_eq(new_tracked_ram(0), 0);
   ck_assert_int_eq(sluice_ram_add_region(box.ram, "heap", box.memory, BYTES,
                                          SLUICE_RAM_REMAP, NULL),
                    0);
@@ -358,7 +357,7 @@ Suite *ram_wp_suite(void);
 Suite *ram_wp_suite(void) {
   Suite *s = suite_create("ram_wp");
 
-  if (new_ram(0) == 0) {
+  if (new_tracked_ram(0) == 0) {
     fake_remove(&box.registry);
     (void)sluice_ram_free(box.ram);
     add_core(s);

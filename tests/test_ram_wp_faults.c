@@ -29,7 +29,7 @@ START_TEST(a_kernel_that_lacks_something_is_refused_naming_it) {
   memset(&box, 0, sizeof(box));
   ck_assert_int_eq(deny_call(lacks[_i].call, lacks[_i].arg1, lacks[_i].error),
                    0);
-  ck_assert_int_eq(new_ram(0), UV_ENOTSUP);
+  ck_assert_int_eq(new_tracked_ram(0), UV_ENOTSUP);
   ck_assert_ptr_null(box.ram);
   ck_assert_ptr_null(box.registry.handler);
   ck_assert_ptr_nonnull(strstr(box.err.message, lacks[_i].what));
@@ -39,15 +39,14 @@ END_TEST
 
 START_TEST(this_kernel_is_refused_by_name) {
   memset(&box, 0, sizeof(box));
-  ck_assert_int_eq(new_ram(0), UV_ENOTSUP);
+  ck_assert_int_eq(new_tracked_ram(0), UV_ENOTSUP);
   ck_assert_ptr_nonnull(strstr(box.err.message, "6.7"));
 }
 END_TEST
 
 START_TEST(a_save_that_cannot_arm_fails_and_leaves_nothing) {
   int fds = count_fds();
-  uint8_t *hole = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  uint8_t *hole = map_pages(PAGE);
 
   ck_assert_int_eq(sluice_ram_add_region(box.ram, "gone", hole, PAGE, 0, NULL),
                    0);
@@ -95,7 +94,7 @@ Suite *ram_wp_faults_suite(void) {
   Suite *s = suite_create("ram_wp_faults");
   TCase *refusals = tcase_create("refusals");
 
-  if (new_ram(0) == 0) {
+  if (new_tracked_ram(0) == 0) {
     fake_remove(&box.registry);
     (void)sluice_ram_free(box.ram);
     add_faults(s);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "io_rig.h"
+#include "skip.h"
 #include "suite.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
