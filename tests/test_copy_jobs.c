@@ -1,6 +1,6 @@
-/* test_fills.c - pages that other threads copy: the image is right whoever does
- * it, in any order, late or not at all, and nothing of the host's is read once
- * a save has let go of it. */
+/* test_copy_jobs.c - pages that other threads copy: the image is right whoever
+ * does it, in any order, late or not at all, and nothing of the host's is read
+ * once a save has let go of it. */
 #include "cut_box.h"
 
 #include <uv.h>
@@ -316,8 +316,8 @@ START_TEST(an_executor_that_makes_no_sense_is_refused) {
 }
 END_TEST
 
-Suite *fills_suite(void) {
-  Suite *s = suite_create("fills");
+Suite *copy_jobs_suite(void) {
+  Suite *s = suite_create("copy_jobs");
   TCase *t = tcase_create("core");
   int rows = can_guard() ? 2 * ODD_WAYS : ODD_WAYS;
 

@@ -1,7 +1,7 @@
-/* test_mapped_late.c - restoring by mapping an image that is too scattered:
+/* test_postcopy.c - restoring by mapping an image that is too scattered:
  * what is not mapped comes after the commit, when it is touched or one page
  * behind the other. */
-#include "late_box.h"
+#include "postcopy_box.h"
 
 #include <errno.h>
 #include <linux/userfaultfd.h>
@@ -218,8 +218,8 @@ START_TEST(pages_that_there_is_no_memory_for_are_lost_not_zero) {
 }
 END_TEST
 
-Suite *mapped_late_suite(void) {
-  Suite *s = suite_create("mapped_late");
+Suite *postcopy_suite(void) {
+  Suite *s = suite_create("postcopy");
   TCase *t = tcase_create("late");
 
   tcase_add_checked_fixture(t, setup, box_close);

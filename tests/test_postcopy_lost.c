@@ -1,6 +1,6 @@
-/* test_mapped_lost.c - late pages that cannot be read, and late pages of an
+/* test_postcopy_lost.c - late pages that cannot be read, and late pages of an
  * image that is verified behind: each is told once, by its names. */
-#include "late_box.h"
+#include "postcopy_box.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -382,8 +382,8 @@ START_TEST(where_nothing_is_mapped_both_are_told_at_once) {
 }
 END_TEST
 
-Suite *mapped_lost_suite(void) {
-  Suite *s = suite_create("mapped_lost");
+Suite *postcopy_lost_suite(void) {
+  Suite *s = suite_create("postcopy_lost");
   TCase *t = tcase_create("lost");
   TCase *large = tcase_create("large pages");
 
