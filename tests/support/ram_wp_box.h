@@ -11,6 +11,7 @@
 
 enum { PAGES = 512 };
 
+#include "open_files.h"
 #include "ram/kernel_wp.h"
 #include "ram_box.h"
 
@@ -70,16 +71,6 @@ static inline int is_armed(void) {
   r = ioctl(fd, SLUICE__PM_SCAN, &scan);
   (void)close(fd);
   return r >= 0;
-}
-
-/* Without opening anything: that may be what is refused. */
-static inline int count_fds(void) {
-  int n = 0;
-
-  for (int fd = 0; fd < 256; fd++) {
-    n += fcntl(fd, F_GETFD) >= 0;
-  }
-  return n;
 }
 
 #endif
