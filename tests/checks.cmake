@@ -9,7 +9,7 @@ function(sluice_check name)
   cmake_parse_arguments(C "" "" "ENV" ${ARGN})
   add_test(NAME ${name} COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/${name}/run.sh)
   list(TRANSFORM C_ENV REPLACE ";" "\\\\;")
-  set_tests_properties(${name} PROPERTIES LABELS project TIMEOUT 600
+  set_tests_properties(${name} PROPERTIES LABELS project TIMEOUT ${HANG_S}
     ENVIRONMENT "SOURCE=${PROJECT_SOURCE_DIR};BUILD=${PROJECT_BINARY_DIR};CC=${CMAKE_C_COMPILER};CXX=${CXX_COMPILER};NM=${NM};READELF=${READELF};CMAKE=${CMAKE_COMMAND};${C_ENV}")
 endfunction()
 

@@ -10,8 +10,8 @@ set(matrix_executors none pool1 pool3 pool7 at_once threads fickle refuses late)
 # sluice_matrix_row(NAME SUITE FOLDER [VAR=value])
 function(sluice_matrix_row name suite folder)
   add_test(NAME ${name} COMMAND test_${suite})
-  set_tests_properties(${name} PROPERTIES LABELS matrix TIMEOUT 900
-    ENVIRONMENT "CK_DEFAULT_TIMEOUT=300;SLUICE_TEST_FOLDER=${matrix_${folder}};${ARGN}")
+  set_tests_properties(${name} PROPERTIES LABELS matrix TIMEOUT ${HANG_S}
+    ENVIRONMENT "SLUICE_TEST_FOLDER=${matrix_${folder}};${ARGN}")
 endfunction()
 
 foreach(folder IN LISTS matrix_folders)
@@ -28,7 +28,7 @@ foreach(folder IN LISTS matrix_folders)
       endforeach()
     endif()
   endforeach()
-  foreach(suite chunk_size fills half_done write_now) # choose themselves
+  foreach(suite chunk_size copy_jobs half_done write_now) # choose themselves
     sluice_matrix_row(matrix_${suite}_${folder} ${suite} ${folder})
   endforeach()
 endforeach()

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "map_pages.h"
 #include "odd_executor.h"
 #include "rig.h"
 #include "stream/bytes.h"
@@ -31,19 +32,11 @@ static struct {
   char path[256];
 } box;
 
-static uint8_t *map(void) {
-  uint8_t *p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-  ck_assert_ptr_ne(p, MAP_FAILED);
-  return p;
-}
-
 static void open_ram(int i, sluice_registry_t *registry) {
   const sluice_ram_options_t o = {.size = sizeof(o),
                                   .tracker = SLUICE_RAM_COOPERATIVE};
 
-  box.base[i] = map();
+  box.base[i] = map_pages(BYTES);
   ck_assert_int_eq(sluice_ram_new(&box.ram[i], registry, "ram", NULL, &o, NULL),
                    0);
   ck_assert_int_eq(sluice_ram_add_region(box.ram[i], "main", box.base[i], BYTES,
@@ -347,7 +340,6 @@ Suite *chunk_size_suite(void) {
   TCase *c = tcase_create("chunk_size");
   int count = (int)(sizeof(shortages) / sizeof(*shortages));
 
-  tcase_set_timeout(c, 120);
   tcase_add_checked_fixture(c, setup, teardown);
   tcase_add_loop_test(c, a_file_gets_records_of_4_mib, 0, 2);
   tcase_add_loop_test(c, a_descriptor_of_a_file_gets_records_of_4_mib, 0, 2);

@@ -200,7 +200,6 @@ Suite *cut_policy_suite(void) {
     skip_rows("write-protected memory", NO_GUARD);
   }
   tcase_add_checked_fixture(t, open_box, close_box);
-  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, by_default_the_save_fails_by_name_and_the_host_goes_on,
                       0, n);
   tcase_add_loop_test(t, what_fits_does_not_fail, 0, n);

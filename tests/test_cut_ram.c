@@ -175,7 +175,6 @@ Suite *cut_ram_suite(void) {
     skip_rows("write-protected memory", NO_GUARD);
   }
   tcase_add_checked_fixture(t, open_box, close_box);
-  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, the_image_is_the_memory_at_the_instant, 0, rows);
   tcase_add_test(t, the_instant_of_cooperative_memory_is_inside_begin);
   tcase_add_loop_test(t, each_page_is_sent_once, 0, rows);

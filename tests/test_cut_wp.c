@@ -332,7 +332,6 @@ Suite *cut_wp_suite(void) {
   TCase *t = tcase_create("core");
 
   tcase_add_checked_fixture(t, open_box, close_box);
-  tcase_set_timeout(t, 300);
   if (can_guard()) {
     tcase_add_loop_test(t, the_image_has_a_prefix_of_what_each_thread_wrote, 0,
                         sizeof(ways) / sizeof(ways[0]));

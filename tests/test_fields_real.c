@@ -369,7 +369,6 @@ Suite *fields_real_suite(void) {
   Suite *s = suite_create("fields_real");
   TCase *t = tcase_create("real");
 
-  tcase_set_timeout(t, 0);
   tcase_add_checked_fixture(t, setup, teardown);
   tcase_add_test(t, a_changed_byte_of_cmos_is_read_by_qemu);
   tcase_add_test(t, a_changed_divisor_comes_back_from_qemu);

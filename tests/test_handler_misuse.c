@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "map_pages.h"
 #include "rig.h"
 #include "suite.h"
 
@@ -39,9 +40,7 @@ static void add_ram(void) {
 
 static void setup(void) {
   rig_init(&rig);
-  memory = mmap(NULL, 2 * (size_t)BYTES, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  ck_assert_ptr_ne(memory, MAP_FAILED);
+  memory = map_pages(2 * (size_t)BYTES);
   memfd = memfd_create("test", MFD_CLOEXEC);
   ck_assert_int_eq(ftruncate(memfd, BYTES), 0);
   add_ram();
@@ -82,8 +81,8 @@ static void *save_image(size_t *len) {
 }
 
 START_TEST(memory_stays_as_it_is_right_after_the_begin_of_a_save) {
-  const sluice_save_options_t options = {.size = sizeof(options), .mode = _i == 0 ? SLUICE_CONVERGE
-                                                         : SLUICE_CUT};
+  const sluice_save_options_t options = {
+      .size = sizeof(options), .mode = _i == 0 ? SLUICE_CONVERGE : SLUICE_CUT};
   sluice_sink_t *sink;
   sluice_save_t *save;
   void *image = NULL;

@@ -119,6 +119,26 @@ START_TEST(a_successor_that_hangs_at_any_step_is_given_up) {
 }
 END_TEST
 
+START_TEST(an_old_host_that_hangs_at_any_step_does_not_hold_up_the_successor) {
+  int has_served = 0;
+
+  for (unsigned step = 1;; step++) {
+    const box_plan_t plan = {KIND, .stop_old = step};
+    box_board_t board;
+
+    box_run(&plan, &board);
+    ck_assert_msg(board.new_end != BOX_NONE, "step %u", step);
+    if (board.old_end != BOX_NONE) {
+      ck_assert_int_eq(board.old_end, BOX_GAVE_UP);
+      ck_assert_int_eq(board.new_end, BOX_SERVES);
+      break;
+    }
+    has_served = has_served || board.new_end == BOX_SERVES;
+  }
+  ck_assert(has_served);
+}
+END_TEST
+
 START_TEST(a_successor_that_talks_rubbish_is_given_up) {
   const box_plan_t plan = {KIND, .rubbish = 1};
   box_board_t board;
@@ -167,7 +187,6 @@ Suite *handover_suite(void) {
   TCase *core = tcase_create("core");
   TCase *faults = tcase_create("faults");
 
-  tcase_set_timeout(faults, 300);
   tcase_add_loop_test(core, the_successor_serves_and_the_old_host_gives_up, 0,
                       4);
   tcase_add_loop_test(core, messages_may_come_byte_by_byte, 0, 2);
@@ -181,6 +200,9 @@ Suite *handover_suite(void) {
       0, 2);
   tcase_add_loop_test(faults, a_successor_that_hangs_at_any_step_is_given_up, 0,
                       2);
+  tcase_add_loop_test(
+      faults, an_old_host_that_hangs_at_any_step_does_not_hold_up_the_successor,
+      0, 2);
   tcase_add_loop_test(faults, a_successor_that_talks_rubbish_is_given_up, 0, 4);
   tcase_add_loop_test(
       faults, a_successor_with_no_room_for_descriptors_is_refused_by_name, 0,

@@ -281,7 +281,6 @@ Suite *hostile_work_suite(void) {
   Suite *s = suite_create("hostile_work");
   TCase *tc = tcase_create("limits");
 
-  tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, work_grows_no_faster_than_the_stream, 0,
                       STEPS * (int)(sizeof(busy) / sizeof(busy[0])));
   tcase_add_loop_test(tc, any_size_is_bounded_before_it_is_used, 0,

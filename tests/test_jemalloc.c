@@ -354,7 +354,6 @@ Suite *jemalloc_suite(void) {
   TCase *limits = tcase_create("limits");
   TCase *hooks = tcase_create("hooks");
 
-  tcase_set_timeout(limits, 300);
   tcase_add_test(core, close_gives_back_what_was_never_released);
   tcase_add_test(core, released_blocks_make_room_for_blocks_of_another_size);
   tcase_add_test(core, alignments_are_kept);

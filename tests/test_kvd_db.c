@@ -440,7 +440,6 @@ END_TEST
 static void add_core(Suite *s) {
   TCase *core = tcase_create("core");
 
-  tcase_set_timeout(core, 300);
   tcase_add_checked_fixture(core, setup, teardown);
   tcase_add_loop_test(core, keys_and_values_are_those_of_the_model, 0, 4);
   tcase_add_loop_test(core, no_page_changes_unannounced, 0, 4);
@@ -463,7 +462,6 @@ Suite *kvd_db_suite(void) {
   tcase_add_test(limits, a_full_heap_refuses_and_loses_nothing);
   tcase_add_test(limits, max_memory_counts_what_is_to_come);
   suite_add_tcase(s, limits);
-  tcase_set_timeout(damage, 300);
   tcase_add_checked_fixture(damage, setup, teardown);
   tcase_add_loop_test(damage, damage_never_crashes_the_check, 0, 4);
   suite_add_tcase(s, damage);

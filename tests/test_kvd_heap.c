@@ -196,7 +196,6 @@ Suite *kvd_heap_suite(void) {
   TCase *core = tcase_create("core");
   TCase *damage = tcase_create("damage");
 
-  tcase_set_timeout(core, 300);
   tcase_add_checked_fixture(core, setup, teardown);
   tcase_add_loop_test(core, blocks_keep_their_bytes_through_random_operations,
                       0, 8);

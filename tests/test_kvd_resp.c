@@ -246,7 +246,6 @@ Suite *kvd_resp_suite(void) {
   Suite *s = suite_create("kvd_resp");
   TCase *core = tcase_create("core");
 
-  tcase_set_timeout(core, 300);
   tcase_add_checked_fixture(core, setup, teardown);
   tcase_add_loop_test(core, a_request_cut_anywhere_is_the_same, 0,
                       ROWS_OF(good));

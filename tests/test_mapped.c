@@ -105,7 +105,7 @@ START_TEST(one_restore_follows_another) {
 END_TEST
 
 START_TEST(a_replaced_image_stays_what_it_was_in_memory) {
-  uint8_t *was = box_map(low_bytes());
+  uint8_t *was = map_pages(low_bytes());
 
   host_fill(&box.from, 1, 7);
   box_save(&box.from);
@@ -314,7 +314,7 @@ START_TEST(mapped_memory_is_saved_while_it_changes) {
     return;
   }
   restore_then_change(trackers[_i]);
-  at_pause = box_map(low_bytes());
+  at_pause = map_pages(low_bytes());
   memcpy(at_pause, box.to.low, low_bytes());
   ck_assert_int_eq(box_save_as(&box.to, &o), 0);
   memset(box.to.low, 0, low_bytes());
@@ -337,7 +337,7 @@ START_TEST(mapped_memory_is_cut_cooperatively) {
       .size = sizeof(o), .mode = SLUICE_CUT, .cut = on_cut};
 
   restore_then_change(SLUICE_RAM_COOPERATIVE);
-  at_pause = box_map(low_bytes());
+  at_pause = map_pages(low_bytes());
   ck_assert_int_eq(box_save_as(&box.to, &o), 0);
   ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
   ck_assert_mem_eq(box.to.low, at_pause, low_bytes());
@@ -356,7 +356,7 @@ START_TEST(a_cut_of_mapped_memory_by_write_protection_works_or_says_why) {
     return;
   }
   restore_then_change(SLUICE_RAM_WRITE_PROTECT);
-  at_pause = box_map(low_bytes());
+  at_pause = map_pages(low_bytes());
   r = box_save_as(&box.to, &o);
   if (r < 0) {
     ck_assert_int_eq(r, UV_ENOTSUP);

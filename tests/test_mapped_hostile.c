@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "map_pages.h"
 #include "native_forge.h"
 #include "rig.h"
 #include "stream/bytes.h"
@@ -25,9 +26,7 @@ static char path[256];
 
 static void setup(void) {
   rig_init(&rig);
-  memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  ck_assert_ptr_ne(memory, MAP_FAILED);
+  memory = map_pages(BYTES);
   ck_assert_int_eq(sluice_ram_new(&ram, rig.registry, "ram", NULL, NULL, NULL),
                    0);
   ck_assert_int_eq(sluice_ram_add_region(ram, "r", memory, BYTES,

@@ -94,7 +94,7 @@ static void add_extra(sluice_ram_t **ram, sluice_registry_t *registry,
                                   .page_size = KERNEL_PAGE,
                                   .tracker = SLUICE_RAM_COOPERATIVE};
 
-  *memory = box_map(high_bytes());
+  *memory = map_pages(high_bytes());
   ck_assert_int_eq(sluice_ram_new(ram, registry, "extra", &optional, &o, NULL),
                    0);
   ck_assert_int_eq(sluice_ram_add_region(*ram, "extra", *memory, high_bytes(),

@@ -443,7 +443,6 @@ Suite *native_chunks_suite(void) {
   TCase *c = tcase_create("chunks");
   int count = (int)(sizeof(layouts) / sizeof(*layouts));
 
-  tcase_set_timeout(c, 300);
   tcase_add_checked_fixture(c, setup, teardown);
   tcase_add_loop_test(c, pages_fill_a_chunk_with_one_record, 0, SIZES);
   tcase_add_test(c, a_short_record_has_a_short_table);

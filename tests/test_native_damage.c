@@ -373,7 +373,6 @@ Suite *native_damage_suite(void) {
   TCase *damage = tcase_create("damage");
   TCase *faults = tcase_create("faults");
 
-  tcase_set_timeout(damage, 300);
   tcase_add_loop_test(damage, every_flipped_bit_is_found_in_its_record_or_page,
                       0, 4);
   tcase_add_test(damage, every_truncation_is_named_with_where_the_end_came);

@@ -341,7 +341,6 @@ Suite *native_keep_last_suite(void) {
   Suite *s = suite_create("native_keep_last");
   TCase *core = tcase_create("core");
 
-  tcase_set_timeout(core, 300);
   tcase_add_checked_fixture(core, setup, teardown);
   tcase_add_loop_test(core, random_rewriting_leaves_what_was_written_last, 0,
                       10);

@@ -167,7 +167,6 @@ Suite *native_large_suite(void) {
   Suite *s = suite_create("native_large");
   TCase *limits = tcase_create("limits");
 
-  tcase_set_timeout(limits, 300);
   tcase_add_test(limits, pages_and_zeros_far_into_a_region_keep_their_places);
   tcase_add_test(limits, a_stream_over_4_gib_is_whole);
   suite_add_tcase(s, limits);

@@ -268,7 +268,6 @@ Suite *native_limits_suite(void) {
   Suite *s = suite_create("native_limits");
   TCase *limits = tcase_create("limits");
 
-  tcase_set_timeout(limits, 300);
   tcase_add_loop_test(limits, a_claimed_length_costs_no_memory, 1, 15);
   tcase_add_test(limits, a_table_of_random_lengths_costs_no_memory);
   tcase_add_test(limits, any_number_of_sections_stays_under_the_cap);

@@ -389,7 +389,6 @@ Suite *native_place_suite(void) {
   TCase *core = tcase_create("core");
 
   tcase_add_checked_fixture(core, setup, teardown);
-  tcase_set_timeout(core, 300);
   tcase_add_loop_test(core, random_streams_end_in_the_same_memory, 0, 48);
   tcase_add_loop_test(core, byte_by_byte_is_the_same, 0, 2);
   tcase_add_loop_test(core, a_page_that_a_record_has_twice_is_the_later_one, 0,

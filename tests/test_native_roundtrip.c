@@ -403,7 +403,6 @@ Suite *native_roundtrip_suite(void) {
   Suite *s = suite_create("native_roundtrip");
   TCase *core = tcase_create("core");
 
-  tcase_set_timeout(core, 300);
   tcase_add_loop_test(core, random_streams_come_back_as_they_were, 0, 30);
   tcase_add_loop_test(core, input_in_odd_pieces_makes_no_difference, 0, 10);
   tcase_add_loop_test(core, input_byte_by_byte_makes_no_difference, 0, 2);

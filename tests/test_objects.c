@@ -350,7 +350,6 @@ Suite *objects_suite(void) {
   TCase *big = tcase_create("big");
 
   tcase_add_checked_fixture(t, setup, teardown);
-  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, the_image_is_the_table_at_the_instant, 0, SEEDS);
   tcase_add_loop_test(
       t, cancelled_at_any_turn_it_holds_nothing_and_can_be_saved_again, 0, 3);
@@ -363,7 +362,6 @@ Suite *objects_suite(void) {
                  copies_over_their_limit_fail_the_save_and_the_host_goes_on);
   suite_add_tcase(s, limits);
   tcase_add_checked_fixture(big, setup, teardown);
-  tcase_set_timeout(big, 300);
   tcase_add_test(big, the_saver_stops_inside_of_one_large_entry);
   suite_add_tcase(s, big);
   return s;

@@ -7,7 +7,9 @@
 
 #include "suite.h"
 
-enum { STEPS = 5, SLEEP_MS = 30, NS_PER_MS = 1000 * 1000 };
+enum { STEPS = 5, SLEEP_MS = 30 };
+
+static const uint64_t LONG_NS = UINT64_C(1000000000000);
 
 typedef struct worker_s {
   sluice__cont_t cont; /* first */
@@ -214,7 +216,7 @@ static sluice__delay_t pace;
 static void pace_itself(worker_t *w) {
   if (w->runs == w->last) {
     pace.cont = &w->cont;
-    sluice__pump_delay(&pump, &pace, sluice__pump_now(&pump) + NS_PER_MS);
+    sluice__pump_delay(&pump, &pace, sluice__pump_now(&pump) + LONG_NS);
   }
 }
 
@@ -231,8 +233,7 @@ END_TEST
 
 START_TEST(a_pace_is_no_excuse_for_another) {
   pace.cont = &other.cont;
-  sluice__pump_delay(&pump, &pace,
-                     sluice__pump_now(&pump) + UINT64_C(60000) * NS_PER_MS);
+  sluice__pump_delay(&pump, &pace, sluice__pump_now(&pump) + LONG_NS);
   worker.result = SLUICE__WAIT;
   worker.pending = 1;
   sluice__queue_wake(&worker.cont);

@@ -406,7 +406,6 @@ Suite *qemu2_suite(void) {
   TCase *tc = tcase_create("core");
 
   tcase_add_checked_fixture(tc, set_up, tear_down);
-  tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, devices_come_with_their_lengths, 0, CHUNKS);
   tcase_add_loop_test(tc, memory_of_version_1_is_pages_and_fills, 0, CHUNKS);
   tcase_add_loop_test(tc, what_a_record_has_too_much_is_skipped, 0, CHUNKS);

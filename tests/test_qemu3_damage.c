@@ -7,22 +7,9 @@
 
 #include <sluice/handler.h>
 
+#include "qemu3_box.h"
 #include "qemu3_sample.h"
 #include "suite.h"
-#include "trace.h"
-
-static build_t in;
-static trace_t out;
-
-static void set_up(void) {
-  memset(&in, 0, sizeof(in));
-  memset(&out, 0, sizeof(out));
-}
-
-static void tear_down(void) {
-  build_done(&in);
-  trace_done(&out);
-}
 
 /* Damage. `_i`: how devices are delimited. */
 
@@ -157,7 +144,6 @@ static TCase *damage(void) {
   TCase *tc = tcase_create("damage");
 
   tcase_add_checked_fixture(tc, set_up, tear_down);
-  tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, a_stream_cut_anywhere_is_truncated, 0, 2);
   tcase_add_loop_test(tc, a_stream_with_any_byte_changed_does_no_harm, 0, 2);
   tcase_add_loop_test(tc, every_failed_allocation_is_reported, 0, 2);

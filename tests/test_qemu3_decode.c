@@ -5,22 +5,9 @@
 
 #include <sluice/handler.h>
 
+#include "qemu3_box.h"
 #include "qemu3_sample.h"
 #include "suite.h"
-#include "trace.h"
-
-static build_t in;
-static trace_t out;
-
-static void set_up(void) {
-  memset(&in, 0, sizeof(in));
-  memset(&out, 0, sizeof(out));
-}
-
-static void tear_down(void) {
-  build_done(&in);
-  trace_done(&out);
-}
 
 static const char *run(void) {
   trace_run(&out, in.data, in.len);

@@ -11,23 +11,10 @@
 
 #include "collect.h"
 #include "counting_alloc.h"
+#include "qemu3_box.h"
 #include "suite.h"
-#include "trace.h"
 
 enum { MANY = 40, NAME = 100, STEP = 16 };
-
-static build_t in;
-static trace_t out;
-
-static void set_up(void) {
-  memset(&in, 0, sizeof(in));
-  memset(&out, 0, sizeof(out));
-}
-
-static void tear_down(void) {
-  build_done(&in);
-  trace_done(&out);
-}
 
 static const char *name_of(unsigned i) {
   static char name[NAME + 1];
@@ -179,7 +166,6 @@ Suite *qemu3_memory_suite(void) {
   TCase *tc = tcase_create("faults");
 
   tcase_add_checked_fixture(tc, set_up, tear_down);
-  tcase_set_timeout(tc, 300);
   tcase_add_test(tc, a_table_that_outgrows_the_limit_is_told_whichever_it_is);
   tcase_add_test(tc, every_failed_allocation_of_the_reader_is_told);
   tcase_add_test(tc, every_failed_allocation_of_the_writer_is_told);

@@ -174,7 +174,6 @@ Suite *qemu3_real_suite(void) {
   TCase *tc = tcase_create("core");
 
   tcase_add_checked_fixture(tc, set_up, tear_down);
-  tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, a_stream_of_a_real_machine_is_read_completely, 0,
                       MACHINE_KINDS);
   tcase_add_loop_test(tc, a_stream_written_anew_is_taken_back_by_qemu, 0,

@@ -7,22 +7,9 @@
 
 #include <sluice/handler.h>
 
+#include "qemu3_box.h"
 #include "qemu3_sample.h"
 #include "suite.h"
-#include "trace.h"
-
-static build_t in;
-static trace_t out;
-
-static void set_up(void) {
-  memset(&in, 0, sizeof(in));
-  memset(&out, 0, sizeof(out));
-}
-
-static void tear_down(void) {
-  build_done(&in);
-  trace_done(&out);
-}
 
 static void subsection(const char *name, const void *fields, size_t len) {
   build_qemu3(&in, "pc");

@@ -299,7 +299,6 @@ Suite *qemu_faults_suite(void) {
   Suite *s = suite_create("qemu_faults");
   TCase *tc = tcase_create("damage");
 
-  tcase_set_timeout(tc, 600);
   tcase_add_loop_test(tc, the_images_are_sound, 0, 4);
   tcase_add_loop_test(tc, any_bit_flipped_does_no_harm, 0, 4);
   tcase_add_loop_test(tc, any_truncation_is_noticed, 0, 4);

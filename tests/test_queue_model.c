@@ -29,7 +29,6 @@ Suite *queue_model_suite(void) {
   Suite *s = suite_create("queue_model");
   TCase *tc = tcase_create("core");
 
-  tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, the_queue_does_what_the_model_does, 0, SEEDS);
   suite_add_tcase(s, tc);
   return s;

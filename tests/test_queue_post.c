@@ -281,7 +281,6 @@ Suite *queue_post_suite(void) {
   tcase_add_test(tc, a_signal_handler_may_post);
   suite_add_tcase(s, tc);
   tcase_add_checked_fixture(threads, setup, NULL);
-  tcase_set_timeout(threads, 300);
   tcase_add_test(threads, no_post_of_many_threads_is_lost);
   tcase_add_test(threads, what_was_written_before_a_post_is_seen_by_the_step);
   tcase_add_test(threads, cancels_beside_posts_lose_nothing_of_the_others);

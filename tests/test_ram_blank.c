@@ -68,6 +68,7 @@ START_TEST(a_tracker_that_is_not_told_knows_no_blank_part) {
   memset(&box, 0, sizeof(box));
   box.w.out = &box.stream;
   open_ram(SLUICE_RAM_STATIC, 0);
+  fill_memory();
   add_memory();
   ck_assert_int_eq(sluice_ram_blank(box.ram, 0, 0), UV_EINVAL);
 }

@@ -9,6 +9,7 @@
 
 #include "can_guard.h"
 #include "fake_engine.h"
+#include "map_pages.h"
 #include "skip.h"
 #include "suite.h"
 
@@ -25,9 +26,7 @@ static void setup(void) {
   const sluice_ram_options_t o = {.size = sizeof(o),
                                   .tracker = SLUICE_RAM_WRITE_PROTECT};
 
-  memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  ck_assert_ptr_ne(memory, MAP_FAILED);
+  memory = map_pages(BYTES);
   at_cut = malloc(BYTES);
   copy = calloc(1, BYTES);
   w.out = &stream;
@@ -169,7 +168,6 @@ Suite *ram_cut_suite(void) {
   TCase *t = tcase_create("core");
 
   tcase_add_checked_fixture(t, setup, teardown);
-  tcase_set_timeout(t, 300);
   if (can_guard()) {
     tcase_add_loop_test(
         t, what_is_written_between_arming_and_the_instant_is_in_the_image, 0,

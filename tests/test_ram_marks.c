@@ -185,7 +185,6 @@ Suite *ram_marks_suite(void) {
   tcase_add_loop_test(t, the_inline_mark_does_what_the_call_does, 0, n);
   tcase_add_test(t, an_inline_mark_over_a_marked_and_a_clean_page_marks_both);
   tcase_add_loop_test(t, random_writes_and_steps_end_in_an_equal_image, 0, 4);
-  tcase_set_timeout(t, 300);
   suite_add_tcase(s, t);
   return s;
 }

@@ -289,7 +289,6 @@ static void add_core(Suite *s) {
   tcase_add_test(t, two_regions_get_each_its_own_pages);
   tcase_add_test(t, a_run_of_no_pages_is_nothing);
   tcase_add_loop_test(t, random_items_end_in_the_memory_of_a_model, 0, 4);
-  tcase_set_timeout(t, 300);
   suite_add_tcase(s, t);
 }
 
@@ -299,7 +298,6 @@ static void add_limits(Suite *s) {
   tcase_add_checked_fixture(t, open_box, close_box);
   tcase_add_loop_test(
       t, a_sparse_region_of_6_gib_is_restored_without_touching_it_all, 0, 2);
-  tcase_set_timeout(t, 300);
   suite_add_tcase(s, t);
 }
 

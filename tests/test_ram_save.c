@@ -352,7 +352,8 @@ START_TEST(the_last_page_of_6_gib_is_saved_and_told_apart) {
   begin();
   ck_assert_int_eq(step(1), SLUICE_MORE);
   memory[big - 1] = 42;
-  while (step(PLENTY) == SLUICE_MORE) {
+  while (step(64 << 20) == SLUICE_MORE) {
+    forget_zeros(memory, big - PAGE);
   }
   end(0);
   ck_assert_uint_eq(fake_stream_pages(&box.stream, 1), big / 65536);
@@ -381,7 +382,6 @@ static void add_limits(Suite *s) {
   tcase_add_test(t, regions_are_numbered_from_0_in_order);
   tcase_add_test(t, no_region_is_added_while_saving);
   tcase_add_test(t, the_last_page_of_6_gib_is_saved_and_told_apart);
-  tcase_set_timeout(t, 300);
   suite_add_tcase(s, t);
 }
 

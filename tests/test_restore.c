@@ -198,26 +198,18 @@ static uint64_t stand_still(void *ctx) {
 }
 
 START_TEST(checks_do_not_take_a_turn_of_the_loop_each) {
-  const sluice_engine_options_t o = {.size = sizeof(o), .clock = stand_still};
   sluice_engine_stats_t stats;
-  sluice_engine_t *engine;
-  sluice_restore_t *restore;
-  sluice_source_t *source = image_source();
 
   expect_both();
   checks = 0;
   live2.handler.restore_check = check_again;
-  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o, NULL), 0);
-  ck_assert_int_eq(sluice_restore_begin(&restore, engine, other, source, NULL,
-                                        rig_on_restored, NULL),
-                   0);
-  rig_run(&rig);
+  rig_clock = stand_still;
+  rig_renew(&rig);
+  ck_assert_int_eq(rig_restore_memory(&rig, other, image, image_len), 0);
   ck_assert_uint_eq(live2.commits, 1);
   ck_assert_uint_eq(checks, MANY_CHECKS);
-  sluice_engine_stats(engine, &stats, sizeof(stats));
+  sluice_engine_stats(rig.engine, &stats, sizeof(stats));
   ck_assert_uint_lt(stats.turns, MANY_CHECKS / 10);
-  ck_assert_int_eq(sluice_engine_close(engine, NULL, NULL), 0);
-  rig_run(&rig);
 }
 END_TEST
 
@@ -328,13 +320,9 @@ static int toil_step(void *self, sluice_reader_t *r, sluice_error_t *err) {
 }
 
 START_TEST(a_step_that_reads_nothing_is_told_when_its_time_is_up) {
-  const sluice_engine_options_t options = {.size = sizeof(options),
-                                           .clock = toil_now};
-
   memset(&toil, 0, sizeof(toil));
-  ck_assert_int_eq(sluice_engine_close(rig.engine, NULL, NULL), 0);
-  ck_assert_int_eq(sluice_engine_new(&rig.engine, &rig.loop, &options, NULL),
-                   0);
+  rig_clock = toil_now;
+  rig_renew(&rig);
   expect_both();
   toil.step = live2.handler.restore_step;
   live2.handler.restore_step = toil_step;

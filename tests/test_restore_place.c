@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "map_pages.h"
 #include "rig.h"
 #include "seed.h"
 #include "suite.h"
@@ -35,10 +36,8 @@ static void *image;
 static size_t image_len;
 
 static uint8_t *map(size_t pages, int value) {
-  uint8_t *p = mmap(NULL, pages * KERNEL_PAGE, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  uint8_t *p = map_pages(pages * KERNEL_PAGE);
 
-  ck_assert_ptr_ne(p, MAP_FAILED);
   memset(p, value, pages * KERNEL_PAGE);
   return p;
 }
@@ -451,7 +450,6 @@ Suite *restore_place_suite(void) {
   TCase *core = tcase_create("core");
 
   tcase_add_checked_fixture(core, setup, teardown);
-  tcase_set_timeout(core, 300);
   tcase_add_loop_test(core, whatever_pieces_come_the_memory_is_the_same, 0,
                       WAYS * MOODS);
   tcase_add_test(core, an_ops_struct_from_before_read_into_is_taken);

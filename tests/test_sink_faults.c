@@ -122,23 +122,25 @@ static const struct {
   int error;
   const char *said;
 } words[] = {
-    {CALL_PWRITEV, EDQUOT, "cannot write './rig"},
-    {CALL_FSYNC, ESTALE, "cannot sync './rig"},
-    {CALL_LINKAT, EMLINK, "cannot link a temporary file beside './rig"},
-    {CALL_RENAMEAT, EACCES, "cannot rename the temporary file to './rig"},
+    {CALL_PWRITEV, EDQUOT, "cannot write '"},
+    {CALL_FSYNC, ESTALE, "cannot sync '"},
+    {CALL_LINKAT, EMLINK, "cannot link a temporary file beside '"},
+    {CALL_RENAMEAT, EACCES, "cannot rename the temporary file to '"},
 };
 
 START_TEST(what_fails_is_told_with_its_path_and_its_reason) {
   rig_save_t s = {.total = NEW};
+  char said[512];
 
+  (void)snprintf(said, sizeof(said), "%s%s/image", words[_i].said, rig_dir);
   ck_assert_int_eq(sluice_sink_file(&s.sink, rig_path(rig_dir, "image"), NULL),
                    0);
   arm(words[_i].call, words[_i].error, 0, true);
   ck_assert_int_eq(rig_save_run(&s), -words[_i].error);
   (void)disarm();
   ck_assert_int_eq(s.err.code, -words[_i].error);
-  ck_assert_msg(strstr(s.err.message, words[_i].said) == s.err.message,
-                "says: %s", s.err.message);
+  ck_assert_msg(strstr(s.err.message, said) == s.err.message, "says: %s",
+                s.err.message);
   ck_assert_ptr_nonnull(
       strstr(s.err.message, sluice_strerror(-words[_i].error)));
 }
@@ -378,7 +380,6 @@ Suite *sink_faults_suite(void) {
   const int odd = (int)(sizeof(oddities) / sizeof(oddities[0]));
 
   tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
-  tcase_set_timeout(tc, 300);
   tcase_add_loop_test(tc, a_file_is_whole_whatever_fails_once, 0, rows);
   tcase_add_loop_test(tc, a_file_is_whole_whatever_fails_for_ever, 0, rows);
   tcase_add_loop_test(tc, a_file_with_a_name_is_whole_whatever_fails_once, 0,

@@ -414,7 +414,6 @@ static TCase *new_case(const char *name) {
   TCase *tc = tcase_create(name);
 
   tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
-  tcase_set_timeout(tc, 300);
   return tc;
 }
 

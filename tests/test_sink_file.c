@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "io_rig.h"
+#include "skip.h"
 #include "suite.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
@@ -370,8 +371,7 @@ START_TEST(a_strangers_link_in_a_sticky_folder_is_not_followed) {
   const char *path = rig_path(rig_dir, "planted");
 
   if (geteuid() != 0 || !protects_symlinks()) {
-    (void)printf("skipped: %s needs root and fs.protected_symlinks=1\n",
-                 __func__);
+    skip("needs root and fs.protected_symlinks=1");
     return;
   }
   put_old_image(victim);
@@ -430,7 +430,6 @@ static TCase *new_case(const char *name) {
   TCase *tc = tcase_create(name);
 
   tcase_add_checked_fixture(tc, rig_setup, rig_teardown);
-  tcase_set_timeout(tc, 300);
   return tc;
 }
 

@@ -263,7 +263,6 @@ Suite *sink_stream_suite(void) {
   const int kinds = (int)(sizeof(open_kind) / sizeof(open_kind[0]));
 
   tcase_add_checked_fixture(core, rig_setup, rig_teardown);
-  tcase_set_timeout(core, 300);
   tcase_add_loop_test(core, what_is_written_arrives_in_order, 0, kinds);
   tcase_add_loop_test(core, time_in_its_callbacks_is_told, 0, kinds);
   tcase_add_loop_test(core, a_stream_can_be_used_again_and_again, 0, kinds);

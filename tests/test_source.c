@@ -297,7 +297,6 @@ Suite *source_suite(void) {
   TCase *core = tcase_create("core");
 
   tcase_add_checked_fixture(core, rig_setup, rig_teardown);
-  tcase_set_timeout(core, 300);
   tcase_add_loop_test(core, a_file_is_read_to_its_end, 0,
                       (int)(sizeof(sizes) / sizeof(sizes[0])));
   tcase_add_test(core, a_file_that_is_memory_is_read_at_once);

@@ -431,7 +431,6 @@ static void add_arguments(Suite *s) {
 static void add_inspect(Suite *s) {
   TCase *t = tcase_create("inspect");
 
-  tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
   tcase_add_loop_test(t, inspect_json_has_everything, 0, ROWS(formats));
   tcase_add_loop_test(t, inspect_reads_a_pipe_like_a_file, 0, ROWS(formats));
@@ -449,7 +448,6 @@ static void add_inspect(Suite *s) {
 static void add_verify(Suite *s) {
   TCase *t = tcase_create("verify");
 
-  tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
   tcase_add_loop_test(t, verify_says_what_was_checked, 0, ROWS(formats));
   tcase_add_test(t, verify_finds_a_changed_byte_anywhere_in_an_image);

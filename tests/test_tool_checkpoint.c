@@ -379,7 +379,6 @@ Suite *tool_checkpoint_suite(void) {
   TCase *t = tcase_create("core");
   TCase *faults = tcase_create("faults");
 
-  tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
   tcase_add_loop_test(t, the_count_goes_on_in_another_qemu, 0, 2);
   tcase_add_loop_test(t, the_machine_itself_goes_on, 0, 2);
@@ -391,7 +390,6 @@ Suite *tool_checkpoint_suite(void) {
   tcase_add_test(t, restore_wants_a_qemu_that_waits);
   tcase_add_test(t, a_damaged_image_is_not_restored);
   suite_add_tcase(s, t);
-  tcase_set_timeout(faults, 300);
   tcase_add_checked_fixture(faults, rig_setup, rig_teardown);
   tcase_add_loop_test(faults, the_machine_goes_on_when_the_tool_is_killed, 0,
                       3);

@@ -333,7 +333,6 @@ Suite *tool_convert_suite(void) {
 
   add_state(s);
   add_outputs(s);
-  tcase_set_timeout(memory, 300);
   tcase_add_checked_fixture(memory, rig_setup, rig_teardown);
   tcase_add_loop_test(memory, memory_does_not_grow_with_the_region, 0,
                       ROWS(formats));

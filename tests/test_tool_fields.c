@@ -219,7 +219,6 @@ Suite *tool_fields_suite(void) {
   Suite *s = suite_create("tool_fields");
   TCase *t = tcase_create("fields");
 
-  tcase_set_timeout(t, 0);
   tcase_add_checked_fixture(t, setup, rig_teardown);
   tcase_add_test(t, fields_are_shown_by_name);
   tcase_add_test(t, fields_of_qemus_streams_are_shown_too);

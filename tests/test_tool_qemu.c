@@ -157,7 +157,6 @@ Suite *tool_qemu_suite(void) {
   Suite *s = suite_create("tool_qemu");
   TCase *t = tcase_create("core");
 
-  tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
   tcase_add_loop_test(t, qemu_loads_what_went_through_an_image, 0, MACHINES);
   tcase_add_loop_test(t, extracted_memory_is_the_machines, 0, MACHINES);

@@ -200,7 +200,6 @@ Suite *tool_qmp_suite(void) {
   tcase_add_loop_test(t, what_the_machine_does_then_is_chosen, 0, 2);
   tcase_add_test(t, there_must_be_a_qemu);
   suite_add_tcase(s, t);
-  tcase_set_timeout(faults, 300);
   tcase_add_checked_fixture(faults, setup, rig_teardown);
   tcase_add_test(faults, a_refusal_of_any_command_is_undone);
   tcase_add_test(faults, qemu_may_go_away_at_any_command);

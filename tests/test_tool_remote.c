@@ -409,7 +409,6 @@ Suite *tool_remote_suite(void) {
   TCase *t = tcase_create("core");
   TCase *rounds = tcase_create("rounds");
 
-  tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
   tcase_add_loop_test(t, a_machine_comes_out_as_it_went_in, 0, MACHINE_KINDS);
   tcase_add_test(t, tcp_is_a_way_in_and_out);
@@ -424,7 +423,6 @@ Suite *tool_remote_suite(void) {
   tcase_add_test(t, a_listener_that_lives_is_left_alone);
   tcase_add_loop_test(t, addresses_that_make_no_sense_are_refused, 0, 8);
   suite_add_tcase(s, t);
-  tcase_set_timeout(rounds, 300);
   tcase_add_checked_fixture(rounds, rig_setup, rig_teardown);
   tcase_add_loop_test(rounds, a_guest_that_writes_comes_in_rounds, 0, 2);
   suite_add_tcase(s, rounds);

@@ -283,7 +283,6 @@ Suite *tool_remote_faults_suite(void) {
   Suite *s = suite_create("tool_remote_faults");
   TCase *t = tcase_create("faults");
 
-  tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
   tcase_add_test(t, a_stream_that_is_cut_leaves_no_image);
   tcase_add_loop_test(t, a_machine_goes_on_when_its_receiver_is_killed, 0, 2);

@@ -438,7 +438,6 @@ Suite *write_now_suite(void) {
   Suite *s = suite_create("write_now");
   TCase *t = tcase_create("core");
 
-  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, the_image_is_right_whatever_the_sink_takes, 0, ROWS);
   tcase_add_loop_test(t, pages_of_a_host_that_is_still_are_offered, 0, ROWS);
   tcase_add_loop_test(t, a_take_that_fails_ends_the_save, 0, ROWS);

@@ -61,7 +61,8 @@ int sluice__descriptors_save_finish(void *self, sluice_writer_t *w,
                                     sluice_error_t *err) {
   sluice_descriptors_t *d = self;
 
-  while (!sluice_writer_should_yield(w) && sluice_writer_status(w) == 0) {
+  /* One at least: there may be no time left whenever this is called. */
+  do {
     int r = d->is_open ? 1 : begin_next(d, w, err);
 
     if (r < 0) {
@@ -72,7 +73,7 @@ int sluice__descriptors_save_finish(void *self, sluice_writer_t *w,
       return SLUICE_DONE;
     }
     write_unit(d, w);
-  }
+  } while (!sluice_writer_should_yield(w) && sluice_writer_status(w) == 0);
   return SLUICE_MORE;
 }
 

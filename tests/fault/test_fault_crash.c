@@ -354,7 +354,6 @@ Suite *fault_crash_suite(void) {
   TCase *t = tcase_create("crash");
 
   memset(big, 0x33, sizeof(big));
-  tcase_set_timeout(t, 300);
   tcase_add_checked_fixture(t, sweep_folder_setup, sweep_teardown);
   tcase_add_loop_test(t, a_killed_save_leaves_a_whole_image, 0, 2);
   tcase_add_test(t, what_killed_saves_leave_the_next_one_removes);

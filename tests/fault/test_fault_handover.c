@@ -247,7 +247,6 @@ Suite *fault_handover_suite(void) {
   Suite *s = suite_create("fault_handover");
   TCase *t = tcase_create("sweeps");
 
-  tcase_set_timeout(t, 600);
   tcase_add_checked_fixture(t, sweep_setup, sweep_teardown);
   tcase_add_loop_test(t, a_hand_over_survives_every_fault_everywhere, 0, PLANS);
   suite_add_tcase(s, t);

@@ -59,7 +59,6 @@ Suite *fault_jemalloc_suite(void) {
   Suite *s = suite_create("fault_jemalloc");
   TCase *t = tcase_create("sweeps");
 
-  tcase_set_timeout(t, 600);
   tcase_add_checked_fixture(t, sweep_setup, sweep_teardown);
   tcase_add_loop_test(t, an_arena_survives_every_refusal, 0, ROWS);
   suite_add_tcase(s, t);

@@ -281,7 +281,6 @@ Suite *fault_messages_suite(void) {
   Suite *s = suite_create("fault_messages");
   TCase *t = tcase_create("messages");
 
-  tcase_set_timeout(t, 600);
   tcase_add_checked_fixture(t, sweep_setup, sweep_teardown);
   tcase_add_loop_test(t, every_bit_of_a_message_counts, 0, PLANS);
   tcase_add_loop_test(t, messages_dropped_repeated_or_swapped_are_missed, 0,

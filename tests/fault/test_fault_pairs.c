@@ -105,7 +105,6 @@ Suite *fault_pairs_suite(void) {
   Suite *s = suite_create("fault_pairs");
   TCase *t = tcase_create("sweeps");
 
-  tcase_set_timeout(t, 600);
   tcase_add_checked_fixture(t, sweep_setup, sweep_teardown);
   tcase_add_loop_test(t, two_faults_do_no_more_harm_than_one, 0, ROWS);
   suite_add_tcase(s, t);

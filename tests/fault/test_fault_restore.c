@@ -84,7 +84,6 @@ Suite *fault_restore_suite(void) {
   Suite *s = suite_create("fault_restore");
   TCase *t = tcase_create("sweeps");
 
-  tcase_set_timeout(t, 600);
   tcase_add_checked_fixture(t, sweep_setup, sweep_teardown);
   tcase_add_loop_test(t, a_restore_survives_every_fault_everywhere, 0, ROWS);
   suite_add_tcase(s, t);

@@ -211,7 +211,6 @@ Suite *fault_tool_suite(void) {
   Suite *s = suite_create("fault_tool");
   TCase *t = tcase_create("sweeps");
 
-  tcase_set_timeout(t, 600);
   tcase_add_checked_fixture(t, rig_setup, rig_teardown);
   tcase_add_loop_test(t, the_tool_survives_every_failed_call, 0,
                       SCENARIOS * FAULTS);

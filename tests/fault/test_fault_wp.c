@@ -80,7 +80,6 @@ Suite *fault_wp_suite(void) {
   Suite *s = suite_create("fault_wp");
   TCase *t = tcase_create("sweeps");
 
-  tcase_set_timeout(t, 600);
   tcase_add_checked_fixture(t, sweep_setup, sweep_teardown);
   tcase_add_loop_test(
       t, a_save_of_tracked_memory_survives_every_fault_everywhere, 0, ROWS);

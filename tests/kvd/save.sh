@@ -27,7 +27,8 @@ crash() {
 
 # Keys that no model knows, to make a save take its time.
 fill_up() { # KEYS
-  timeout 100 redis-benchmark -p "$port" -t set -n "$1" -r "$1" -d 1000 -P 16 -q >/dev/null
+  timeout 600 redis-benchmark -p "$port" -t set -n "$1" -r "$1" -d 1000 -P 16 \
+    -q >/dev/null || die "filling hangs"
 }
 
 logs() {
@@ -83,7 +84,8 @@ restored_to_clients() {
   stop
 }
 
-# One command changes more than the memory for pre-images holds.
+# One command changes more than the memory for pre-images holds; where it came
+# too late for the save it is sent once more.
 too_many_changes() { # POLICY -> what the save's status is
   anew --preimages "$1" --preimage-memory 1mb
   fill_up 20000
@@ -93,10 +95,22 @@ too_many_changes() { # POLICY -> what the save's status is
     for (i = 0; i < 300; i++)
       printf "$4\r\n%04d\r\n$4000\r\n%s\r\n", i, v }' >"$work/mset"
   redis-cli -p "$port" --pipe <"$work/mset" >/dev/null 2>&1
-  { printf '*1\r\n$6\r\nBGSAVE\r\n' && cat "$work/mset" "$work/mset"; } |
-    redis-cli -p "$port" --pipe >"$work/out" 2>&1
-  grep -q 'errors: 0, replies: 3' "$work/out" || wrong "pipe, policy $1"
-  saved
+  for _ in $(seq 100); do
+    rm -f "$images"/*
+    { printf '*1\r\n$6\r\nBGSAVE\r\n' && cat "$work/mset" "$work/mset"; } |
+      redis-cli -p "$port" --pipe >"$work/out" 2>&1
+    grep -q 'errors: 0, replies: 3' "$work/out" || wrong "pipe, policy $1"
+    saved
+    ! was_in_time "$1" || break
+  done
+}
+
+was_in_time() { # POLICY
+  if [ "$1" = fail ]; then
+    [ "$(info rdb_last_bgsave_status)" = err ]
+  else
+    [ "$(info save_preimage_peak)" -gt 0 ]
+  fi
 }
 
 full_memory() {
@@ -273,9 +287,12 @@ commands() {
   sleep 1.1 # LASTSAVE counts seconds
   says OK save
   [ "$(cli lastsave)" -gt "$before" ] || wrong "LASTSAVE after SAVE"
-  printf 'BGSAVE\nBGSAVE\nSAVE\nPING\n' | cli >"$work/out"
-  tr '\n' '|' <"$work/out" | grep -q "Background saving started|ERR Background \
-save already in progress|*ERR Background save already in progress|*PONG" ||
+  # In one piece: the first save cannot be over before the last is asked for.
+  printf 'BGSAVE\r\nBGSAVE\r\nSAVE\r\nPING\r\nQUIT\r\n' |
+    "$PEER" "$port" raw >"$work/out"
+  tr -d '\r' <"$work/out" | tr '\n' '|' | grep -q "Background saving started|\
+-ERR Background save already in progress|\
+-ERR Background save already in progress|+PONG" ||
     wrong "one save at a time: $(cat "$work/out")"
   saved
   [ "$(info save_slices)" -gt 10 ] || wrong "slices"

@@ -15,7 +15,8 @@ static inline int can_guard(void) {
   int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
   int can;
 
-  if (fd < 0) {
+  if (fd < 0 || access("/proc/self/pagemap", R_OK) != 0) {
+    (void)close(fd);
     return 0;
   }
   api.features = UINT64_C(1) << 15; /* asynchronous, too: Linux 6.7 */

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "map_pages.h"
 #include "rig.h"
 #include "seed.h"
 
@@ -40,21 +41,13 @@ static struct {
   size_t image_len;
 } box;
 
-static inline uint8_t *map_pages(void) {
-  uint8_t *p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-  ck_assert_ptr_ne(p, MAP_FAILED);
-  return p;
-}
-
 static inline void open_box(void) {
   memset(&box, 0, sizeof(box));
   rig_init(&box.rig);
   box.other = rig_registry(&box.rig);
-  box.memory = map_pages();
-  box.copy = map_pages();
-  box.at_cut = map_pages();
+  box.memory = map_pages(BYTES);
+  box.copy = map_pages(BYTES);
+  box.at_cut = map_pages(BYTES);
   box.options.size = sizeof(box.options);
   box.writes = 16;
   for (int i = 0; i < PAGES; i += 3) { /* the others were never touched */

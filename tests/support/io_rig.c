@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
+#include "open_files.h"
+
 enum { CHUNK = 256 * 1024, PAGE = 4096 };
 
 /* ck_assert() allocates even when all is well, and suites make malloc() fail
@@ -20,9 +23,9 @@ enum { CHUNK = 256 * 1024, PAGE = 4096 };
   } while (0)
 
 uv_loop_t rig_loop;
-char rig_dir[64];
-char rig_shm[64];
-static int fds_before;
+char rig_dir[224];
+char rig_shm[224];
+static int files_before;
 
 int rig_count_files(const char *dir) {
   DIR *d = opendir(dir);
@@ -36,19 +39,25 @@ int rig_count_files(const char *dir) {
   return count;
 }
 
-static void make_folder(char *out, const char *pattern) {
-  (void)snprintf(out, 64, "%s", pattern);
-  ck_assert_ptr_nonnull(mkdtemp(out));
+/* On the disk of the build, most likely; where that is not to be written, in
+ * the tests' folder. */
+static void make_folder(void) {
+  (void)snprintf(rig_dir, sizeof(rig_dir), "./rig.XXXXXX");
+  if (mkdtemp(rig_dir) == NULL) {
+    test_template(rig_dir, sizeof(rig_dir), "rig");
+    ck_assert_ptr_nonnull(mkdtemp(rig_dir));
+  }
+  (void)snprintf(rig_shm, sizeof(rig_shm), "/dev/shm/rig.XXXXXX");
+  ck_assert_ptr_nonnull(mkdtemp(rig_shm));
 }
 
 void rig_setup(void) {
   /* libuv keeps a pipe for the whole process: not a leak. */
   ck_assert_int_eq(uv_loop_init(&rig_loop), 0);
   ck_assert_int_eq(uv_loop_close(&rig_loop), 0);
-  fds_before = rig_count_files("/proc/self/fd");
+  files_before = (int)count_open_files();
   ck_assert_int_eq(uv_loop_init(&rig_loop), 0);
-  make_folder(rig_dir, "./rig.XXXXXX");
-  make_folder(rig_shm, "/dev/shm/rig.XXXXXX");
+  make_folder();
 }
 
 static void remove_folder(const char *dir) {
@@ -69,7 +78,7 @@ static void remove_folder(const char *dir) {
 void rig_teardown(void) {
   (void)uv_run(&rig_loop, UV_RUN_DEFAULT);
   ck_assert_int_eq(uv_loop_close(&rig_loop), 0);
-  ck_assert_int_eq(rig_count_files("/proc/self/fd"), fds_before);
+  ck_assert_int_eq((int)count_open_files(), files_before);
   remove_folder(rig_dir);
   remove_folder(rig_shm);
 }

@@ -19,8 +19,8 @@
 #include "io/source.h"
 
 extern uv_loop_t rig_loop;
-extern char rig_dir[64]; /* on disk; removed with all that is in it */
-extern char rig_shm[64]; /* the same on tmpfs */
+extern char rig_dir[224]; /* on disk; removed with all that is in it */
+extern char rig_shm[224]; /* the same on tmpfs */
 
 void rig_setup(void);
 /* Asserts that the loop is empty and every descriptor closed. */

@@ -1,6 +1,6 @@
-/* lost_pages.h - which pages of a late_box raise a signal?
+/* lost_pages.h - which pages of a postcopy_box raise a signal?
  *
- * Included behind late_box.h. */
+ * Included behind postcopy_box.h. */
 #ifndef SLUICE_TESTS_LOST_PAGES_H
 #define SLUICE_TESTS_LOST_PAGES_H
 

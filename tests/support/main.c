@@ -7,10 +7,15 @@
 
 #include "suite.h"
 
+/* Against hangs: no machine is so slow. */
+#define HANG_S "3000"
+
 int main(void) {
-  SRunner *runner = srunner_create(SLUICE_TEST_SUITE());
+  SRunner *runner;
   int failed;
 
+  (void)setenv("CK_DEFAULT_TIMEOUT", HANG_S, 0); /* before there are cases */
+  runner = srunner_create(SLUICE_TEST_SUITE());
   srunner_run_all(runner, CK_ENV);
   failed = srunner_ntests_failed(runner);
   srunner_free(runner);

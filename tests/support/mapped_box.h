@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "folder.h"
+#include "map_pages.h"
 #include "rig.h"
 #include "toy.h"
 
@@ -64,18 +65,10 @@ static inline size_t high_bytes(void) {
   return (size_t)HIGH_PAGES * KERNEL_PAGE;
 }
 
-static inline uint8_t *box_map(size_t bytes) {
-  uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-  ck_assert_ptr_ne(p, MAP_FAILED);
-  return p;
-}
-
 /* Several mappings by one call: Linux from 6.17 on, and not valgrind. Where
  * not, regions that are restored beside are read. */
 static inline int can_move_mappings(void) {
-  uint8_t *four = box_map(4 * (size_t)KERNEL_PAGE);
+  uint8_t *four = map_pages(4 * (size_t)KERNEL_PAGE);
   void *to = four + 2 * KERNEL_PAGE;
   int can;
 
@@ -94,8 +87,8 @@ static inline void host_open(mapped_host_t *h, uint32_t flags,
   int r = sluice_ram_new(&h->ram, h->registry, "ram", NULL, &o, &err);
 
   ck_assert_msg(r == 0, "%s", err.message);
-  h->low = box_map(low_bytes());
-  h->high = box_map(high_bytes());
+  h->low = map_pages(low_bytes());
+  h->high = map_pages(high_bytes());
   ck_assert_int_eq(
       sluice_ram_add_region(h->ram, "low", h->low, low_bytes(), flags, NULL),
       0);

@@ -1,23 +1,19 @@
 /* open_files.h - how many descriptors this process has open: what is left open
- * shows as a difference. */
+ * shows as a difference. Opens nothing and needs no /proc: either may be what
+ * is refused. */
 #ifndef SLUICE_TESTS_OPEN_FILES_H
 #define SLUICE_TESTS_OPEN_FILES_H
 
-#include <dirent.h>
-#include <stddef.h>
+#include <fcntl.h>
 
-#include "require.h"
+enum { OPEN_FILES_LOOK = 8192 }; /* none has a higher number */
 
-/* With ".", ".." and the one it takes to count. */
 static inline unsigned count_open_files(void) {
-  DIR *d = opendir("/proc/self/fd");
   unsigned n = 0;
 
-  REQUIRE(d != NULL);
-  while (readdir(d) != NULL) {
-    n++;
+  for (int fd = 0; fd < OPEN_FILES_LOOK; fd++) {
+    n += fcntl(fd, F_GETFD) >= 0;
   }
-  (void)closedir(d);
   return n;
 }
 

@@ -10,9 +10,9 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "fake_engine.h"
+#include "map_pages.h"
 
 enum { PAGE = 4096, PAGES = 64, BYTES = PAGE * PAGES, OLD = 0xee };
 
@@ -28,14 +28,6 @@ static struct {
   fake_stream_t in;
   sluice_error_t err;
 } box;
-
-static inline uint8_t *map_pages(size_t bytes) {
-  uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-  ck_assert_ptr_ne(p, MAP_FAILED);
-  return p;
-}
 
 static inline void open_ram(uint64_t max_shadow, uint32_t flags) {
   sluice_ram_options_t o = {.size = sizeof(o), .max_shadow = max_shadow};

@@ -10,6 +10,7 @@
 const sluice_executor_t *rig_executor;
 void (*rig_before_end)(void);
 uint32_t rig_slice_us;
+uint64_t (*rig_clock)(void *ctx);
 
 static rig_t *the_rig; /* callbacks of tests find it here */
 
@@ -82,21 +83,31 @@ static void close_executor(void) {
 
 /* ---- the host ---- */
 
-void rig_init(rig_t *rig) {
-  sluice_engine_options_t options = {.size = sizeof(options)};
+static void open_engine(rig_t *rig) {
+  const sluice_engine_options_t options = {.size = sizeof(options),
+                                           .alloc = &rig->alloc,
+                                           .executor = choose_executor(),
+                                           .slice_us = rig_slice_us,
+                                           .slice_min_us = rig_slice_us,
+                                           .clock = rig_clock};
 
+  ck_assert_int_eq(sluice_engine_new(&rig->engine, &rig->loop, &options, NULL),
+                   0);
+}
+
+void rig_init(rig_t *rig) {
   memset(rig, 0, sizeof(*rig));
   the_rig = rig;
   rig->alloc = (sluice_alloc_t){
       .ctx = rig, .alloc = counted_alloc, .release = counted_release};
-  options.alloc = &rig->alloc;
-  options.executor = choose_executor();
-  options.slice_us = rig_slice_us;
-  options.slice_min_us = rig_slice_us;
   ck_assert_int_eq(uv_loop_init(&rig->loop), 0);
-  ck_assert_int_eq(sluice_engine_new(&rig->engine, &rig->loop, &options, NULL),
-                   0);
+  open_engine(rig);
   rig->registry = rig_registry(rig);
+}
+
+void rig_renew(rig_t *rig) {
+  ck_assert_int_eq(sluice_engine_close(rig->engine, NULL, NULL), 0);
+  open_engine(rig);
 }
 
 sluice_registry_t *rig_registry(rig_t *rig) {

@@ -39,9 +39,14 @@ extern void (*rig_before_end)(void);
 /* Of the engines made from now on; 0: the engine's own. Long where records are
  * counted, which end with a slice and so with the machine's speed. */
 extern uint32_t rig_slice_us;
+/* Of the engines made from now on; NULL: the engine's own. */
+extern uint64_t (*rig_clock)(void *ctx);
 
 void rig_init(rig_t *rig);
 void rig_done(rig_t *rig);
+
+/* Another engine in place of the rig's: with what was chosen since. */
+void rig_renew(rig_t *rig);
 
 /* One more registry for the same engine: state to restore into. */
 sluice_registry_t *rig_registry(rig_t *rig);

@@ -21,7 +21,7 @@
 /* In a suite that leaves out rows or cases. */
 #define skip_rows(what, why) skip_named(what, why)
 
-#define NO_GUARD   "the kernel does not guard memory against writing"
+#define NO_GUARD   "no /proc, or a kernel that does not guard memory"
 #define NO_FILL    "the kernel does not let us fill pages (userfaultfd)"
 #define NO_DENYING "the kernel does not let us deny calls (seccomp)"
 

@@ -1,6 +1,6 @@
-/* test_fills.c - pages that other threads copy: the image is right whoever does
- * it, in any order, late or not at all, and nothing of the host's is read once
- * a save has let go of it. */
+/* test_copy_jobs.c - pages that other threads copy: the image is right whoever
+ * does it, in any order, late or not at all, and nothing of the host's is read
+ * once a save has let go of it. */
 #include "cut_box.h"
 
 #include <uv.h>
@@ -316,15 +316,14 @@ START_TEST(an_executor_that_makes_no_sense_is_refused) {
 }
 END_TEST
 
-Suite *fills_suite(void) {
-  Suite *s = suite_create("fills");
+Suite *copy_jobs_suite(void) {
+  Suite *s = suite_create("copy_jobs");
   TCase *t = tcase_create("core");
   int rows = can_guard() ? 2 * ODD_WAYS : ODD_WAYS;
 
   if (rows == ODD_WAYS) {
     skip_rows("write-protected memory", NO_GUARD);
   }
-  tcase_set_timeout(t, 300);
   tcase_add_loop_test(t, a_cut_is_the_memory_at_the_instant, 0, rows);
   tcase_add_loop_test(t, a_converging_save_is_the_memory_at_the_pause, 0, rows);
   tcase_add_loop_test(t, a_cancelled_save_reads_nothing_any_more, 0, rows);

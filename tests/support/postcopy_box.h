@@ -1,9 +1,9 @@
-/* late_box.h - a host whose image is too scattered to be mapped: what is not
- * mapped comes after the commit.
+/* postcopy_box.h - a host whose image is too scattered to be mapped: what is
+ * not mapped comes after the commit.
  *
  * Included by the suites about that; mapped_box.h does the rest. */
-#ifndef SLUICE_TESTS_LATE_BOX_H
-#define SLUICE_TESTS_LATE_BOX_H
+#ifndef SLUICE_TESTS_POSTCOPY_BOX_H
+#define SLUICE_TESTS_POSTCOPY_BOX_H
 
 #include "mapped_box.h"
 

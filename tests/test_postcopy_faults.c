@@ -1,8 +1,9 @@
-/* test_late_faults.c - pages that come after the commit, without memory for
+/* test_postcopy_faults.c - pages that come after the commit, without memory for
  * them, and with a kernel that is interrupted or refuses amid it. */
-#define BOX_LOW_PAGES 900 /* so that no other block is as long as their map   \
-                            */
-#include "late_box.h"
+#define BOX_LOW_PAGES                                                          \
+  900 /* so that no other block is as long as their map                        \
+       */
+#include "postcopy_box.h"
 
 #include <errno.h>
 #include <linux/userfaultfd.h>
@@ -197,8 +198,8 @@ START_TEST(pages_that_cannot_be_read_are_told_by_the_code_of_the_read) {
 }
 END_TEST
 
-Suite *late_faults_suite(void) {
-  Suite *s = suite_create("late_faults");
+Suite *postcopy_faults_suite(void) {
+  Suite *s = suite_create("postcopy_faults");
   TCase *t = tcase_create("faults");
 
   tcase_add_checked_fixture(t, open_late, box_close);

@@ -1,7 +1,7 @@
-/* test_mapped_late.c - restoring by mapping an image that is too scattered:
+/* test_postcopy.c - restoring by mapping an image that is too scattered:
  * what is not mapped comes after the commit, when it is touched or one page
  * behind the other. */
-#include "late_box.h"
+#include "postcopy_box.h"
 
 #include <errno.h>
 #include <linux/userfaultfd.h>
@@ -82,8 +82,8 @@ START_TEST(only_what_is_in_place_comes_late) {
   host_close(&box.to);
   ck_assert_int_eq(
       sluice_ram_new(&box.to.ram, box.to.registry, "ram", NULL, &o, NULL), 0);
-  box.to.low = box_map(low_bytes());
-  box.to.high = box_map(high_bytes());
+  box.to.low = map_pages(low_bytes());
+  box.to.high = map_pages(high_bytes());
   ck_assert_int_eq(sluice_ram_add_region(box.to.ram, "low", box.to.low,
                                          low_bytes(), SLUICE_RAM_REMAP, NULL),
                    0);
@@ -218,8 +218,8 @@ START_TEST(pages_that_there_is_no_memory_for_are_lost_not_zero) {
 }
 END_TEST
 
-Suite *mapped_late_suite(void) {
-  Suite *s = suite_create("mapped_late");
+Suite *postcopy_suite(void) {
+  Suite *s = suite_create("postcopy");
   TCase *t = tcase_create("late");
 
   tcase_add_checked_fixture(t, setup, box_close);

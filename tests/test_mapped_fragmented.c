@@ -1,7 +1,7 @@
-/* test_mapped_scattered.c - images of many short runs: what is worth a mapping,
- * and when all is rather read eagerly. */
+/* test_mapped_fragmented.c - images of many short runs: what is worth a
+ * mapping, and when all is rather read eagerly. */
 #define BOX_LOW_PAGES 12000
-#include "late_box.h"
+#include "postcopy_box.h"
 
 #include <errno.h>
 
@@ -273,8 +273,8 @@ START_TEST(an_index_in_pieces_is_counted_whole) {
 }
 END_TEST
 
-Suite *mapped_scattered_suite(void) {
-  Suite *s = suite_create("mapped_scattered");
+Suite *mapped_fragmented_suite(void) {
+  Suite *s = suite_create("mapped_fragmented");
   TCase *t = tcase_create("scattered");
   TCase *sizes = tcase_create("larger pages");
   TCase *lies = tcase_create("lies");

@@ -1,6 +1,6 @@
-/* test_mapped_lost.c - late pages that cannot be read, and late pages of an
+/* test_postcopy_lost.c - late pages that cannot be read, and late pages of an
  * image that is verified behind: each is told once, by its names. */
-#include "late_box.h"
+#include "postcopy_box.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -336,6 +336,14 @@ static void hold_disk(void) {
   atomic_store(&disk.is_held, 1);
 }
 
+/* Time passes while the disk is held, and else not at all. */
+static uint64_t now_if_held(void *ctx) {
+  static uint64_t ns;
+
+  (void)ctx;
+  return ns += atomic_load(&disk.is_held) ? 20 * 1000 * 1000 : 0;
+}
+
 /* Ticks are 100 ms apart; the thread is held over some of them. */
 START_TEST(who_waits_for_late_pages_does_not_stall) {
   if (!can_fill()) {
@@ -344,6 +352,8 @@ START_TEST(who_waits_for_late_pages_does_not_stall) {
   }
   late.way = SLUICE_RESTORE_MAPPED_VERIFY;
   late.stall_ms = 50;
+  rig_clock = now_if_held;
+  rig_renew(&box.rig);
   late.progress = let_go;
   late.touch = hold_disk;
   ck_assert_int_eq(restore_late(1), 0);
@@ -372,8 +382,8 @@ START_TEST(where_nothing_is_mapped_both_are_told_at_once) {
 }
 END_TEST
 
-Suite *mapped_lost_suite(void) {
-  Suite *s = suite_create("mapped_lost");
+Suite *postcopy_lost_suite(void) {
+  Suite *s = suite_create("postcopy_lost");
   TCase *t = tcase_create("lost");
   TCase *large = tcase_create("large pages");
 
