@@ -1,9 +1,11 @@
 /* section.c - what a handler asks of its section, and how a stream declares
  * it. */
+#include <sluice/options.h>
 #include <uv.h>
 
 #include "session/registry.h"
 #include "session/session.h"
+#include "soundness/soundness.h"
 
 sluice_decl_t sluice__section_decl(const sluice_section_t *section) {
   return (sluice_decl_t){
@@ -44,6 +46,18 @@ const void *sluice_section_stream_schema(const sluice_section_t *section,
     *out_len = section != NULL ? section->stream_schema_len : 0;
   }
   return section != NULL ? section->stream_schema : NULL;
+}
+
+void sluice_section_soundness(const sluice_section_t *section,
+                              sluice_soundness_t *out, size_t size) {
+  sluice_soundness_t told = {0};
+  sluice__sound_sums_t sums;
+
+  if (section != NULL) {
+    sluice__soundness_sums(section->soundness, &sums);
+    told = (sluice_soundness_t){sums.sound, sums.unverified, sums.damaged};
+  }
+  sluice_result_copy(out, size, &told, sizeof(told));
 }
 
 void sluice_section_urgent(sluice_section_t *section) {

@@ -198,6 +198,21 @@ SLUICE_EXTERN int sluice_section_pass_memory(sluice_section_t *section,
 SLUICE_EXTERN int sluice_section_passed(sluice_section_t *section,
                                         const char *tag);
 
+/* What is known of pages that a restore by mapping made memory before they were
+ * verified (restore.h). All zero: there are none, or all have been found sound.
+ */
+typedef struct sluice_soundness_s {
+  uint64_t sound_bytes;
+  uint64_t unverified_bytes;
+  uint64_t unsound_bytes; /* damaged in the image's file, or lost */
+} sluice_soundness_t;
+
+/* Of a registered section; `size` as for sluice_save_progress(). Takes a look
+ * at each run of the image's pages, and changes nothing. Loop thread. */
+SLUICE_EXTERN void sluice_section_soundness(const sluice_section_t *section,
+                                            sluice_soundness_t *out,
+                                            size_t size);
+
 /* Of the save that runs, from save_begin to its last step. */
 SLUICE_EXTERN sluice_save_mode_t
 sluice_section_mode(const sluice_section_t *section);

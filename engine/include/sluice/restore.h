@@ -136,6 +136,12 @@ typedef struct sluice_restore_stats_s {
   uint64_t late_faults;       /* times that somebody waited for one */
   uint64_t late_lost;         /* of late_bytes; among damaged_bytes once told */
   const char *late_reason;    /* why they were read before; or NULL */
+  /* Of pages that became memory unverified, what is known by now, by whoever
+   * found it: the verification, pages that came late, a save. Until the restore
+   * is freed; sluice_section_soundness() also afterwards. */
+  uint64_t sound_bytes;
+  uint64_t unverified_bytes;
+  uint64_t unsound_bytes; /* damaged in the file, or lost */
 } sluice_restore_stats_t;
 
 /* As sluice_save_begin(). `source` is taken on success. UV_EINVAL also:

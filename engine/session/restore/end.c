@@ -75,6 +75,7 @@ static void begin_postcommit(sluice_restore_t *restore) {
       .source = sluice__input_stream_release(&restore->stream),
       .demand = sluice__postcopy_take(postcopy),
       .names = postcopy->names,
+      .sound = &restore->sound,
       .fd = restore->is_mapped ? restore->file.probe.fd : -1};
   postcopy->names = (sluice__region_names_t){0};
   sluice__postcommit_begin(&restore->postcommit);
