@@ -1,11 +1,11 @@
 /* session.h - what saves and restores have in common.
  *
- * A session is a guest of the engine, and one continuation in its queue, `turn`,
- * that drains the session's own queue with the share of the slice that it was
- * given: so sessions are fair to each other whatever they hold, and one that
- * fails ends alone. It has a latch for the first error; memory with a cap; pacing; a
- * watch that ticks for progress, stalls and grace; and the one delivery of the
- * outcome.
+ * A session is a guest of the engine, and one continuation in its queue,
+ * `turn`, that drains the session's own queue with the share of the slice that
+ * it was given: so sessions are fair to each other whatever they hold, and one
+ * that fails ends alone. It has a latch for the first error; memory with a cap;
+ * pacing; a watch that ticks for progress, stalls and grace; and the one
+ * delivery of the outcome.
  *
  *   RUNNING --> ENDING (failed: undo, wait for what is under way) --> OVER
  *       \_________________________________________________________/^
@@ -46,6 +46,9 @@ typedef struct sluice__session_ops_s {
   bool (*settle)(sluice__session_t *s);
   /* The outcome; may free the session. */
   void (*deliver)(sluice__session_t *s);
+  /* In a forked child: frees the session, whatever it is at; see
+   * sluice_engine_abandon(). Instead of all of the above. */
+  void (*abandon)(sluice__session_t *s);
   /* Time that the sink's or source's callbacks took on the loop so far. */
   uint64_t (*own_ns)(const sluice__session_t *s);
   /* Optional. Fills what sluice__session_progress() cannot know. */
@@ -134,6 +137,9 @@ void sluice__session_cancel(sluice__session_t *s);
 /* What is under way cannot be undone any more: its own result is the outcome, a
  * cancel or a stall changes nothing. */
 void sluice__session_seal(sluice__session_t *s);
+
+/* It is no guest any more, and freed: its `abandon`. */
+void sluice__session_abandon(sluice__session_t *s);
 
 /* Something happened outside: run the turn. */
 void sluice__session_wake(sluice__session_t *s);
