@@ -107,6 +107,8 @@ static void on_check(uv_check_t *handle) {
   sluice__budget_t b;
   int r;
 
+  p->thread = uv_thread_self();
+  p->has_turned = true;
   adapt_slice(p);
   sluice__budget_open(&b, &p->clock,
                       sluice__slice_bytes(&p->slice, p->slice_bytes),
@@ -311,6 +313,13 @@ static void drop_delays(sluice__pump_t *p) {
   while (p->delays != NULL) {
     remove_delay(p, p->delays);
   }
+}
+
+bool sluice__pump_is_on_loop(const sluice__pump_t *p) {
+  uv_thread_t self = uv_thread_self();
+
+  return !p->has_turned || p->refs == 0 ||
+         uv_thread_equal(&self, &p->thread) != 0;
 }
 
 void sluice__pump_close(sluice__pump_t *p,

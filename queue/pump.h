@@ -55,6 +55,8 @@ struct sluice__pump_s {
   sluice__delay_t *delays; /* soonest first */
   unsigned handles_open;
   unsigned refs;
+  uv_thread_t thread; /* that the loop ran on, once it has turned */
+  bool has_turned;
   bool is_spinning; /* idle and check are on */
   bool is_closing;
   /* Set by the owner after sluice__pump_init(); each is optional and may do
@@ -89,6 +91,10 @@ void sluice__pump_ref(sluice__pump_t *p);
 void sluice__pump_unref(sluice__pump_t *p);
 
 uint64_t sluice__pump_now(const sluice__pump_t *p);
+
+/* True also while nothing keeps the loop alive: it may go to another thread
+ * then. */
+bool sluice__pump_is_on_loop(const sluice__pump_t *p);
 
 /* Cancels what is queued and closes the handles; `on_closed` (may be NULL) is
  * the last touch, from the loop. From any callback or step. The owner sees to

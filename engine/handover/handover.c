@@ -380,6 +380,7 @@ int sluice_handover_begin(sluice_handover_t **out, sluice_engine_t *engine,
   sluice__error_clear(err);
   r = sluice__session_check(engine, registry, cb != NULL, err);
   if (r == 0) {
+    SLUICE__ASSERT_ON_LOOP(engine);
     r = take_options(&o, options, err);
   }
   if (r < 0 || out == NULL) {

@@ -438,6 +438,7 @@ int sluice_takeover_begin(sluice_takeover_t **out, sluice_engine_t *engine,
   sluice__error_clear(err);
   r = check_begin(out, engine, registry, cb != NULL, err);
   if (r == 0) {
+    SLUICE__ASSERT_ON_LOOP(engine);
     r = SLUICE_OPTIONS_COPY(&o, options, "takeover options",
                             sluice_takeover_options_t, check, err);
   }
@@ -462,6 +463,7 @@ int sluice_takeover_begin(sluice_takeover_t **out, sluice_engine_t *engine,
 void sluice_takeover_cancel(sluice_takeover_t *t) {
   if (t != NULL && t->state < SLUICE__TAKEOVER_COMMITTING &&
       t->error.code == 0) {
+    SLUICE__ASSERT_ON_LOOP(t->engine);
     t->is_cancelled = true;
     sluice__channel_hurry(t->channel);
   }

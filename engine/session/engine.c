@@ -177,6 +177,7 @@ int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
   if (engine == NULL) {
     return UV_EINVAL;
   }
+  SLUICE__ASSERT_ON_LOOP(engine);
   if (engine->is_closing) {
     return UV_EALREADY;
   }
@@ -196,6 +197,7 @@ void sluice_engine_abandon(sluice_engine_t *engine) {
   if (engine == NULL) {
     return;
   }
+  SLUICE__ASSERT_ON_LOOP(engine);
   while (engine->guests != NULL) {
     engine->guests->abandon(engine->guests);
   }

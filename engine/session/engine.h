@@ -6,6 +6,8 @@
 #ifndef SLUICE_SESSION_ENGINE_H
 #define SLUICE_SESSION_ENGINE_H
 
+#include <assert.h>
+
 #include <sluice/engine.h>
 
 #include "pump.h"
@@ -36,6 +38,12 @@ struct sluice_engine_s {
   void *close_data;
   bool is_closing;
 };
+
+/* What only the loop's thread may call says so by this; a debug build ends
+ * there, with the call's name. */
+#define SLUICE__ASSERT_ON_LOOP(engine)                                         \
+  assert(sluice__pump_is_on_loop(&(engine)->pump) &&                           \
+         "called on the loop's thread")
 
 void sluice__engine_join(sluice_engine_t *engine, sluice__guest_t *guest);
 /* The guest is gone, and calls sluice__engine_left() when nothing of it runs

@@ -9,7 +9,8 @@
 #include "session/session.h"
 
 static const sluice__passing_t *passing_of(const sluice_section_t *section) {
-  const sluice__session_t *s = section->session; /* its first member */
+  /* A session is its first member. */
+  const sluice__session_t *s = section == NULL ? NULL : section->session;
 
   return s == NULL ? NULL : s->passing;
 }
@@ -17,8 +18,11 @@ static const sluice__passing_t *passing_of(const sluice_section_t *section) {
 static int pass(const sluice_section_t *section, const char *tag, int fd,
                 bool is_memory) {
   const sluice__passing_t *p = passing_of(section);
-  size_t len = strlen(tag);
+  size_t len = tag == NULL ? 0 : strlen(tag);
 
+  if (section == NULL) {
+    return UV_EINVAL;
+  }
   if (p == NULL || p->pass == NULL) {
     return UV_ENOTSUP;
   }
@@ -40,5 +44,7 @@ int sluice_section_pass_memory(sluice_section_t *section, const char *tag,
 int sluice_section_passed(sluice_section_t *section, const char *tag) {
   const sluice__passing_t *p = passing_of(section);
 
-  return p == NULL || p->take == NULL ? -1 : p->take(p->ctx, section, tag);
+  return p == NULL || p->take == NULL || tag == NULL
+             ? -1
+             : p->take(p->ctx, section, tag);
 }

@@ -53,11 +53,13 @@ struct sluice_section_s {
   void *session; /* the save or restore; NULL when none runs */
   struct sluice__restore_load_s *load; /* restore: that it waits for */
   sluice__section_stage_t stage;
-  uint32_t id;       /* in the stream */
-  uint64_t lent;     /* save: pages lent so far, */
-  uint64_t returned; /* and how many the handler knows to be back */
-  bool is_end;       /* restore: the payload at hand is the last */
-  bool is_mapping;   /* restore: its pages come by restore_map */
+  uint32_t id;         /* in the stream */
+  uint64_t lent;       /* save: pages lent so far, */
+  uint64_t returned;   /* and how many the handler knows to be back */
+  uint64_t idle_ns;    /* when it began to move nothing, */
+  uint32_t idle_steps; /* and in how many steps in a row: hook.h */
+  bool is_end;         /* restore: the payload at hand is the last */
+  bool is_mapping;     /* restore: its pages come by restore_map */
   sluice__stash_t stash;
   const void *stream_schema; /* inside restore_begin only */
   size_t stream_schema_len;

@@ -20,25 +20,36 @@ sluice_decl_t sluice__section_decl(const sluice_section_t *section) {
   };
 }
 
+static bool has_stage(const sluice_section_t *section,
+                      sluice__section_stage_t stage) {
+  return section->session != NULL && section->stage == stage;
+}
+
 void sluice_section_wake(sluice_section_t *section) {
-  if (section->session != NULL && section->stage == SLUICE__SECTION_LIVE) {
+  if (section != NULL && has_stage(section, SLUICE__SECTION_LIVE)) {
+    SLUICE__ASSERT_ON_SESSION_LOOP((sluice__session_t *)section->session);
     sluice__queue_wake(&section->cont);
   }
 }
 
 void sluice_section_wake_async(sluice_section_t *section) {
-  sluice__queue_post(&section->cont);
+  if (section != NULL) {
+    sluice__queue_post(&section->cont);
+  }
 }
 
 const void *sluice_section_stream_schema(const sluice_section_t *section,
                                          size_t *out_len) {
-  *out_len = section->stream_schema_len;
-  return section->stream_schema;
+  if (out_len != NULL) {
+    *out_len = section != NULL ? section->stream_schema_len : 0;
+  }
+  return section != NULL ? section->stream_schema : NULL;
 }
 
 void sluice_section_urgent(sluice_section_t *section) {
-  if (section->session != NULL && (section->stage == SLUICE__SECTION_LIVE ||
-                                   section->stage == SLUICE__SECTION_CUT)) {
+  if (section != NULL && (has_stage(section, SLUICE__SECTION_LIVE) ||
+                          has_stage(section, SLUICE__SECTION_CUT))) {
+    SLUICE__ASSERT_ON_SESSION_LOOP((sluice__session_t *)section->session);
     sluice__queue_reclass(&section->cont, SLUICE__URGENT);
     sluice__queue_wake(&section->cont);
     sluice__session_urgent(section->session);

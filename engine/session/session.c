@@ -13,9 +13,9 @@
 
 enum {
   NS_PER_MS = 1000 * 1000,
-  TICK_MS = 100,
   WEIGHT_DEFAULT = 100,
-  WEIGHT_MAX = 1000
+  WEIGHT_MAX = 1000,
+  IDLE_STEPS_DEFAULT = 1000 * 1000
 };
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -73,6 +73,10 @@ int sluice__session_check_weight(uint32_t weight, sluice_error_t *err) {
                            (unsigned)weight, WEIGHT_MAX);
 }
 
+static uint32_t idle_limit(uint32_t steps) {
+  return steps == 0 ? IDLE_STEPS_DEFAULT : steps == UINT32_MAX ? 0 : steps;
+}
+
 int sluice__session_init(sluice__session_t *s,
                          const sluice__session_config_t *config) {
   int r;
@@ -83,6 +87,7 @@ int sluice__session_init(sluice__session_t *s,
   s->registry = config->registry;
   s->bandwidth = config->bandwidth;
   s->stall_ns = (uint64_t)config->stall_ms * NS_PER_MS;
+  s->max_idle_steps = idle_limit(config->max_idle_steps);
   s->wants_ticks = config->wants_ticks;
   s->data = config->data;
   if (s->engine->is_closing) {
@@ -150,7 +155,13 @@ static uint64_t now(const sluice__session_t *s) {
 
 static void arm_watch(sluice__session_t *s) {
   sluice__pump_delay(&s->engine->pump, &s->watch_delay,
-                     now(s) + TICK_MS * UINT64_C(1000000));
+                     now(s) + SLUICE__TICK_MS * UINT64_C(1000000));
+}
+
+void sluice__session_watch(sluice__session_t *s) {
+  if (!s->watch_delay.armed) {
+    arm_watch(s);
+  }
 }
 
 void sluice__session_start(sluice__session_t *s) {
@@ -214,6 +225,15 @@ void sluice__session_fail(sluice__session_t *s, int code,
   describe(&s->error, code, section, offset, err);
   s->error.phase = s->phase;
   sluice__session_wake(s);
+}
+
+void sluice__session_blame(sluice__session_t *s, int code,
+                           const sluice_section_t *section,
+                           const sluice_error_t *err) {
+  if (s->error.code == 0) {
+    describe(&s->error, code, section, s->bytes_done, err);
+    s->error.phase = s->phase;
+  }
 }
 
 void sluice__session_seal(sluice__session_t *s) {
@@ -332,6 +352,9 @@ static int watch_step(sluice__cont_t *c, sluice__budget_t *b) {
   tell(s);
   if (s->stall_ns != 0 && !s->is_sealed && now(s) - s->moved_ns > s->stall_ns) {
     sluice__session_fail(s, UV_ETIMEDOUT, s->current, s->bytes_done, NULL);
+  }
+  if (s->ops->tick != NULL && s->state == SLUICE__SESSION_RUNNING) {
+    s->ops->tick(s);
   }
   sluice__session_wake(s); /* an end that waits for its grace looks again */
   arm_watch(s);

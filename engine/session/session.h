@@ -28,6 +28,8 @@
 #include "session/passing.h"
 #include "session/registry.h"
 
+enum { SLUICE__TICK_MS = 100 };
+
 typedef struct sluice__session_s sluice__session_t;
 
 typedef enum sluice__session_state_e {
@@ -54,6 +56,8 @@ typedef struct sluice__session_ops_s {
   /* Optional. Fills what sluice__session_progress() cannot know. */
   void (*progress)(const sluice__session_t *s, sluice_progress_t *out);
   void (*tell)(sluice__session_t *s, const sluice_progress_t *progress);
+  /* Optional. Each SLUICE__TICK_MS, while it is watched and RUNNING. */
+  void (*tick)(sluice__session_t *s);
 } sluice__session_ops_t;
 
 typedef struct sluice__rate_s {
@@ -82,14 +86,15 @@ struct sluice__session_s {
   void *data;
 
   uint64_t begun_ns;
-  uint64_t bytes_done;  /* by the stream's own count */
-  uint64_t bandwidth;   /* bytes a second; 0: no limit */
-  uint64_t paced_bytes; /* bytes_done when pacing was last looked at */
-  uint64_t paced_ns;    /* before this nothing more may be sent */
-  uint64_t moved_ns;    /* when the outside last took or gave a byte */
-  uint64_t stall_ns;    /* 0: no limit */
-  bool wants_ticks;     /* somebody listens to progress */
-  bool is_sealed;       /* see sluice__session_seal() */
+  uint64_t bytes_done;     /* by the stream's own count */
+  uint64_t bandwidth;      /* bytes a second; 0: no limit */
+  uint64_t paced_bytes;    /* bytes_done when pacing was last looked at */
+  uint64_t paced_ns;       /* before this nothing more may be sent */
+  uint64_t moved_ns;       /* when the outside last took or gave a byte */
+  uint64_t stall_ns;       /* 0: no limit */
+  uint32_t max_idle_steps; /* of a section, in a row; 0: no limit */
+  bool wants_ticks;        /* somebody listens to progress */
+  bool is_sealed;          /* see sluice__session_seal() */
   sluice__rate_t rate;
   uint32_t sections_done;
   const sluice_section_t *current; /* the one that moved last */
@@ -105,9 +110,17 @@ typedef struct sluice__session_config_s {
   uint32_t weight;
   uint64_t bandwidth;
   uint32_t stall_ms;
+  uint32_t max_idle_steps; /* as hosts say it: 0 the default, the most: none */
   bool wants_ticks;
   void *data;
 } sluice__session_config_t;
+
+/* As SLUICE__ASSERT_ON_LOOP; a session that is over may have lost its engine.
+ */
+#define SLUICE__ASSERT_ON_SESSION_LOOP(s)                                      \
+  assert(((s)->state == SLUICE__SESSION_OVER ||                                \
+          sluice__pump_is_on_loop(&(s)->engine->pump)) &&                      \
+         "called on the loop's thread")
 
 /* What every begin refuses alike: a NULL, an engine that closes, a registry
  * that is in use or empty. The message names it. */
@@ -132,6 +145,10 @@ void sluice__session_done(sluice__session_t *s);
 void sluice__session_fail(sluice__session_t *s, int code,
                           const sluice_section_t *section, uint64_t offset,
                           const sluice_error_t *err);
+/* As fail, for what goes wrong while it ends: what it says at its end. */
+void sluice__session_blame(sluice__session_t *s, int code,
+                           const sluice_section_t *section,
+                           const sluice_error_t *err);
 void sluice__session_cancel(sluice__session_t *s);
 
 /* What is under way cannot be undone any more: its own result is the outcome, a
@@ -149,6 +166,9 @@ void sluice__session_urgent(sluice__session_t *s);
 
 /* The whole is done well: settle, then deliver 0. */
 void sluice__session_finish(sluice__session_t *s);
+
+/* It ticks from now on, until it is over. */
+void sluice__session_watch(sluice__session_t *s);
 
 /* The outside took or gave bytes: no stall. */
 void sluice__session_moved(sluice__session_t *s);

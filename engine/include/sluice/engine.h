@@ -4,7 +4,11 @@
  * iteration, shared by all its sessions; with nothing to do it costs nothing
  * and lets the loop sleep. A slice is short while the host's callbacks have
  * much to do and grows while they have not. No threads of its own
- * (executor.h), no global state. */
+ * (executor.h), no global state.
+ *
+ * What is said to be for the loop's thread is for the thread on which the loop
+ * has turned last; a debug build ends with the name of a call from another. A
+ * loop, with its engine, may go to another thread while no session runs. */
 #ifndef SLUICE_ENGINE_H
 #define SLUICE_ENGINE_H
 
@@ -89,9 +93,12 @@ SLUICE_EXTERN int sluice_engine_close(sluice_engine_t *engine,
  * was about to open or close stays open, as all do until exec() (they are
  * O_CLOEXEC).
  *
- * Before fork() nothing is needed; it is called by the loop's thread, at any
- * time, from any callback. Nothing changes in the parent. A child that only
- * calls exec() or _exit() need not call this. NULL is fine. */
+ * Before fork() nothing is needed, and in the parent nothing changes. It is the
+ * loop's thread that forks, at any time, in any callback; the child of another
+ * thread, which may find the engine in the middle of a step, does not call
+ * this. Nor need a child that only calls exec() or _exit(). The allocator has
+ * to work in a forked child, as malloc() of glibc and jemalloc do. NULL is
+ * fine. */
 SLUICE_EXTERN void sluice_engine_abandon(sluice_engine_t *engine);
 
 SLUICE_EXTERN uv_loop_t *sluice_engine_loop(const sluice_engine_t *engine);

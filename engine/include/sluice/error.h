@@ -33,7 +33,8 @@ extern "C" {
   XX(ENOCONVERGE, -20015, "state changes faster than it can be sent")          \
   XX(ELOSTWAKE, -20016, "a handler waits although it has work")                \
   XX(EHANDLER, -20017, "a handler broke its contract")                         \
-  XX(EEXISTS, -20018, "a section of this name and instance is registered")
+  XX(EEXISTS, -20018, "a section of this name and instance is registered")     \
+  XX(ESTUCK, -20019, "an operation does not move on")
 
 enum {
 #define XX(name, number, text) SLUICE_##name = (number),

@@ -72,6 +72,7 @@ typedef struct sluice_restore_options_s {
   uint64_t bandwidth;          /* bytes a second at most; 0: no limit */
   uint32_t weight;             /* share among sessions, 1..1000; 0: 100 */
   uint32_t stall_ms;           /* no byte for so long: UV_ETIMEDOUT; 0: never */
+  uint32_t max_idle_steps;     /* as a save's */
   void (*progress)(sluice_restore_t *restore,
                    const sluice_progress_t *progress);
   /* Optional. Every section has passed its check; nothing is committed before

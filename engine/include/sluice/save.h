@@ -89,6 +89,13 @@ typedef struct sluice_save_options_s {
   size_t staging;
   uint32_t weight;   /* share among sessions, 1..1000; 0: 100 */
   uint32_t stall_ms; /* no byte taken for so long: UV_ETIMEDOUT; 0: never */
+  /* A section that says MORE so often in a row, and for five seconds, without a
+   * byte taken or given: SLUICE_ESTUCK. 0: 1 000 000; UINT32_MAX: never. */
+  uint32_t max_idle_steps;
+  /* The host has been asked to pause and does not answer, or is paused and no
+   * byte is moved, while the loop ran for so long: SLUICE_ESTUCK. Counted in
+   * ticks of 100 ms that the loop has seen. 0: 30 000; UINT32_MAX: never. */
+  uint32_t pause_ms;
 
   /* Optional. NULL: switch when the rest fits the downtime. */
   sluice_policy_cb policy;
@@ -111,9 +118,12 @@ typedef struct sluice_save_options_s {
  * and `registry` is in use until `cb` has been called. `options` may be NULL
  * and is copied. On failure nothing was started, `cb` will not be called,
  * everything still belongs to the caller, and `err` (may be NULL; cleared
- * first) names what is wrong: UV_EINVAL      no section, bad option, handler
- * that cannot save, a NULL that may not be one UV_EBUSY       the registry is
- * in use UV_ENOTSUP     CUT, and a section cannot be cut: it is live without
+ * first) names what is wrong:
+ *
+ *   UV_EINVAL      no section, bad option, handler that cannot save, a NULL
+ *                  that may not be one
+ *   UV_EBUSY       the registry is in use, the sink another save's
+ *   UV_ENOTSUP     CUT, and a section cannot be cut: it is live without
  *                  save_cut, or of pages and not live
  *   UV_ENOMEM      no memory for the session
  *   SLUICE_ELIMIT  max_memory is too little to begin with

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "session/hook.h"
+
 #define FROM(member, type, field)                                              \
   ((type *)(void *)((char *)(member)-offsetof(type, field)))
 
@@ -71,6 +73,16 @@ static int waiting(sluice__restore_load_t *load, sluice_section_t *section) {
   return fail(load, SLUICE_EHANDLER, section, &err);
 }
 
+static int call_step(sluice__restore_load_t *load, sluice_section_t *section,
+                     sluice_error_t *err) {
+  uint64_t before = load->reader.taken;
+  int r = section->handler->restore_step(section->self, &load->reader, err);
+
+  r = sluice__hook_check("restore_step", r, SLUICE_WAIT, err);
+  return sluice__hook_count(section, load->session, "restore_step",
+                            load->reader.taken != before, r, err);
+}
+
 static int section_step(sluice__cont_t *c, sluice__budget_t *b) {
   sluice_section_t *section = FROM(c, sluice_section_t, cont);
   sluice__restore_load_t *load = section->load;
@@ -81,7 +93,7 @@ static int section_step(sluice__cont_t *c, sluice__budget_t *b) {
   if (section->stage == SLUICE__SECTION_LOADED) {
     return finish_payload(load, section);
   }
-  r = section->handler->restore_step(section->self, &load->reader, &err);
+  r = call_step(load, section, &err);
   if (load->reader.status < 0) {
     return fail(load, load->reader.status, section, &load->reader.error);
   }
@@ -89,7 +101,7 @@ static int section_step(sluice__cont_t *c, sluice__budget_t *b) {
   case SLUICE_DONE: return finish_payload(load, section);
   case SLUICE_MORE: return SLUICE__MORE;
   case SLUICE_WAIT: return waiting(load, section);
-  default: return fail(load, r < 0 ? r : SLUICE_EHANDLER, section, &err);
+  default: return fail(load, r, section, &err);
   }
 }
 
@@ -175,6 +187,7 @@ static int begin_section(sluice__restore_load_t *load,
   section->stream_schema = decl->schema_len > 0 ? decl->schema : NULL;
   section->stream_schema_len = decl->schema_len;
   r = h->restore_begin(section->self, section, version, &err);
+  r = sluice__hook_check("restore_begin", r, 0, &err);
   section->stream_schema = NULL; /* the decoder's: gone with its next item */
   section->stream_schema_len = 0;
   if (r < 0) {
@@ -317,6 +330,7 @@ void sluice__restore_load_prime(sluice__restore_load_t *load) {
     at->load = load;
     at->stage = SLUICE__SECTION_PRIMED;
     at->is_end = false;
+    sluice__hook_reset(at);
     at->cont.pending = NULL;
     at->cont.on_cancel = NULL;
     sluice__cont_init(&at->cont, &s->queue, section_step, SLUICE__BULK,

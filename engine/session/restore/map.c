@@ -2,6 +2,7 @@
 #include "session/restore/map.h"
 
 #include "image/fragmentation.h"
+#include "session/hook.h"
 
 static sluice_section_t *find_section(sluice__map_t *map, uint32_t id) {
   sluice_section_t *at = map->last;
@@ -54,9 +55,8 @@ static int put(void *ctx, const sluice__image_extent_t *extent, uint64_t from,
 
   map->session->current = section;
   r = section->handler->restore_map(section->self, &told, &err);
-  if (r > SLUICE_MORE || (r == SLUICE_MORE && data != NULL)) {
-    r = SLUICE_EHANDLER;
-  }
+  r = sluice__hook_check("restore_map", r,
+                         data == NULL ? SLUICE_MORE : SLUICE_DONE, &err);
   if (r < 0) {
     return sluice__fault(&map->fault, r, section, extent->at, &err);
   }

@@ -65,6 +65,7 @@ static int next_item(sluice_reader_t *r, sluice_item_t *item) {
     got = sluice_decoder_next(r->decoder, item, &r->error); /* its reason */
   }
   sluice__budget_charge(r->budget, sluice__decoder_read(r->decoder) - before);
+  r->taken += got == SLUICE_MORE ? 1 : 0;
   if (got < 0) {
     r->status = got;
   } else if (got == SLUICE_WAIT) {
@@ -122,6 +123,7 @@ static size_t take(sluice_reader_t *r, void *to, size_t len) {
   n = n < len ? n : len;
   memcpy(to, r->lent + r->lent_used, n);
   r->lent_used += n;
+  r->taken += n;
   return n;
 }
 

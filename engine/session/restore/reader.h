@@ -20,6 +20,7 @@ struct sluice_reader_s {
   sluice__mem_t *mem; /* for stashes */
   sluice_section_t *section;
   sluice__budget_t *budget;
+  uint64_t taken;    /* items and bytes, since ever: does it move? */
   uint64_t asked_at; /* bytes used when it was asked whether to yield */
   bool is_big_endian;
 

@@ -59,6 +59,7 @@ static int open_session(sluice_restore_t *restore, sluice_engine_t *engine,
       .weight = o->weight,
       .bandwidth = o->bandwidth,
       .stall_ms = o->stall_ms,
+      .max_idle_steps = o->max_idle_steps,
       .wants_ticks = o->progress != NULL,
       .data = o->data,
   };
@@ -226,6 +227,7 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
   }
   r = sluice__session_check(engine, registry, cb != NULL, err);
   if (r == 0) {
+    SLUICE__ASSERT_ON_LOOP(engine);
     r = take_options(&o, options, registry, err);
   }
   if (r < 0) {
@@ -251,6 +253,7 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
 
 void sluice_restore_commit(sluice_restore_t *restore) {
   if (restore != NULL && restore->state == SLUICE__RESTORE_CHECKED) {
+    SLUICE__ASSERT_ON_SESSION_LOOP(&restore->session);
     restore->may_commit = true;
     sluice__session_wake(&restore->session);
   }
@@ -260,6 +263,7 @@ void sluice_restore_cancel(sluice_restore_t *restore) {
   if (restore == NULL) {
     return;
   }
+  SLUICE__ASSERT_ON_SESSION_LOOP(&restore->session);
   if (restore->session.state != SLUICE__SESSION_OVER) {
     sluice__session_cancel(&restore->session);
   } else if (restore->postcommit.is_owed) {

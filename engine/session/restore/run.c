@@ -10,6 +10,8 @@
 
 enum { NS_PER_US = 1000 };
 
+#include "session/hook.h"
+
 #define FROM(member, type, field)                                              \
   ((type *)(void *)((char *)(member)-offsetof(type, field)))
 
@@ -193,9 +195,9 @@ static int check_step(sluice__cont_t *c, sluice__budget_t *b) {
   if (section->handler->restore_check != NULL) {
     r = section->handler->restore_check(section->self, &err);
   }
-  if (r >= SLUICE_WAIT) {
-    r = SLUICE_EHANDLER;
-  }
+  r = sluice__hook_check("restore_check", r, SLUICE_MORE, &err);
+  r = sluice__hook_count(section, &restore->session, "restore_check", false, r,
+                         &err);
   if (r < 0) {
     sluice__session_fail(&restore->session, r, section, SLUICE_OFFSET_NONE,
                          &err);

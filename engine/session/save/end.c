@@ -18,15 +18,6 @@
 
 #define GRACE_NS UINT64_C(500000000)
 
-void sluice__save_resume_host(sluice_save_t *save) {
-  if (save->is_host_paused) {
-    save->is_host_paused = false;
-    if (save->options.resume != NULL) {
-      save->options.resume(save);
-    }
-  }
-}
-
 static uint64_t now(const sluice_save_t *save) {
   return sluice__pump_now(&save->session.engine->pump);
 }

@@ -82,6 +82,7 @@ static void begin_live(sluice_save_t *save) {
 /* The image is safe: from here on nothing can fail, and a cancel is too late.
  */
 static void succeed(sluice_save_t *save) {
+  save->is_sink_open = false; /* finished: no abort */
   sluice__save_end_sections(save, 0);
   sluice__session_finish(&save->session);
 }
@@ -145,6 +146,7 @@ static int pause_host(sluice_save_t *save) {
     return SLUICE__MORE;
   }
   save->is_host_paused = true;
+  sluice__session_watch(&save->session);
   save->options.pause(save); /* may answer in here */
   return save->state == SLUICE__SAVE_PAUSED ? SLUICE__MORE : SLUICE__WAIT;
 }

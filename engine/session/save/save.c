@@ -72,6 +72,7 @@ static const sluice__session_ops_t save_ops = {
     .own_ns = get_own_ns,
     .progress = progress,
     .tell = tell,
+    .tick = sluice__save_tick,
 };
 
 static int check_sections(const sluice_registry_t *registry,
@@ -113,6 +114,7 @@ static int open_session(sluice_save_t *save, sluice_engine_t *engine,
       .weight = o->weight,
       .bandwidth = o->bandwidth,
       .stall_ms = o->stall_ms,
+      .max_idle_steps = o->max_idle_steps,
       .wants_ticks = o->progress != NULL,
       .data = o->data,
   };
@@ -265,6 +267,7 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   }
   r = sluice__session_check(engine, registry, cb != NULL, err);
   if (r == 0) {
+    SLUICE__ASSERT_ON_LOOP(engine);
     r = take_options(&o, options, registry, err);
   }
   if (r < 0) {
@@ -289,6 +292,7 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
 
 void sluice_save_switch(sluice_save_t *save) {
   if (save != NULL) {
+    SLUICE__ASSERT_ON_SESSION_LOOP(&save->session);
     save->wants_switch = true;
     sluice__session_wake(&save->session);
   }
@@ -296,6 +300,7 @@ void sluice_save_switch(sluice_save_t *save) {
 
 void sluice_save_paused(sluice_save_t *save) {
   if (save != NULL && save->state == SLUICE__SAVE_PAUSING) {
+    SLUICE__ASSERT_ON_SESSION_LOOP(&save->session);
     save->state = SLUICE__SAVE_PAUSED;
     sluice__session_wake(&save->session);
   }
@@ -303,6 +308,7 @@ void sluice_save_paused(sluice_save_t *save) {
 
 void sluice_save_cancel(sluice_save_t *save) {
   if (save != NULL) {
+    SLUICE__ASSERT_ON_SESSION_LOOP(&save->session);
     sluice__session_cancel(&save->session);
   }
 }

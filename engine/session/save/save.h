@@ -79,6 +79,8 @@ struct sluice_save_s {
   bool is_payload_open;        /* `finishing` has been declared */
   uint64_t paused_ns;          /* when the pause began */
   uint64_t pause_took_ns;
+  uint64_t pause_moved; /* bytes dealt with and taken, at the last tick */
+  uint32_t pause_ticks; /* since then */
 };
 
 /* save.c */
@@ -137,7 +139,11 @@ void sluice__save_fail(sluice__session_t *s);
 bool sluice__save_settle(sluice__session_t *s);
 void sluice__save_deliver(sluice__session_t *s);
 void sluice__save_abandon(sluice__session_t *s);
+
+/* pause.c */
 void sluice__save_resume_host(sluice_save_t *save);
+/* Latches SLUICE_ESTUCK when the pause has no end. */
+void sluice__save_tick(sluice__session_t *s);
 
 /* Latches the encoder's error. */
 void sluice__save_fail_encoder(sluice_save_t *save,

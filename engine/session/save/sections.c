@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "session/hook.h"
 #include "stream/encoder.h"
 
 #define FROM(member, type, field)                                              \
@@ -29,22 +30,22 @@ static void lend_writer(sluice_save_t *save, sluice_writer_t *w,
   w->jobs = &save->jobs;
 }
 
-/* Judges what a hook returned and what the writer thinks of it. */
-static int check_step(sluice_save_t *save, const sluice_section_t *section,
-                      const sluice_writer_t *w, int r,
-                      const sluice_error_t *err) {
+/* Judges what `hook` returned and what the writer thinks of it. */
+static int check_step(sluice_save_t *save, sluice_section_t *section,
+                      const sluice_writer_t *w, const char *hook, int r,
+                      sluice_error_t *err) {
   sluice__session_t *s = &save->session;
   uint64_t offset = sluice_encoder_offset(save->encoder);
+  bool moved = w->worked > 0 || offset != s->bytes_done;
 
   s->bytes_done = offset;
   s->current = section;
   save->worked += w->worked;
+  r = sluice__hook_count(section, s, hook, moved, r, err);
   if (sluice_encoder_error(save->encoder)->code != 0) {
     sluice__save_fail_encoder(save, section);
   } else if (r < 0 || w->status < 0) {
     sluice__session_fail(s, r < 0 ? r : w->status, section, offset, err);
-  } else if (r > SLUICE_WAIT) {
-    sluice__session_fail(s, SLUICE_EHANDLER, section, offset, NULL);
   }
   return s->error.code != 0 ? s->error.code : r;
 }
@@ -66,29 +67,39 @@ static int leave_payload(sluice_save_t *save, const sluice_section_t *section,
   return r;
 }
 
+static int call_start(const sluice_section_t *section, sluice_writer_t *w,
+                      sluice_error_t *err) {
+  const sluice_handler_t *h = section->handler;
+
+  return h->save_start == NULL
+             ? 0
+             : sluice__hook_check("save_start",
+                                  h->save_start(section->self, w, err), 0, err);
+}
+
 /* START of a live section: declared even when the handler writes nothing. */
 static int declare(sluice_save_t *save, sluice_section_t *section,
                    sluice__budget_t *b) {
   sluice_decl_t decl = sluice__section_decl(section);
   sluice_error_t err = {0};
   sluice_writer_t w;
-  int r = 0;
+  int r;
 
   if (sluice_encoder_open(save->encoder, SLUICE_ITEM_SECTION, &decl) < 0) {
     sluice__save_fail_encoder(save, section);
     return save->session.error.code;
   }
   lend_writer(save, &w, section, b, SLUICE_ITEM_SECTION, true);
-  if (section->handler->save_start != NULL) {
-    r = section->handler->save_start(section->self, &w, &err);
-  }
-  return leave_payload(save, section, check_step(save, section, &w, r, &err));
+  r = call_start(section, &w, &err);
+  r = check_step(save, section, &w, "save_start", r, &err);
+  return leave_payload(save, section, r);
 }
 
 int sluice__save_begin_section(sluice_save_t *save, sluice_section_t *section) {
   sluice_error_t err = {0};
   int r = section->handler->save_begin(section->self, section, &err);
 
+  r = sluice__hook_check("save_begin", r, 0, &err);
   save->begun++;
   if (r < 0) {
     sluice__session_fail(&save->session, r, section,
@@ -168,7 +179,9 @@ static int step_section(sluice_save_t *save, sluice_section_t *section,
   lend_writer(save, &w, section, b, SLUICE_ITEM_PART, false);
   w.pages = kind_of_pages(save, section);
   r = section->handler->save_step(section->self, &w, &err);
-  r = leave_payload(save, section, check_step(save, section, &w, r, &err));
+  r = sluice__hook_check("save_step", r, SLUICE_WAIT, &err);
+  r = check_step(save, section, &w, "save_step", r, &err);
+  r = leave_payload(save, section, r);
   if (r >= 0) {
     sluice__copy_jobs_collect(&save->jobs, false);
     sluice__copy_jobs_tell(&save->jobs, section);
@@ -221,6 +234,7 @@ void sluice__save_bind(sluice_save_t *save, sluice_section_t *section,
   section->session = save;
   section->stage = SLUICE__SECTION_PRIMED;
   section->id = number + 1;
+  sluice__hook_reset(section);
   section->lent = 0;
   section->returned = 0;
   section->cont.pending = section_pending;
@@ -252,6 +266,13 @@ uint64_t sluice__save_pending(const sluice_save_t *save) {
   return sum;
 }
 
+static int call_finish(const sluice_section_t *section, sluice_writer_t *w,
+                       sluice_error_t *err) {
+  int r = section->handler->save_finish(section->self, w, err);
+
+  return sluice__hook_check("save_finish", r, SLUICE_MORE, err);
+}
+
 /* Opens what the finish hook writes to. A live section's rest goes into PARTs,
  * opened at the first byte; another is declared here, complete at its close. */
 static int open_finish(sluice_save_t *save, sluice_section_t *section,
@@ -269,10 +290,7 @@ static int open_finish(sluice_save_t *save, sluice_section_t *section,
   }
   save->is_payload_open = true;
   w->status = sluice_encoder_open(save->encoder, SLUICE_ITEM_SECTION, &decl);
-  if (w->status == 0 && section->handler->save_start != NULL) {
-    return section->handler->save_start(section->self, w, err);
-  }
-  return w->status;
+  return w->status < 0 ? w->status : call_start(section, w, err);
 }
 
 static int finish_section(sluice_save_t *save, sluice_section_t *section,
@@ -282,10 +300,9 @@ static int finish_section(sluice_save_t *save, sluice_section_t *section,
   int r = open_finish(save, section, &w, b, &err);
 
   if (r >= 0) {
-    r = section->handler->save_finish(section->self, &w, &err);
+    r = call_finish(section, &w, &err);
   }
-  r = check_step(save, section, &w, r == SLUICE_WAIT ? SLUICE_EHANDLER : r,
-                 &err);
+  r = check_step(save, section, &w, "save_finish", r, &err);
   if (save->is_finishing_live || r == SLUICE_DONE) {
     r = leave_payload(save, section, r);
     save->is_payload_open = false;
@@ -334,16 +351,19 @@ int sluice__save_finish_sections(sluice_save_t *save, sluice__budget_t *b) {
 }
 
 /* At the instant there is no turn to be bounded by: all of it, in one go. */
-static int write_all(const sluice_section_t *section, sluice_writer_t *w,
-                     sluice_error_t *err) {
-  const sluice_handler_t *h = section->handler;
-  int r = h->save_start == NULL ? 0 : h->save_start(section->self, w, err);
+static int write_all(sluice_save_t *save, sluice_section_t *section,
+                     sluice_writer_t *w, sluice_error_t *err) {
+  int r = call_start(section, w, err);
 
   r = r < 0 ? r : SLUICE_MORE;
   while (r == SLUICE_MORE && w->status == 0) {
-    r = h->save_finish(section->self, w, err);
+    uint64_t before = w->worked;
+
+    r = call_finish(section, w, err);
+    r = sluice__hook_count(section, &save->session, "save_finish",
+                           w->worked != before, r, err);
   }
-  return r == SLUICE_WAIT ? SLUICE_EHANDLER : r;
+  return r;
 }
 
 int sluice__save_keep_section(sluice_save_t *save, sluice_section_t *section) {
@@ -356,7 +376,8 @@ int sluice__save_keep_section(sluice_save_t *save, sluice_section_t *section) {
   lend_writer(save, &w, section, &unlimited, SLUICE_ITEM_SECTION, true);
   w.kept = &section->stash;
   w.mem = &save->session.mem;
-  return check_step(save, section, &w, write_all(section, &w, &err), &err);
+  return check_step(save, section, &w, "save_finish",
+                    write_all(save, section, &w, &err), &err);
 }
 
 static void end_section(sluice_section_t *section, int status) {
@@ -376,10 +397,26 @@ void sluice__save_end_sections(sluice_save_t *save, int status) {
     }
     if (at->handler->save_release != NULL) {
       at->stage = SLUICE__SECTION_RELEASING;
+      sluice__hook_reset(at);
     } else {
       end_section(at, status);
     }
   }
+}
+
+/* A section that never ends this is told that it has: the image stands, but
+ * what became of the host's memory is not known. */
+static int release_section(sluice_save_t *save, sluice_section_t *section) {
+  sluice_error_t err = {.offset = SLUICE_OFFSET_NONE};
+  int r = section->handler->save_release(section->self);
+
+  r = sluice__hook_check("save_release", r, SLUICE_MORE, &err);
+  r = sluice__hook_count(section, &save->session, "save_release", false, r,
+                         &err);
+  if (r < 0) {
+    sluice__session_blame(&save->session, r, section, &err);
+  }
+  return r;
 }
 
 bool sluice__save_release_sections(sluice_save_t *save) {
@@ -387,7 +424,7 @@ bool sluice__save_release_sections(sluice_save_t *save) {
     sluice_section_t *at = save->releasing;
 
     if (at->stage == SLUICE__SECTION_RELEASING) {
-      if (at->handler->save_release(at->self) == SLUICE_MORE) {
+      if (release_section(save, at) == SLUICE_MORE) {
         return false;
       }
       end_section(at, save->session.error.code);

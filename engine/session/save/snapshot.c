@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "session/hook.h"
 #include "stream/encoder.h"
 
 enum { KEPT_UNIT = 64 * 1024 };
@@ -47,8 +48,9 @@ static int arm_section(sluice_save_t *save, sluice_section_t *section) {
   sluice_error_t err = {0};
   int r = section->handler->save_arm(section->self, &err);
 
-  if (r < 0 || r > SLUICE_MORE) {
-    r = r < 0 ? r : SLUICE_EHANDLER;
+  r = sluice__hook_check("save_arm", r, SLUICE_MORE, &err);
+  r = sluice__hook_count(section, &save->session, "save_arm", false, r, &err);
+  if (r < 0) {
     fail_section(save, section, r, &err);
   } else if (r == SLUICE_DONE) {
     section->stage = SLUICE__SECTION_BEGUN;
@@ -111,6 +113,7 @@ static int snapshot_section(sluice_save_t *save, sluice_section_t *section) {
     return sluice__save_keep_section(save, section);
   }
   r = section->handler->save_cut(section->self, &err);
+  r = sluice__hook_check("save_cut", r, 0, &err);
   if (r < 0) {
     fail_section(save, section, r, &err);
     return r;
@@ -200,7 +203,7 @@ int sluice__save_write_kept(sluice_save_t *save, sluice__budget_t *b) {
 }
 
 sluice_save_mode_t sluice_section_mode(const sluice_section_t *section) {
-  const sluice_save_t *save = section->session;
+  const sluice_save_t *save = section != NULL ? section->session : NULL;
 
   return save == NULL ? SLUICE_CONVERGE : save->options.mode;
 }
