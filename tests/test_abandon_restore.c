@@ -18,7 +18,7 @@
 #include "skip.h"
 #include "suite.h"
 
-enum { IMAGE_MAX = 4 * STATE_BYTES, FEED = 48 * 1024 };
+enum { IMAGE_MAX = 4 * STATE_BYTES, FEED = 144 * 1024 };
 
 static struct {
   forked_state_t from, to;

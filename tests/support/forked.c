@@ -210,7 +210,7 @@ void forked_init(void) {
   memset(&box, 0, sizeof(box));
   counting_alloc_init(&forked.counted);
   box.alloc = counting_alloc_of(&forked.counted);
-  forked.slice_bytes = 64 * 1024;
+  forked.slice_bytes = 192 * 1024;
   ck_assert_int_eq(uv_loop_init(&forked.loop), 0);
   ck_assert_int_eq(uv_prepare_init(&forked.loop, &box.prepare), 0);
   ck_assert_int_eq(uv_prepare_start(&box.prepare, on_turn), 0);

@@ -18,13 +18,13 @@
 
 typedef struct forked_s {
   /* Set between forked_init() and forked_begin(), or later. */
-  unsigned turns;       /* a fork in every so many turns; 0: in none */
-  unsigned hooks;       /* and at every so many calls; 0: at none */
-  int is_busy;          /* libuv's threads may be at work meanwhile: what they
-                           have at hand is left */
-  void (*turn)(void);   /* of the host's, in every turn; or NULL */
+  unsigned turns;     /* a fork in every so many turns; 0: in none */
+  unsigned hooks;     /* and at every so many calls; 0: at none */
+  int is_busy;        /* libuv's threads may be at work meanwhile: what they
+                         have at hand is left */
+  void (*turn)(void); /* of the host's, in every turn; or NULL */
   unsigned (*of_host)(void); /* blocks that are its since it began; or NULL */
-  uint32_t slice_bytes; /* of the engine; small: many turns */
+  uint32_t slice_bytes;      /* of the engine; small: many turns */
 
   uv_loop_t loop;
   sluice_engine_t *engine;

@@ -7,7 +7,7 @@
 
 #include "forked.h"
 
-enum { STEP_PAGES = 16, WORDS_ONCE = 20000 };
+enum { STEP_PAGES = 48, WORDS_ONCE = 20000 };
 
 /* ---- pages: saved ---- */
 

@@ -9,7 +9,7 @@
 
 #include <sluice/sluice.h>
 
-enum { STATE_PAGES = 384, STATE_PAGE = 4096, STATE_WORDS = 30000 };
+enum { STATE_PAGES = 768, STATE_PAGE = 4096, STATE_WORDS = 30000 };
 enum { STATE_BYTES = STATE_PAGES * STATE_PAGE };
 
 typedef struct forked_state_s {
