@@ -90,6 +90,9 @@ int sluice_fail(sluice_error_t *err, int code, const char *format, ...) {
   }
   err->code = code;
   err->offset = SLUICE_OFFSET_NONE;
+  if (format == NULL) {
+    return code;
+  }
   va_start(args, format);
   (void)vsnprintf(err->message, sizeof(err->message), format, args);
   va_end(args);

@@ -32,6 +32,11 @@ int sluice_options_copy(void *out, size_t known, size_t first,
   uint32_t given_size;
   int r;
 
+  if (out == NULL || name == NULL || type == NULL) {
+    return sluice_fail(err, UV_EINVAL,
+                       "there is no place for options, or no "
+                       "name of theirs");
+  }
   memset(out, 0, known);
   if (given != NULL) {
     memcpy(&given_size, given, sizeof(given_size));

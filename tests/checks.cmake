@@ -31,6 +31,7 @@ if(TARGET sluice_jemalloc)
 endif()
 list(JOIN header_dirs " " header_dirs)
 list(JOIN UV_CFLAGS " " uv_cflags)
+sluice_check(null_coverage ENV "DIRS=${header_dirs}")
 sluice_check(headers ENV "DIRS=${header_dirs}" "UV_CFLAGS=${uv_cflags}")
 
 sluice_includes(queue_flags sluice_queue)
@@ -72,4 +73,27 @@ if(NOT SLUICE_SANITIZE)
     set(tool sluice)
   endif()
   sluice_check(install ENV "TOOL=${tool}")
+endif()
+
+# What programs were built against, as libabigail describes it. The stored
+# descriptions are gcc's, of x86-64, and of nothing that adds code of its own;
+# the debug information has to be there.
+if(CMAKE_C_COMPILER_ID STREQUAL GNU AND CMAKE_BUILD_TYPE STREQUAL Debug
+   AND CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64 AND NOT SLUICE_SANITIZE
+   AND NOT CMAKE_C_FLAGS MATCHES "coverage|analyzer")
+  set(described $<TARGET_FILE:sluice_shared>)
+  if(TARGET sluice_handlers_shared)
+    string(APPEND described "\n$<TARGET_FILE:sluice_handlers_shared>")
+  endif()
+  set(libraries ${CMAKE_CURRENT_BINARY_DIR}/abi.libraries)
+  file(GENERATE OUTPUT ${libraries} CONTENT "${described}\n")
+  sluice_check(abi ENV "LIBRARIES=${libraries}")
+  add_custom_target(renew_abi
+    COMMAND ${CMAKE_COMMAND} -E env SOURCE=${PROJECT_SOURCE_DIR}
+      LIBRARIES=${libraries} sh ${CMAKE_CURRENT_SOURCE_DIR}/abi/run.sh --renew
+    VERBATIM)
+  add_dependencies(renew_abi sluice_shared)
+  if(TARGET sluice_handlers_shared)
+    add_dependencies(renew_abi sluice_handlers_shared)
+  endif()
 endif()

@@ -241,6 +241,57 @@ static int configuration_that_goes_on(void) {
                              6);
 }
 
+/* ---- what is NULL ---- */
+
+static int note_of_no_name(void) {
+  return sluice_encoder_note(e, NULL, page, 1);
+}
+
+static int note_of_no_bytes(void) {
+  return sluice_encoder_note(e, "n", NULL, 1);
+}
+
+static int section_of_no_declaration(void) {
+  return open_section(NULL);
+}
+
+static int section_of_no_name(void) {
+  const sluice_decl_t decl = {.id = 9};
+
+  return open_section(&decl);
+}
+
+static int section_of_no_schema(void) {
+  const sluice_decl_t decl = {.id = 9, .name = "s", .schema_len = 1};
+
+  return open_section(&decl);
+}
+
+static int region_of_no_name(void) {
+  need(open_section(&live_pages));
+  return add_region(NULL, PAGE, PAGE);
+}
+
+static int region_of_no_index(void) {
+  need(open_section(&live_pages));
+  return sluice_encoder_region(e, "r", PAGE, PAGE, NULL);
+}
+
+static int pages_of_no_data(void) {
+  open_region();
+  return sluice_encoder_pages(e, region, 0, NULL, 1);
+}
+
+static int no_bytes_at_all(void) {
+  need(open_section(&bytes));
+  return sluice_encoder_bytes(e, NULL, 1);
+}
+
+static int description_of_no_text(void) {
+  need(open_section(&bytes));
+  return sluice_encoder_describe(e, NULL, 2);
+}
+
 #define NATIVE SLUICE_FORMAT_NATIVE
 #define QEMU3  SLUICE_FORMAT_QEMU3
 
@@ -274,6 +325,17 @@ static const struct {
     {NATIVE, pages_over_the_end, UV_EINVAL, "outside"},
     {NATIVE, pages_of_another_section, UV_EINVAL, "pc.ram"},
     {NATIVE, zeros_of_another_section, UV_EINVAL, "pc.ram"},
+    {NATIVE, note_of_no_name, UV_EINVAL, "lacks an argument"},
+    {NATIVE, note_of_no_bytes, UV_EINVAL, "lacks an argument"},
+    {NATIVE, section_of_no_declaration, UV_EINVAL, "lacks an argument"},
+    {NATIVE, section_of_no_name, UV_EINVAL, "lacks an argument"},
+    {NATIVE, section_of_no_schema, UV_EINVAL, "lacks an argument"},
+    {NATIVE, region_of_no_name, UV_EINVAL, "lacks an argument"},
+    {NATIVE, region_of_no_index, UV_EINVAL, "lacks an argument"},
+    {NATIVE, pages_of_no_data, UV_EINVAL, "lacks an argument"},
+    {NATIVE, no_bytes_at_all, UV_EINVAL, "lacks an argument"},
+    {NATIVE, description_of_no_text, UV_EINVAL, "lacks an argument"},
+    {QEMU3, description_of_no_text, UV_EINVAL, "lacks an argument"},
     {QEMU3, section_without_name, UV_EINVAL, "malformed"},
     {QEMU3, kind_that_opens_nothing, UV_EINVAL, "cannot be opened"},
     {QEMU3, part_of_nothing, SLUICE_EORDER, "not a live one"},
@@ -349,6 +411,19 @@ START_TEST(no_page_is_fetched_that_is_not_kept) {
 }
 END_TEST
 
+START_TEST(nothing_needs_no_place) {
+  const sluice_encoder_options_t options = {.size = sizeof(options),
+                                            .keep_last = 1};
+
+  need(new_encoder(&options, true));
+  need(sluice_encoder_header(e));
+  open_region();
+  need(sluice_encoder_pages(e, region, 0, NULL, 0));
+  ck_assert_int_eq(sluice_encoder_fetch(e, region, 0, NULL), UV_EINVAL);
+  need(sluice_encoder_close(e)); /* that was not latched */
+}
+END_TEST
+
 Suite *encoder_refuse_suite(void) {
   Suite *s = suite_create("encoder_refuse");
   TCase *tc = tcase_create("core");
@@ -359,6 +434,7 @@ Suite *encoder_refuse_suite(void) {
   tcase_add_test(tc, streams_that_are_not_written_are_refused);
   tcase_add_test(tc, the_last_page_counts_only_where_it_can_be_read_back);
   tcase_add_test(tc, no_page_is_fetched_that_is_not_kept);
+  tcase_add_test(tc, nothing_needs_no_place);
   suite_add_tcase(s, tc);
   return s;
 }

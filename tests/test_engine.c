@@ -62,9 +62,11 @@ START_TEST(without_descriptors_there_is_no_engine_and_nothing_is_left) {
   const sluice_engine_options_t o = {.size = sizeof(o), .alloc = &rig.alloc};
   long before = rig.live_blocks;
   sluice_engine_t *engine = NULL;
+  sluice_error_t err;
 
   async_code = UV_EMFILE;
-  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o, NULL), UV_EMFILE);
+  ck_assert_int_eq(sluice_engine_new(&engine, &rig.loop, &o, &err), UV_EMFILE);
+  ck_assert_str_eq(err.message, "the engine's handles cannot be opened");
   ck_assert_int_eq(rig.live_blocks, before);
   async_code = 0;
 }

@@ -161,8 +161,8 @@ static void fill(sluice_decoder_t *d, size_t *at) {
 }
 
 static void find_section(const char *name, place_t *out) {
-  const sluice_decoder_options_t o = {.size = sizeof(o),
-                                      .cut = SLUICE_CUT_BY_DESCRIPTION};
+  const sluice_decoder_options_t o = {
+      .size = sizeof(o), .payload_ends = SLUICE_ENDS_BY_DESCRIPTION};
   sluice_decoder_t *d;
   sluice_error_t err = {0};
   sluice_item_t item;

@@ -26,7 +26,7 @@ enum {
   MANY = 8000,
   STEPS_A_BYTE = 100, /* at most; most take under 20 */
   STEPS_AT_ALL = 20000,
-  ANY_ERROR = 1 /* it depends on how the input is cut */
+  ANY_ERROR = 1 /* it depends on how the input is split */
 };
 
 void __sanitizer_cov_trace_pc(void);
@@ -77,7 +77,7 @@ static void take(sluice_decoder_t *d, const sluice_item_t *item) {
 
     sluice_decoder_consume(d, is_whole ? 4 : 0);
     if (is_whole) {
-      sluice_decoder_cut(d);
+      sluice_decoder_end_payload(d);
     }
   }
 }
@@ -132,44 +132,44 @@ typedef struct busy_s {
   const char *what;
   void (*make)(build_t *b, uint32_t n);
   int code; /* of the large one */
-  sluice_cut_t cut;
+  sluice_payload_ends_t ends;
   int may_stay_open;
   unsigned times; /* what it may take more, for a reason that is bounded */
 } busy_t;
 
-#define ROW(make, code, cut)                                                   \
-  { #make, make, code, cut, 0, 1 }
+#define ROW(make, code, ends)                                                  \
+  { #make, make, code, ends, 0, 1 }
 
 static const busy_t busy[] = {
-    ROW(hostile_pads, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_news, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_notes, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_note_in_pieces, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_data_of_nothing, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_parts_of_nothing, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_sections, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_zeros_one_by_one, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_devices, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_devices, SLUICE_DONE, SLUICE_CUT_BY_DESCRIPTION),
-    ROW(hostile_empty_parts, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_zero_pages, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_commands, SLUICE_DONE, SLUICE_CUT_BY_READER),
+    ROW(hostile_pads, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_news, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_notes, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_note_in_pieces, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_data_of_nothing, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_parts_of_nothing, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_sections, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_zeros_one_by_one, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_devices, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_devices, SLUICE_DONE, SLUICE_ENDS_BY_DESCRIPTION),
+    ROW(hostile_empty_parts, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_zero_pages, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_commands, SLUICE_DONE, SLUICE_ENDS_BY_READER),
     /* Names are compared with each other: up to the limit of 4096. */
-    {"regions", hostile_regions, SLUICE_ELIMIT, SLUICE_CUT_BY_READER, 0, 3},
-    ROW(hostile_false_footers, SLUICE_ETRUNCATED, SLUICE_CUT_BY_DESCRIPTION),
+    {"regions", hostile_regions, SLUICE_ELIMIT, SLUICE_ENDS_BY_READER, 0, 3},
+    ROW(hostile_false_footers, SLUICE_ETRUNCATED, SLUICE_ENDS_BY_DESCRIPTION),
     ROW(hostile_false_descriptions, SLUICE_ETRUNCATED,
-        SLUICE_CUT_BY_DESCRIPTION),
+        SLUICE_ENDS_BY_DESCRIPTION),
     {"false descriptions on an input that stays open",
-     hostile_false_descriptions, ANY_ERROR, SLUICE_CUT_BY_DESCRIPTION, 1,
+     hostile_false_descriptions, ANY_ERROR, SLUICE_ENDS_BY_DESCRIPTION, 1,
      3 /* 64 looks */},
     {"braces on an input that stays open", hostile_braces, SLUICE_ETRUNCATED,
-     SLUICE_CUT_BY_DESCRIPTION, 1, 1},
-    ROW(hostile_many_described, SLUICE_DONE, SLUICE_CUT_BY_DESCRIPTION),
-    ROW(hostile_deep_lists, SLUICE_DONE, SLUICE_CUT_BY_DESCRIPTION),
-    ROW(hostile_deep_subsections, SLUICE_DONE, SLUICE_CUT_BY_DESCRIPTION),
-    ROW(hostile_empty_records, SLUICE_DONE, SLUICE_CUT_BY_READER),
-    ROW(hostile_empty_chunks, SLUICE_ECORRUPT, SLUICE_CUT_BY_READER),
-    ROW(hostile_fills, SLUICE_DONE, SLUICE_CUT_BY_READER),
+     SLUICE_ENDS_BY_DESCRIPTION, 1, 1},
+    ROW(hostile_many_described, SLUICE_DONE, SLUICE_ENDS_BY_DESCRIPTION),
+    ROW(hostile_deep_lists, SLUICE_DONE, SLUICE_ENDS_BY_DESCRIPTION),
+    ROW(hostile_deep_subsections, SLUICE_DONE, SLUICE_ENDS_BY_DESCRIPTION),
+    ROW(hostile_empty_records, SLUICE_DONE, SLUICE_ENDS_BY_READER),
+    ROW(hostile_empty_chunks, SLUICE_ECORRUPT, SLUICE_ENDS_BY_READER),
+    ROW(hostile_fills, SLUICE_DONE, SLUICE_ENDS_BY_READER),
 };
 
 static const size_t steps[] = {0, 4096, 61};
@@ -179,7 +179,7 @@ static run_t run_busy(const busy_t *row, uint32_t n, size_t step,
                       size_t *out_len) {
   run_t r = {.step = step,
              .options = {.size = sizeof(sluice_decoder_options_t),
-                         .cut = row->cut,
+                         .payload_ends = row->ends,
                          .max_memory = CAP,
                          .may_stay_open = row->may_stay_open}};
   build_t in = {0};

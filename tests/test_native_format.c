@@ -354,7 +354,7 @@ START_TEST(consuming_and_cutting_out_of_turn_do_nothing) {
   int r;
 
   while ((r = sluice_decoder_next(d, &item, NULL)) == SLUICE_MORE) {
-    sluice_decoder_cut(d);
+    sluice_decoder_end_payload(d);
     if (item.kind != SLUICE_ITEM_BYTES) {
       sluice_decoder_consume(d, 1);
     }

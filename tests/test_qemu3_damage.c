@@ -24,14 +24,15 @@ static void tear_down(void) {
   trace_done(&out);
 }
 
-/* Damage. `_i`: how devices are cut. */
+/* Damage. `_i`: how devices are delimited. */
 
-static void whole_sample(int cut) {
+static void whole_sample(int ends) {
   const sample_options_t o = {"pc", true, true};
 
   sample_machine(&in, &o);
   out.device_bytes = sample_device_bytes;
-  out.options.cut = cut == 0 ? SLUICE_CUT_BY_READER : SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends =
+      ends == 0 ? SLUICE_ENDS_BY_READER : SLUICE_ENDS_BY_DESCRIPTION;
 }
 
 /* Inside of pages nothing can tell; so cuts there are thinned out. */
@@ -144,7 +145,7 @@ START_TEST(a_tail_larger_than_memory_is_refused) {
   sample_machine(&in, &o);
   in.len -= 1 + 5; /* the last device goes on and on */
   build_fill(&in, 0x77, 1024 * 1024);
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   out.options.max_memory = 512 * 1024;
   trace_run(&out, in.data, in.len);
   ck_assert_int_eq(out.result, SLUICE_ELIMIT);

@@ -71,17 +71,17 @@ START_TEST(the_description_cuts_devices_whatever_the_feed) {
 
   sample_machine(&in, &o);
   out.chunk = chunks[_i];
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   ck_assert_str_eq(run(), sample_machine_trace);
 }
 END_TEST
 
-START_TEST(footers_cut_devices_where_nothing_describes_them) {
+START_TEST(footers_delimit_devices_where_nothing_describes_them) {
   const sample_options_t o = {"pc", true, false};
 
   sample_machine(&in, &o);
   out.chunk = chunks[_i];
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   ck_assert_ptr_nonnull(strstr(run(), "close@16631 4 bytes 4\n"));
   ck_assert_ptr_nonnull(strstr(trace_text(&out), "close@16667 9 bytes 9\n"));
   ck_assert_ptr_null(strstr(trace_text(&out), "qemu.description"));
@@ -92,7 +92,7 @@ START_TEST(old_machines_have_neither_configuration_nor_footers) {
   const sample_options_t o = {NULL, false, true};
 
   sample_machine(&in, &o);
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   ck_assert_ptr_nonnull(strstr(run(), "header 3 ''\nsection ram@8 "));
   ck_assert_ptr_nonnull(strstr(trace_text(&out), " 4 bytes 4\n"));
   ck_assert_ptr_nonnull(strstr(trace_text(&out), " 9 bytes 9\n"));
@@ -119,7 +119,7 @@ START_TEST(a_description_is_found_where_the_input_stays_open) {
 
   sample_machine(&in, &o);
   out.options.size = sizeof(out.options);
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   out.options.may_stay_open = 1;
   ck_assert_int_eq(sluice_decoder_new(&d, &out.options, NULL), 0);
   sluice_decoder_space(d, &space, &len);
@@ -262,16 +262,16 @@ START_TEST(our_own_live_sections_are_framed) {
 }
 END_TEST
 
-START_TEST(unknown_live_sections_are_cut_by_their_footers) {
+START_TEST(unknown_live_sections_are_delimited_by_their_footers) {
   live_section();
   out.chunk = chunks[_i];
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   ck_assert_ptr_nonnull(strstr(run(), "close@51 17 bytes 17\n"));
   ck_assert_ptr_nonnull(strstr(trace_text(&out), "close@65 4 bytes 4\n"));
 }
 END_TEST
 
-START_TEST(something_like_a_footer_does_not_cut) {
+START_TEST(something_like_a_footer_delimits_nothing) {
   build_qemu3(&in, "pc");
   build_section(&in, 1, 5, "dirty-bitmap", 0, 1);
   build_raw(&in, "\x7e\x7e\0\0\0\x05\x09", 7);      /* no such record */
@@ -283,19 +283,19 @@ START_TEST(something_like_a_footer_does_not_cut) {
   build_footer(&in, 5);
   build_u8(&in, 0);
   out.chunk = chunks[_i];
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   ck_assert_ptr_nonnull(strstr(run(), " 32 bytes 32\n"));
 }
 END_TEST
 
-START_TEST(devices_sent_before_the_memory_are_cut_by_their_footers) {
+START_TEST(devices_sent_before_the_memory_are_delimited_by_their_footers) {
   build_qemu3(&in, "pc");
   build_section(&in, 4, 7, "virtio-mem-early", 0, 1);
   build_raw(&in, "abcdef", 6);
   build_footer(&in, 7);
   tiny_ram(0x1000);
   out.chunk = chunks[_i];
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   ck_assert_ptr_nonnull(strstr(run(), " 6 bytes 6\nsection ram@"));
 }
 END_TEST
@@ -337,14 +337,15 @@ static TCase *feeds(void) {
   tcase_add_loop_test(tc, a_reader_cuts_devices_whatever_the_feed, 0, CHUNKS);
   tcase_add_loop_test(tc, the_description_cuts_devices_whatever_the_feed, 0,
                       CHUNKS);
-  tcase_add_loop_test(tc, footers_cut_devices_where_nothing_describes_them, 0,
-                      CHUNKS);
+  tcase_add_loop_test(tc, footers_delimit_devices_where_nothing_describes_them,
+                      0, CHUNKS);
   tcase_add_loop_test(tc, our_own_live_sections_are_framed, 0, CHUNKS);
-  tcase_add_loop_test(tc, unknown_live_sections_are_cut_by_their_footers, 0,
-                      CHUNKS);
-  tcase_add_loop_test(tc, something_like_a_footer_does_not_cut, 0, CHUNKS);
+  tcase_add_loop_test(tc, unknown_live_sections_are_delimited_by_their_footers,
+                      0, CHUNKS);
+  tcase_add_loop_test(tc, something_like_a_footer_delimits_nothing, 0, CHUNKS);
   tcase_add_loop_test(
-      tc, devices_sent_before_the_memory_are_cut_by_their_footers, 0, CHUNKS);
+      tc, devices_sent_before_the_memory_are_delimited_by_their_footers, 0,
+      CHUNKS);
   return tc;
 }
 

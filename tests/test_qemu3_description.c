@@ -173,7 +173,7 @@ END_TEST
 /* In whole streams. */
 
 static void run(void) {
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   trace_run(&out, in.data, in.len);
 }
 
@@ -250,7 +250,7 @@ START_TEST(a_device_described_as_longer_than_the_stream_is_truncated) {
 }
 END_TEST
 
-START_TEST(a_device_that_is_not_described_is_cut_by_its_footer) {
+START_TEST(a_device_that_is_not_described_is_delimited_by_its_footer) {
   build_qemu3(&in, "pc");
   small_ram(1, true);
   small_ram(3, true);
@@ -261,7 +261,7 @@ START_TEST(a_device_that_is_not_described_is_cut_by_its_footer) {
 END_TEST
 
 /* Machine types that have no configuration have no footers either. */
-START_TEST(a_device_ahead_of_the_memory_is_cut_without_a_configuration) {
+START_TEST(a_device_ahead_of_the_memory_is_delimited_without_a_configuration) {
   build_qemu3(&in, NULL);
   card("123456", 6, false);
   small_ram(1, false);
@@ -272,7 +272,7 @@ START_TEST(a_device_ahead_of_the_memory_is_cut_without_a_configuration) {
 END_TEST
 
 /* The first payload of ram has shown that there are no footers. */
-START_TEST(a_device_amid_the_memory_is_cut_where_there_are_no_footers) {
+START_TEST(a_device_amid_the_memory_is_delimited_without_footers) {
   build_qemu3(&in, "pc");
   small_ram(1, false);
   card("123456", 6, false);
@@ -323,11 +323,12 @@ Suite *qemu3_description_suite(void) {
   tcase_add_test(stream, a_stream_whose_description_is_too_large_is_refused);
   tcase_add_test(stream,
                  a_device_described_as_longer_than_the_stream_is_truncated);
-  tcase_add_test(stream, a_device_that_is_not_described_is_cut_by_its_footer);
   tcase_add_test(stream,
-                 a_device_ahead_of_the_memory_is_cut_without_a_configuration);
-  tcase_add_test(stream,
-                 a_device_amid_the_memory_is_cut_where_there_are_no_footers);
+                 a_device_that_is_not_described_is_delimited_by_its_footer);
+  tcase_add_test(
+      stream,
+      a_device_ahead_of_the_memory_is_delimited_without_a_configuration);
+  tcase_add_test(stream, a_device_amid_the_memory_is_delimited_without_footers);
   tcase_add_loop_test(
       stream, what_looks_like_a_description_does_not_end_an_open_input, 0, 9);
   suite_add_tcase(s, stream);

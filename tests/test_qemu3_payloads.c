@@ -47,9 +47,9 @@ static void feed(size_t end) {
 }
 
 /* The first bytes that are lent, of what comes up to byte `end`. */
-static void begin(sluice_cut_t cut, size_t end) {
+static void begin(sluice_payload_ends_t ends, size_t end) {
   const sluice_decoder_options_t options = {.size = sizeof(options),
-                                            .cut = cut};
+                                            .payload_ends = ends};
   int r;
 
   ck_assert_int_eq(sluice_decoder_new(&d, &options, NULL), 0);
@@ -90,7 +90,7 @@ static void device(void) {
 
 START_TEST(more_than_a_scanned_payload_has_is_refused) {
   device();
-  begin(SLUICE_CUT_BY_DESCRIPTION, in.len);
+  begin(SLUICE_ENDS_BY_DESCRIPTION, in.len);
   same_bytes("abcd");
   has_failed(ask_for_more(), SLUICE_ECORRUPT, "card",
              "expected at least 5 more bytes of payload, found its end after 4",
@@ -100,7 +100,7 @@ END_TEST
 
 START_TEST(more_of_a_scanned_payload_is_waited_for) {
   device();
-  begin(SLUICE_CUT_BY_DESCRIPTION, 35);
+  begin(SLUICE_ENDS_BY_DESCRIPTION, 35);
   same_bytes("ab");
   ck_assert_int_eq(ask_for_more(), SLUICE_WAIT);
   feed(36);
@@ -127,7 +127,7 @@ START_TEST(more_than_a_described_payload_has_is_refused) {
   build_u8(&in, 0);
   build_description(&in, "{\"devices\":[{\"name\":\"card\",\"fields\":["
                          "{\"size\":4}]}]}");
-  begin(SLUICE_CUT_BY_DESCRIPTION, in.len);
+  begin(SLUICE_ENDS_BY_DESCRIPTION, in.len);
   same_bytes("abcd");
   has_failed(ask_for_more(), SLUICE_ECORRUPT, "card",
              "expected at least 5 more bytes of payload, found its end after 4",
@@ -137,7 +137,7 @@ END_TEST
 
 START_TEST(more_of_an_open_payload_than_the_stream_has_is_truncated) {
   device();
-  begin(SLUICE_CUT_BY_READER, in.len);
+  begin(SLUICE_ENDS_BY_READER, in.len);
   ck_assert_uint_eq(item.u.bytes.len, 10);
   has_failed(ask_for_more(), SLUICE_ETRUNCATED, "card",
              "expected 11 bytes of payload", in.len);
@@ -156,7 +156,7 @@ static void frames(void) {
 
 START_TEST(a_frame_is_waited_for_to_be_joined) {
   frames();
-  begin(SLUICE_CUT_BY_READER, 43);
+  begin(SLUICE_ENDS_BY_READER, 43);
   same_bytes("abc");
   ck_assert_int_eq(ask_for_more(), SLUICE_WAIT);
   feed(46);
@@ -168,7 +168,7 @@ END_TEST
 START_TEST(a_frame_that_does_not_come_is_truncated) {
   frames();
   in.len = 43;
-  begin(SLUICE_CUT_BY_READER, in.len);
+  begin(SLUICE_ENDS_BY_READER, in.len);
   same_bytes("abc");
   has_failed(ask_for_more(), SLUICE_ETRUNCATED, "queue",
              "expected 7 bytes of payload", in.len);
@@ -183,7 +183,7 @@ static void read_on(int is_out_of_turn, build_t *told) {
   while ((r = sluice_decoder_next(d, &item, &err)) == SLUICE_MORE) {
     build_u8(told, (uint8_t)item.kind);
     if (is_out_of_turn) {
-      sluice_decoder_cut(d);
+      sluice_decoder_end_payload(d);
     }
     if (item.kind == SLUICE_ITEM_BYTES) {
       build_raw(told, item.u.bytes.data, item.u.bytes.len);
@@ -199,8 +199,8 @@ static void begin_all(void) {
   ck_assert_int_eq(sluice_decoder_new(&d, NULL, NULL), 0);
 }
 
-/* Where nothing was lent, nothing can be given back, or cut: what comes is what
- * comes to a reader that keeps to its turn. */
+/* Where nothing was lent, nothing can be given back, or ended: what comes is
+ * what comes to a reader that keeps to its turn. */
 START_TEST(consuming_and_cutting_out_of_turn_do_nothing) {
   build_t kept = {0};
   build_t told = {0};
@@ -218,7 +218,7 @@ START_TEST(consuming_and_cutting_out_of_turn_do_nothing) {
   sluice_decoder_free(d);
   begin_all();
   sluice_decoder_consume(d, 1);
-  sluice_decoder_cut(d);
+  sluice_decoder_end_payload(d);
   ck_assert_int_eq(sluice_decoder_format(d), SLUICE_FORMAT_UNKNOWN);
   feed(in.len);
   read_on(1, &told);
@@ -239,7 +239,7 @@ START_TEST(nothing_changes_a_decoder_that_has_failed) {
   while (sluice_decoder_next(d, &item, &err) > 0) {
   }
   sluice_decoder_consume(d, 0);
-  sluice_decoder_cut(d);
+  sluice_decoder_end_payload(d);
   ck_assert_int_eq(sluice_decoder_next(d, &item, NULL), SLUICE_ECORRUPT);
   has_failed(err.code, SLUICE_ECORRUPT, "", "found 0x55", 15);
 }
@@ -271,7 +271,7 @@ static const struct {
 
 static void run_scan(size_t chunk, const char *line) {
   out.chunk = chunk;
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   trace_run(&out, in.data, in.len);
   ck_assert_msg(out.result == SLUICE_DONE, "%d @%llu %s", out.result,
                 (unsigned long long)out.error.offset, out.error.message);
@@ -300,7 +300,7 @@ static void end_queue(void) {
   build_u8(&in, 0);
 }
 
-START_TEST(a_footer_that_nothing_legal_follows_does_not_cut) {
+START_TEST(a_footer_that_nothing_legal_follows_delimits_nothing) {
   char line[64];
 
   two_sections();
@@ -324,15 +324,16 @@ START_TEST(a_footer_with_a_command_behind_it_cuts) {
 }
 END_TEST
 
-START_TEST(a_part_that_nothing_can_cut_is_named) {
+START_TEST(a_part_that_nothing_can_delimit_is_named) {
   build_qemu3(&in, NULL);
   build_section(&in, 1, 1, "ram", 0, 4);
   build_eos(&in); /* no footer, so there are none */
   build_section(&in, 1, 5, "queue", 0, 1);
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   trace_run(&out, in.data, in.len);
   err = out.error;
-  has_failed(out.result, SLUICE_EFEATURE, "queue", "cannot be cut", in.len);
+  has_failed(out.result, SLUICE_EFEATURE, "queue", "cannot be delimited",
+             in.len);
 }
 END_TEST
 
@@ -340,10 +341,10 @@ static TCase *scans(void) {
   TCase *tc = tcase_create("scan");
 
   tcase_add_checked_fixture(tc, set_up, tear_down);
-  tcase_add_loop_test(tc, a_footer_that_nothing_legal_follows_does_not_cut, 0,
-                      2 * (int)(sizeof(lookalikes) / sizeof(*lookalikes)));
+  tcase_add_loop_test(tc, a_footer_that_nothing_legal_follows_delimits_nothing,
+                      0, 2 * (int)(sizeof(lookalikes) / sizeof(*lookalikes)));
   tcase_add_loop_test(tc, a_footer_with_a_command_behind_it_cuts, 0, 3);
-  tcase_add_test(tc, a_part_that_nothing_can_cut_is_named);
+  tcase_add_test(tc, a_part_that_nothing_can_delimit_is_named);
   return tc;
 }
 

@@ -448,15 +448,15 @@ START_TEST(what_is_wrong_is_named_and_located) {
 }
 END_TEST
 
-START_TEST(a_device_that_nothing_can_cut_is_named) {
+START_TEST(a_device_that_nothing_can_delimit_is_named) {
   const sample_options_t o = {"pc", false, false};
 
   sample_machine(&in, &o);
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   trace_run(&out, in.data, in.len);
   ck_assert_int_eq(out.result, SLUICE_EFEATURE);
   ck_assert_str_eq(out.error.section, "timer");
-  ck_assert_ptr_nonnull(strstr(out.error.message, "cannot be cut"));
+  ck_assert_ptr_nonnull(strstr(out.error.message, "cannot be delimited"));
 }
 END_TEST
 
@@ -468,7 +468,7 @@ START_TEST(a_description_that_lies_is_met_by_the_footer) {
   four = memmem(in.data, in.len, "\"array_len\":4", 13);
   ck_assert_ptr_nonnull(four);
   four[12] = '5';
-  out.options.cut = SLUICE_CUT_BY_DESCRIPTION;
+  out.options.payload_ends = SLUICE_ENDS_BY_DESCRIPTION;
   trace_run(&out, in.data, in.len);
   ck_assert_int_eq(out.result, SLUICE_ECORRUPT);
   ck_assert_str_eq(out.error.section, "timer");
@@ -491,7 +491,7 @@ Suite *qemu3_refuse_suite(void) {
   tcase_add_checked_fixture(tc, set_up, tear_down);
   tcase_add_loop_test(tc, what_is_wrong_is_named_and_located, 0,
                       sizeof(refused) / sizeof(*refused));
-  tcase_add_test(tc, a_device_that_nothing_can_cut_is_named);
+  tcase_add_test(tc, a_device_that_nothing_can_delimit_is_named);
   tcase_add_test(tc, a_description_that_lies_is_met_by_the_footer);
   tcase_add_test(tc, pages_too_small_for_the_flags_are_refused);
   suite_add_tcase(s, tc);

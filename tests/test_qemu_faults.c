@@ -56,11 +56,11 @@ static void record_at(size_t at, const char *what) {
   image.at[image.count] = image.bytes.len;
 }
 
-static void open_qemu3(int cut) {
+static void open_qemu3(int ends) {
   const sample_options_t o = {"pc", true, true};
 
-  image.name =
-      cut == 0 ? "qemu3, cut by the reader" : "qemu3, cut by the description";
+  image.name = ends == 0 ? "qemu3, delimited by the reader"
+                         : "qemu3, delimited by the description";
   sample_machine(&image.bytes, &o);
   record_at(0, "header and configuration");
   record_at(15, "START of memory: sizes and names");
@@ -72,8 +72,8 @@ static void open_qemu3(int cut) {
   record_at(16672, "end mark");
   record_at(16673, "description");
   image.trace.device_bytes = sample_device_bytes;
-  image.trace.options.cut =
-      cut == 0 ? SLUICE_CUT_BY_READER : SLUICE_CUT_BY_DESCRIPTION;
+  image.trace.options.payload_ends =
+      ends == 0 ? SLUICE_ENDS_BY_READER : SLUICE_ENDS_BY_DESCRIPTION;
 }
 
 static void record_qemu2(const char *name, uint32_t version,

@@ -109,6 +109,51 @@ START_TEST(a_look_ahead_ends_with_the_record) {
 }
 END_TEST
 
+static int to_nowhere_exact(sluice_reader_t *r) {
+  return sluice_reader_exact(r, NULL, 1);
+}
+
+static int to_nowhere_some(sluice_reader_t *r) {
+  uint8_t buf[1];
+
+  return sluice_reader_some(r, buf, 1, NULL);
+}
+
+static int to_nowhere_peek(sluice_reader_t *r) {
+  size_t got;
+
+  return sluice_reader_peek(r, NULL, 1, &got);
+}
+
+static int to_nowhere_u32(sluice_reader_t *r) {
+  return sluice_reader_u32(r, NULL);
+}
+
+static int to_nowhere_next(sluice_reader_t *r) {
+  return sluice_reader_next(r, NULL);
+}
+
+static int (*const to_nowhere[])(sluice_reader_t *) = {
+    to_nowhere_exact, to_nowhere_some, to_nowhere_peek, to_nowhere_u32,
+    to_nowhere_next};
+enum { TO_NOWHERE = sizeof(to_nowhere) / sizeof(to_nowhere[0]) };
+
+static int reads_on;
+
+static int read_to_nowhere(section_t *s, sluice_reader_t *r) {
+  ck_assert_int_eq(to_nowhere[reads_on](r), UV_EINVAL);
+  return sluice_reader_exact(r, s->text, 3); /* it sticks */
+}
+
+START_TEST(who_reads_to_nowhere_is_told_so) {
+  reads_on = _i;
+  ck_assert_int_eq(save(SLUICE_FORMAT_NATIVE, SLUICE_PAYLOAD_BYTES, write_text),
+                   0);
+  ck_assert_int_eq(restore(SLUICE_PAYLOAD_BYTES, read_to_nowhere), UV_EINVAL);
+  says("there is no place for it");
+}
+END_TEST
+
 /* One byte each time it is asked. */
 static size_t given;
 
@@ -347,6 +392,7 @@ Suite *section_misuse_suite(void) {
                       AGAIN);
   tcase_add_test(tc, only_bytes_are_kept_from_a_cut);
   tcase_add_test(tc, a_look_ahead_ends_with_the_record);
+  tcase_add_loop_test(tc, who_reads_to_nowhere_is_told_so, 0, TO_NOWHERE);
   tcase_add_test(tc, a_look_ahead_waits_for_what_has_not_come_yet);
   tcase_add_test(tc, who_asks_on_after_the_end_is_told_the_same);
   tcase_add_test(tc, pages_without_a_place_come_as_items);

@@ -407,6 +407,11 @@ static int init_handles(sluice__channel_t *ch, uv_loop_t *loop) {
   return 0;
 }
 
+const char *sluice__channel_why(int code) {
+  return code == UV_EINVAL ? "the socket is not a unix stream socket"
+                           : sluice_strerror(code);
+}
+
 int sluice__channel_open(sluice__channel_t **out, sluice_engine_t *engine,
                          int fd, uint32_t timeout_ms,
                          const sluice__channel_ops_t *ops, void *ctx) {

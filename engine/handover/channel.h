@@ -56,6 +56,9 @@ typedef struct sluice__channel_ops_s {
 int sluice__channel_open(sluice__channel_t **out, sluice_engine_t *engine,
                          int fd, uint32_t timeout_ms,
                          const sluice__channel_ops_t *ops, void *ctx);
+
+/* Why that has failed, in words. */
+const char *sluice__channel_why(int code);
 /* Closes the socket. Nobody waits for anything. */
 void sluice__channel_close(sluice__channel_t *ch);
 /* Closes it when what was sent before has gone, and then FAIL with `words`

@@ -326,7 +326,8 @@ static int begin_parts(sluice_handover_t *h, sluice_engine_t *engine,
                            ms != 0 ? ms : TIMEOUT_DEFAULT_MS, &channel_ops, h);
 
   if (r < 0) {
-    return r;
+    return sluice_fail(err, r, "the hand-over cannot begin: %s",
+                       sluice__channel_why(r));
   }
   r = begin_save(h, engine, registry, err);
   if (r < 0) {
@@ -363,10 +364,15 @@ static int take_options(sluice_handover_options_t *o,
   int r = SLUICE_OPTIONS_COPY(o, given, "hand-over options",
                               sluice_handover_options_t, resume, err);
 
-  return r < 0 || o->offer_len <= SLUICE_OFFER_MAX
-             ? r
-             : sluice_fail(err, UV_EINVAL, "offer of %zu bytes, at most %d",
-                           o->offer_len, SLUICE_OFFER_MAX);
+  if (r == 0 && o->offer_len > SLUICE_OFFER_MAX) {
+    r = sluice_fail(err, UV_EINVAL, "offer of %zu bytes, at most %d",
+                    o->offer_len, SLUICE_OFFER_MAX);
+  }
+  if (r == 0 && o->offer == NULL && o->offer_len > 0) {
+    r = sluice_fail(err, UV_EINVAL, "offer of %zu bytes, but there are none",
+                    o->offer_len);
+  }
+  return r;
 }
 
 int sluice_handover_begin(sluice_handover_t **out, sluice_engine_t *engine,

@@ -4,9 +4,10 @@
  * A PASS message has an entry for each of its descriptors, in order:
  *
  *   0  2  length n of the section's name, 1 to 255
- *   2  2  length t of the tag, 1 to 255; bit 15: nothing of it is in the
- * stream, so the successor must take it 4  4  the section's instance 8     the
- * name, n bytes; the tag, t bytes; no NUL in them
+ *   2  2  length t of the tag, 1 to 255; bit 15: the successor must take it,
+ *         for nothing of it is in the stream
+ *   4  4  the section's instance
+ *   8     the name, n bytes; the tag, t bytes; no NUL in them
  *
  * Knows no sockets. */
 #ifndef SLUICE_HANDOVER_PASSED_H

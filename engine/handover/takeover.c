@@ -378,14 +378,15 @@ static int greet(sluice_takeover_t *t) {
                               sizeof(hello));
 }
 
-static int open_parts(sluice_takeover_t *t, int socket) {
+static int open_parts(sluice_takeover_t *t, int socket, sluice_error_t *err) {
   uint32_t ms = t->options.timeout_ms;
   int r =
       sluice__channel_open(&t->channel, t->engine, socket,
                            ms != 0 ? ms : TIMEOUT_DEFAULT_MS, &channel_ops, t);
 
   if (r < 0) {
-    return r;
+    return sluice_fail(err, r, "the takeover cannot begin: %s",
+                       sluice__channel_why(r));
   }
   r = greet(t);
   if (r < 0) {
@@ -449,7 +450,7 @@ int sluice_takeover_begin(sluice_takeover_t **out, sluice_engine_t *engine,
   if (t == NULL) {
     return sluice_fail(err, UV_ENOMEM, "no memory for a takeover");
   }
-  r = open_parts(t, socket);
+  r = open_parts(t, socket, err);
   if (r < 0) {
     free_struct(t);
     return sluice_fail(err, r, "the takeover cannot begin: %s",

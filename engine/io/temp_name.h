@@ -1,6 +1,6 @@
 /* temp_name.h - the names that temporary files have: ".NAME.XXXXXX.tmp".
  *
- * NAME is cut short where the whole would be too long. Any thread. */
+ * NAME is truncated where the whole would be too long. Any thread. */
 #ifndef SLUICE_IO_TEMP_NAME_H
 #define SLUICE_IO_TEMP_NAME_H
 

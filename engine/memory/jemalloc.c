@@ -63,7 +63,7 @@ static void give_room(struct arena *a, size_t size) {
   atomic_fetch_sub(&a->mapped, size);
 }
 
-/* Maps more than is needed and cuts both ends off. jemalloc's sizes end far
+/* Maps more than is needed and unmaps both ends. jemalloc's sizes end far
  * below that of the address space. */
 static void *map_aligned(size_t size, size_t align) {
   size_t room = size + align;
@@ -174,7 +174,7 @@ static void extent_destroy(extent_hooks_t *hooks, void *addr, size_t size,
   (void)extent_dalloc(hooks, addr, size, committed, index);
 }
 
-/* The kernel does not care how a mapping is cut or joined. */
+/* The kernel does not care how a mapping is split or joined. */
 static bool extent_split(extent_hooks_t *hooks, void *addr, size_t size,
                          size_t size_a, size_t size_b, bool committed,
                          unsigned index) {

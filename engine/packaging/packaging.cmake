@@ -1,6 +1,15 @@
 # What is delivered: each library static and shared, headers, the tool, and what
 # pkg-config and find_package() need to find them.
+#
+# BUILD_SHARED_LIBS chooses what sluice::sluice and sluice::handlers mean, here and
+# for who finds the package: the shared libraries, or, off or not set, the static
+# ones. Our own programs link what they name.
 include(CMakePackageConfigHelpers)
+
+set(SLUICE_LINKAGE static)
+if(BUILD_SHARED_LIBS)
+  set(SLUICE_LINKAGE shared)
+endif()
 
 # Before 1.0 a minor version may break hosts: docs/abi.md.
 set(SLUICE_SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
@@ -35,6 +44,12 @@ sluice_shared_twin(sluice sluice OBJECTS sluice_queue sluice_pump
   LINK PUBLIC PkgConfig::UV PRIVATE PkgConfig::XXHASH PkgConfig::JANSSON
     PkgConfig::ZLIB)
 add_library(sluice::sluice_shared ALIAS sluice_shared)
+if(SLUICE_LINKAGE STREQUAL shared)
+  add_library(sluice::sluice ALIAS sluice_shared)
+else()
+  add_library(sluice::sluice ALIAS sluice)
+endif()
+set_target_properties(sluice PROPERTIES EXPORT_NAME sluice_static)
 set(SLUICE_TARGETS sluice sluice_shared)
 set(SLUICE_HEADERS engine/include/)
 set(SLUICE_PC sluice)
@@ -43,13 +58,17 @@ set(SLUICE_PC sluice)
 if(TARGET sluice_handlers)
   sluice_shared_twin(sluice_handlers sluice_handlers LINK PUBLIC sluice_shared)
   add_library(sluice::handlers_shared ALIAS sluice_handlers_shared)
-  if(NOT TARGET sluice::handlers)
+  if(SLUICE_LINKAGE STREQUAL shared)
+    add_library(sluice::handlers ALIAS sluice_handlers_shared)
+  else()
     add_library(sluice::handlers ALIAS sluice_handlers)
   endif()
-  set_target_properties(sluice_handlers PROPERTIES EXPORT_NAME handlers)
-  # A program's run path does not reach the libraries of its libraries.
+  set_target_properties(sluice_handlers PROPERTIES EXPORT_NAME handlers_static)
+  # Installed, it has no run path: a host of handlers is one of the core, which
+  # is then found by the host's. Where it is built, the core lies beside it; the
+  # path of that folder would be in its bytes, and so in its build-id.
   set_target_properties(sluice_handlers_shared PROPERTIES
-    EXPORT_NAME handlers_shared INSTALL_RPATH "$ORIGIN")
+    EXPORT_NAME handlers_shared BUILD_RPATH_USE_ORIGIN ON)
   list(APPEND SLUICE_TARGETS sluice_handlers sluice_handlers_shared)
   list(APPEND SLUICE_HEADERS handlers/include/)
   list(APPEND SLUICE_PC sluice-handlers)

@@ -10,19 +10,21 @@
 
 static const sluice__passing_t *passing_of(const sluice_section_t *section) {
   /* A session is its first member. */
-  const sluice__session_t *s = section == NULL ? NULL : section->session;
+  const sluice__session_t *s = section->session;
 
   return s == NULL ? NULL : s->passing;
 }
 
 static int pass(const sluice_section_t *section, const char *tag, int fd,
                 bool is_memory) {
-  const sluice__passing_t *p = passing_of(section);
-  size_t len = tag == NULL ? 0 : strlen(tag);
+  const sluice__passing_t *p;
+  size_t len;
 
-  if (section == NULL) {
+  if (section == NULL || tag == NULL) {
     return UV_EINVAL;
   }
+  p = passing_of(section);
+  len = strlen(tag);
   if (p == NULL || p->pass == NULL) {
     return UV_ENOTSUP;
   }
@@ -42,7 +44,7 @@ int sluice_section_pass_memory(sluice_section_t *section, const char *tag,
 }
 
 int sluice_section_passed(sluice_section_t *section, const char *tag) {
-  const sluice__passing_t *p = passing_of(section);
+  const sluice__passing_t *p = section == NULL ? NULL : passing_of(section);
 
   return p == NULL || p->take == NULL || tag == NULL
              ? -1

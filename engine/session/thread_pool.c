@@ -48,9 +48,13 @@ static void tell_loop(sluice__thread_pool_t *p) {
 }
 
 void sluice_job_run(sluice_job_t *job) {
-  sluice__thread_pool_t *p = job->pool;
+  sluice__thread_pool_t *p;
   sluice__work_item_t *item;
 
+  if (job == NULL) {
+    return;
+  }
+  p = job->pool;
   uv_mutex_lock(&p->lock);
   for (int i = 0; i < BATCH_ITEMS && (item = pop_item(p)) != NULL; i++) {
     uv_mutex_unlock(&p->lock);

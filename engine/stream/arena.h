@@ -1,9 +1,9 @@
 /* arena.h - memory that a dialect keeps until the end of its stream.
  *
  * Names, tables and declarations only ever grow with what the stream declares,
- * so they are cut from chunks and given back all at once. Must know nothing of
- * what it holds. Invariant: held <= max whenever an allocation succeeds, so a
- * stream cannot make a decoder take more than its owner allows. */
+ * so they are carved from chunks and given back all at once. Must know nothing
+ * of what it holds. Invariant: held <= max whenever an allocation succeeds, so
+ * a stream cannot make a decoder take more than its owner allows. */
 #ifndef SLUICE_STREAM_ARENA_H
 #define SLUICE_STREAM_ARENA_H
 
@@ -15,7 +15,7 @@ typedef struct sluice__arena_chunk_s sluice__arena_chunk_t;
 
 typedef struct sluice__arena_s {
   sluice_alloc_t alloc;
-  sluice__arena_chunk_t *chunks; /* the newest first: it is being cut */
+  sluice__arena_chunk_t *chunks; /* the newest first: it is carved from */
   size_t held;                   /* bytes, of all chunks */
   size_t max;
 } sluice__arena_t;

@@ -34,7 +34,7 @@ typedef struct sluice__decode_ops_s {
   void (*close)(sluice_decoder_t *d); /* also after a failed open */
   int (*next)(sluice_decoder_t *d, sluice_item_t *item);
   void (*consume)(sluice_decoder_t *d, size_t len);
-  void (*cut)(sluice_decoder_t *d);
+  void (*end_payload)(sluice_decoder_t *d);
   /* Optional: with an empty window a record, or the like, would begin. */
   bool (*is_between)(const sluice_decoder_t *d);
   /* Optional, both: see sluice__decoder_places() in decoder.h. */

@@ -62,9 +62,12 @@ int sluice_decoder_new(sluice_decoder_t **out,
                        const sluice_decoder_options_t *options,
                        const sluice_alloc_t *alloc) {
   const sluice_alloc_t *a = alloc != NULL ? alloc : sluice_alloc_libc();
-  sluice_decoder_t *d = zalloc(a, sizeof(*d));
+  sluice_decoder_t *d = out == NULL ? NULL : zalloc(a, sizeof(*d));
   int r;
 
+  if (out == NULL) {
+    return UV_EINVAL;
+  }
   if (d == NULL) {
     return UV_ENOMEM;
   }
@@ -93,23 +96,33 @@ void sluice_decoder_free(sluice_decoder_t *d) {
 }
 
 void sluice_decoder_space(sluice_decoder_t *d, void **out, size_t *out_len) {
-  *out = sluice__window_space(&d->window, out_len);
+  size_t len = 0;
+  void *space = d == NULL ? NULL : sluice__window_space(&d->window, &len);
+
+  if (out != NULL && out_len != NULL) {
+    *out = space;
+    *out_len = len;
+  }
 }
 
 void sluice_decoder_fill(sluice_decoder_t *d, size_t len) {
-  sluice__window_fill(&d->window, len);
+  if (d != NULL) {
+    sluice__window_fill(&d->window, len);
+  }
 }
 
 void sluice_decoder_eof(sluice_decoder_t *d) {
-  d->window.eof = true;
+  if (d != NULL) {
+    d->window.eof = true;
+  }
 }
 
 uint64_t sluice_decoder_offset(const sluice_decoder_t *d) {
-  return d->window.offset;
+  return d == NULL ? 0 : d->window.offset;
 }
 
 sluice_format_t sluice_decoder_format(const sluice_decoder_t *d) {
-  return d->ops == NULL ? SLUICE_FORMAT_UNKNOWN : d->ops->format;
+  return d == NULL || d->ops == NULL ? SLUICE_FORMAT_UNKNOWN : d->ops->format;
 }
 
 void sluice__decoder_set_hooks(sluice_decoder_t *d,
@@ -237,8 +250,12 @@ static int next_item(sluice_decoder_t *d, sluice_item_t *item) {
 
 int sluice_decoder_next(sluice_decoder_t *d, sluice_item_t *item,
                         sluice_error_t *err) {
-  int r = d->error.code;
+  int r;
 
+  if (d == NULL || item == NULL) {
+    return sluice_fail(err, UV_EINVAL, "there is no decoder, or no item");
+  }
+  r = d->error.code;
   if (r == 0) {
     memset(item, 0, sizeof(*item));
     r = next_item(d, item);
@@ -249,14 +266,18 @@ int sluice_decoder_next(sluice_decoder_t *d, sluice_item_t *item,
   return r;
 }
 
+static bool is_running(const sluice_decoder_t *d) {
+  return d != NULL && d->ops != NULL && d->error.code == 0;
+}
+
 void sluice_decoder_consume(sluice_decoder_t *d, size_t len) {
-  if (d->ops != NULL && d->error.code == 0) {
+  if (is_running(d)) {
     d->ops->consume(d, len);
   }
 }
 
-void sluice_decoder_cut(sluice_decoder_t *d) {
-  if (d->ops != NULL && d->error.code == 0) {
-    d->ops->cut(d);
+void sluice_decoder_end_payload(sluice_decoder_t *d) {
+  if (is_running(d)) {
+    d->ops->end_payload(d);
   }
 }

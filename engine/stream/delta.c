@@ -5,6 +5,7 @@
  * `unchanged` is 0 in the first pair at most, `changed` never; what follows the
  * last pair is unchanged. Counts take one or two bytes. */
 #include <string.h>
+#include <uv.h>
 
 #include <sluice/decoder.h>
 
@@ -38,9 +39,12 @@ static int refuse(sluice_error_t *err, size_t at) {
 
 int sluice_delta_apply(uint8_t *page, size_t page_size, const uint8_t *delta,
                        size_t len, sluice_error_t *err) {
-  struct delta d = {delta, delta + len};
+  struct delta d = {delta, delta == NULL ? NULL : delta + len};
   size_t at = 0;
 
+  if (page == NULL || (delta == NULL && len > 0)) {
+    return sluice_fail(err, UV_EINVAL, "there is no page, or no delta");
+  }
   while (d.p < d.end) {
     size_t begin = (size_t)(d.p - delta);
     size_t same;

@@ -12,13 +12,37 @@
 
 #include "stream/encoder_base.h"
 
-static int order(sluice_encoder_t *e, bool is_right, const char *call) {
+/* Phases that a call is right in. */
+enum {
+  IN_NEW = 1u << SLUICE__ENCODE_NEW,
+  IN_IDLE = 1u << SLUICE__ENCODE_IDLE,
+  IN_PAYLOAD = 1u << SLUICE__ENCODE_PAYLOAD,
+  IN_ENDING = 1u << SLUICE__ENCODE_ENDING
+};
+
+static int misplaced(sluice_encoder_t *e, const char *call) {
+  return sluice__encoder_fail(e, SLUICE_ESTATE, "%s is out of order here",
+                              call);
+}
+
+static int order(sluice_encoder_t *e, unsigned phases, const char *call) {
+  if (e == NULL) {
+    return UV_EINVAL;
+  }
   if (e->error.code != 0) {
     return e->error.code;
   }
-  return is_right ? 0
-                  : sluice__encoder_fail(e, SLUICE_ESTATE,
-                                         "%s is out of order here", call);
+  return (phases & 1u << e->phase) != 0 ? 0 : misplaced(e, call);
+}
+
+/* As order(), and for what else the call cannot do without. */
+static int order_with(sluice_encoder_t *e, unsigned phases, bool has_all,
+                      const char *call) {
+  int r = order(e, phases, call);
+
+  return r < 0 || has_all
+             ? r
+             : sluice__encoder_fail(e, UV_EINVAL, "%s lacks an argument", call);
 }
 
 /* Closes the payload that lingers, if one does. */
@@ -110,9 +134,13 @@ int sluice_encoder_new(sluice_encoder_t **out,
                        const sluice_output_t *output,
                        const sluice_alloc_t *alloc) {
   const sluice_alloc_t *a = alloc != NULL ? alloc : sluice_alloc_libc();
-  sluice_encoder_t *e = a->alloc(a->ctx, sizeof(*e), _Alignof(max_align_t));
+  sluice_encoder_t *e;
   int r;
 
+  if (out == NULL) {
+    return UV_EINVAL;
+  }
+  e = a->alloc(a->ctx, sizeof(*e), _Alignof(max_align_t));
   if (e == NULL) {
     return UV_ENOMEM;
   }
@@ -157,7 +185,7 @@ void sluice_encoder_free(sluice_encoder_t *e) {
 }
 
 int sluice_encoder_header(sluice_encoder_t *e) {
-  int r = order(e, e->phase == SLUICE__ENCODE_NEW, "header");
+  int r = order(e, IN_NEW, "header");
 
   if (r < 0) {
     return r;
@@ -168,7 +196,8 @@ int sluice_encoder_header(sluice_encoder_t *e) {
 
 int sluice_encoder_note(sluice_encoder_t *e, const char *name, const void *data,
                         size_t len) {
-  int r = order(e, e->phase == SLUICE__ENCODE_IDLE, "note");
+  int r = order_with(e, IN_IDLE, name != NULL && (data != NULL || len == 0),
+                     "note");
 
   if (r < 0) {
     return r;
@@ -186,9 +215,15 @@ static bool goes_on(const sluice_encoder_t *e, sluice_item_kind_t kind,
   return e->lingers && kind == SLUICE_ITEM_PART && decl->id == e->section_id;
 }
 
+/* Who declares a section names it. */
+static bool is_decl(sluice_item_kind_t kind, const sluice_decl_t *decl) {
+  return decl != NULL && (kind != SLUICE_ITEM_SECTION || decl->name != NULL) &&
+         (decl->schema != NULL || decl->schema_len == 0);
+}
+
 int sluice_encoder_open(sluice_encoder_t *e, sluice_item_kind_t kind,
                         const sluice_decl_t *decl) {
-  int r = order(e, e->phase == SLUICE__ENCODE_IDLE, "open");
+  int r = order_with(e, IN_IDLE, is_decl(kind, decl), "open");
 
   if (r == 0 && goes_on(e, kind, decl)) {
     e->lingers = false;
@@ -239,12 +274,14 @@ static bool is_region(const char *name, uint64_t bytes, uint32_t page_size) {
 int sluice_encoder_region(sluice_encoder_t *e, const char *name, uint64_t bytes,
                           uint32_t page_size, uint32_t *out_index) {
   sluice__region_t *region;
-  int r = order(
-      e, e->phase == SLUICE__ENCODE_PAYLOAD && e->kind == SLUICE_ITEM_SECTION,
-      "region");
+  int r =
+      order_with(e, IN_PAYLOAD, name != NULL && out_index != NULL, "region");
 
   if (r < 0) {
     return r;
+  }
+  if (e->kind != SLUICE_ITEM_SECTION) {
+    return misplaced(e, "region");
   }
   if (!is_region(name, bytes, page_size)) {
     return sluice__encoder_fail(e, UV_EINVAL, "region '%s' is malformed", name);
@@ -262,10 +299,10 @@ int sluice_encoder_region(sluice_encoder_t *e, const char *name, uint64_t bytes,
 }
 
 static int check_run(sluice_encoder_t *e, uint32_t index, uint64_t offset,
-                     uint64_t count, const char *call) {
+                     uint64_t count, bool has_data, const char *call) {
   const sluice__region_t *region;
   uint64_t pages;
-  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, call);
+  int r = order_with(e, IN_PAYLOAD, has_data || count == 0, call);
 
   if (r < 0) {
     return r;
@@ -285,7 +322,8 @@ static int check_run(sluice_encoder_t *e, uint32_t index, uint64_t offset,
 
 int sluice__encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                           const sluice__page_source_t *source) {
-  int r = check_run(e, region, offset, source->count, "pages");
+  int r = check_run(e, region, offset, source->count, source->base != NULL,
+                    "pages");
 
   return r < 0 ? r : e->ops->pages(e, region, offset, source);
 }
@@ -299,26 +337,26 @@ int sluice_encoder_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
 
 int sluice_encoder_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          uint64_t count) {
-  int r = check_run(e, region, offset, count, "zeros");
+  int r = check_run(e, region, offset, count, true, "zeros");
 
   return r < 0 ? r : e->ops->zeros(e, region, offset, count);
 }
 
 int sluice_encoder_bytes(sluice_encoder_t *e, const void *data, size_t len) {
-  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "bytes");
+  int r = order_with(e, IN_PAYLOAD, data != NULL || len == 0, "bytes");
 
   return r < 0 || len == 0 ? r : e->ops->bytes(e, data, len);
 }
 
 int sluice_encoder_describe(sluice_encoder_t *e, const char *json, size_t len) {
-  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "describe");
+  int r = order_with(e, IN_PAYLOAD, json != NULL || len == 0, "describe");
 
   return r == 0 && e->ops->describe != NULL ? e->ops->describe(e, json, len)
                                             : r;
 }
 
 int sluice_encoder_close(sluice_encoder_t *e) {
-  int r = order(e, e->phase == SLUICE__ENCODE_PAYLOAD, "close");
+  int r = order(e, IN_PAYLOAD, "close");
 
   if (r < 0) {
     return r;
@@ -357,9 +395,7 @@ static int end_stream(sluice_encoder_t *e) {
 
 int sluice_encoder_finish_some(sluice_encoder_t *e, uint64_t pages) {
   uint64_t looks = pages;
-  int r = order(
-      e, e->phase == SLUICE__ENCODE_IDLE || e->phase == SLUICE__ENCODE_ENDING,
-      "finish");
+  int r = order(e, IN_IDLE | IN_ENDING, "finish");
 
   if (r < 0) {
     return r;
@@ -378,7 +414,7 @@ int sluice_encoder_finish(sluice_encoder_t *e) {
 }
 
 int sluice_encoder_flush(sluice_encoder_t *e) {
-  int r = e->error.code;
+  int r = e == NULL ? UV_EINVAL : e->error.code;
 
   if (r == 0) {
     r = end_lingering(e);
@@ -394,8 +430,12 @@ int sluice_encoder_flush(sluice_encoder_t *e) {
 }
 
 int sluice_encoder_abort(sluice_encoder_t *e, const sluice_error_t *reason) {
-  int r = e->stage.code;
+  int r;
 
+  if (e == NULL) {
+    return UV_EINVAL;
+  }
+  r = e->stage.code;
   e->lingers = false; /* what is half a record is forgotten */
   if (r == 0 && e->phase != SLUICE__ENCODE_NEW && e->ops->abort != NULL) {
     r = e->ops->abort(e, reason);
@@ -412,13 +452,13 @@ bool sluice__encoder_shrink(sluice_encoder_t *e) {
 }
 
 uint64_t sluice_encoder_offset(const sluice_encoder_t *e) {
-  return sluice__stage_offset(&e->stage);
+  return e == NULL ? 0 : sluice__stage_offset(&e->stage);
 }
 
 int sluice_encoder_fetch(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          void *page) {
-  if (!e->options.keep_last || region >= e->region_count ||
-      e->ops->fetch == NULL) {
+  if (e == NULL || page == NULL || !e->options.keep_last ||
+      region >= e->region_count || e->ops->fetch == NULL) {
     return UV_EINVAL;
   }
   return e->ops->fetch(e, region, offset, page);
@@ -440,5 +480,5 @@ void sluice_encoder_totals(const sluice_encoder_t *e, sluice_totals_t *out,
 }
 
 const sluice_error_t *sluice_encoder_error(const sluice_encoder_t *e) {
-  return &e->error;
+  return e == NULL ? NULL : &e->error;
 }

@@ -155,7 +155,7 @@ static int begin_parts(handover_t *h, int socket, sluice_error_t *err) {
     r = p.failed ? UV_ENOMEM
                  : sluice_handover_begin(&h->running, s->persist.engine,
                                          h->estate.registry, socket, &options,
-                                         on_over, NULL);
+                                         on_over, err);
   }
   pack_done(&p);
   return r;

@@ -12,6 +12,8 @@
 
 #include <uv.h>
 
+#include <sluice/sink.h>
+
 /* The N of "NAME.N", written as we write it; 0: it is another file. */
 static uint64_t number_of(const char *file, const char *name) {
   size_t n = strlen(name);
@@ -91,14 +93,45 @@ uint64_t images_retire(images_t *images, size_t keep) {
   return i == 0 ? 0 : images->list[i - 1].number;
 }
 
-/* ".NAME.N.XXXXXX.tmp", of a save that did not come to its end. */
-static bool is_left_over(const char *file, const char *name) {
-  size_t n = strlen(name);
-  size_t len = strlen(file);
+/* The N of ".NAME.N.XXXXXX.tmp", of a save that did not come to its end; 0: it
+ * is another file. */
+static uint64_t left_over_of(const char *file, const char *name) {
+  const char *end = strrchr(file, '.');
+  char image[NAME_MAX + 1];
 
-  return len > n + 6 && file[0] == '.' && strncmp(file + 1, name, n) == 0 &&
-         file[n + 1] == '.' && file[n + 2] >= '1' && file[n + 2] <= '9' &&
-         strcmp(file + len - 4, ".tmp") == 0;
+  if (file[0] != '.' || end == NULL || strcmp(end, ".tmp") != 0 ||
+      end - file < 8) {
+    return 0;
+  }
+  (void)snprintf(image, sizeof(image), "%.*s", (int)(end - file) - 8, file + 1);
+  return number_of(image, name);
+}
+
+/* Sluice knows which are its own, and which of them a save still writes. */
+static void clean(const char *dir, const char *name, uint64_t number) {
+  const images_t images = {.dir = dir, .name = name};
+  char path[PATH_MAX];
+
+  if (images_path(&images, number, path) == 0) {
+    (void)sluice_sink_file_clean(path); /* the next start tries again */
+  }
+}
+
+void images_clean(const char *dir, const char *name) {
+  DIR *d = opendir(dir);
+  const struct dirent *entry;
+
+  if (d == NULL) {
+    return;
+  }
+  while ((entry = readdir(d)) != NULL) {
+    uint64_t number = left_over_of(entry->d_name, name);
+
+    if (number != 0) {
+      clean(dir, name, number);
+    }
+  }
+  closedir(d);
 }
 
 void images_delete(const char *dir, const char *name, uint64_t oldest) {
@@ -111,7 +144,7 @@ void images_delete(const char *dir, const char *name, uint64_t oldest) {
   }
   while ((entry = readdir(d)) != NULL) {
     number = number_of(entry->d_name, name);
-    if ((number != 0 && number < oldest) || is_left_over(entry->d_name, name)) {
+    if (number != 0 && number < oldest) {
       (void)unlinkat(dirfd(d), entry->d_name,
                      0); /* the next save tries again */
     }

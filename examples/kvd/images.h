@@ -42,9 +42,11 @@ void images_add(images_t *images, uint64_t number);
  * refused. Returns the oldest number that stays. */
 uint64_t images_retire(images_t *images, size_t keep);
 
-/* Deletes the files of all images below `oldest`, and what saves that were
- * killed have left over. Takes its time: not for the loop's thread, and not
- * while a save runs. */
+/* Deletes what saves that were killed have left over. For the start. */
+void images_clean(const char *dir, const char *name);
+
+/* Deletes the files of all images below `oldest`. Takes its time: not for the
+ * loop's thread. */
 void images_delete(const char *dir, const char *name, uint64_t oldest);
 
 #endif

@@ -171,7 +171,7 @@ static void on_saved(sluice_save_t *save, int status) {
   p->hooks.over(p->hooks.data);
 }
 
-static int begin(persist_t *p) {
+static int begin(persist_t *p, sluice_error_t *err) {
   const sluice_save_options_t options = {.size = sizeof(options),
                                          .mode = SLUICE_CUT,
                                          .host = "kvd",
@@ -188,7 +188,7 @@ static int begin(persist_t *p) {
   }
   if (r == 0) {
     r = sluice_save_begin(&p->save, p->engine, p->registry, sink, &options,
-                          on_saved, NULL);
+                          on_saved, err);
   }
   if (r != 0) {
     sluice_sink_free(sink);
@@ -212,7 +212,7 @@ static int begin_now(persist_t *p) {
   p->last_try_ns = uv_hrtime();
   r = make_section(p, &err);
   if (r == 0) {
-    r = begin(p);
+    r = begin(p, &err);
   }
   if (r != 0) {
     free_section(p);
@@ -313,6 +313,7 @@ int persist_find_images(persist_t *p) {
 
 int persist_init(persist_t *p, uv_loop_t *loop, db_t *db, turn_t *turn,
                  const options_t *options, const persist_hooks_t *hooks) {
+  sluice_error_t err;
   int r;
 
   memset(p, 0, sizeof(*p));
@@ -323,8 +324,15 @@ int persist_init(persist_t *p, uv_loop_t *loop, db_t *db, turn_t *turn,
   p->hooks = *hooks;
   p->last_save = (int64_t)time(NULL);
   p->last_try_ns = uv_hrtime();
+  images_clean(options->dir, options->file_name);
   r = persist_find_images(p);
-  return r != 0 ? r : sluice_engine_new(&p->engine, loop, NULL, NULL);
+  if (r == 0) {
+    r = sluice_engine_new(&p->engine, loop, NULL, &err);
+    if (r != 0) {
+      fprintf(stderr, "kvd: no engine: %s\n", err.message);
+    }
+  }
+  return r;
 }
 
 void persist_close(persist_t *p) {

@@ -3,7 +3,7 @@
  *   for each image, newest first:
  *     how large is its heap? --> make room --> read --> is it a database?
  *
- * An image that is damaged, cut short or of something else is refused with its
+ * An image that is damaged, truncated or of something else is refused with its
  * reason and stays where it is; the next older one is tried. When none is good
  * the server does not start. There are no
  * clients yet, so pages are read straight into the heap, and it is no matter
@@ -172,11 +172,10 @@ static int read_all(attempt_t *a, sluice_source_t *source,
   a->p->attempt = a;
   a->p->verified = 1;
   r = sluice_restore_begin(&restore, a->p->engine, registry, source, &options,
-                           on_restored, NULL);
-
+                           on_restored, &a->err);
   if (r != 0) {
     sluice_source_free(source);
-    return sluice_fail(&a->err, r, "cannot begin");
+    return r;
   }
   while (!a->is_over) {
     (void)uv_run(a->p->loop, UV_RUN_ONCE);

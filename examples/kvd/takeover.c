@@ -195,7 +195,7 @@ static int dial(const char *path) {
   return r;
 }
 
-static int begin(attempt_t *a, const char *path) {
+static int begin(attempt_t *a, const char *path, sluice_error_t *err) {
   const sluice_takeover_options_t options = {.size = sizeof(options),
                                              .host = "kvd",
                                              .data = a,
@@ -211,7 +211,7 @@ static int begin(attempt_t *a, const char *path) {
   r = estate_open(&a->estate, a->server); /* filled when it is offered */
   if (r == 0) {
     r = sluice_takeover_begin(&t, a->server->persist.engine, a->estate.registry,
-                              fd, &options, on_over, NULL);
+                              fd, &options, on_over, err);
   }
   if (r != 0) {
     (void)close(fd);
@@ -221,13 +221,14 @@ static int begin(attempt_t *a, const char *path) {
 
 int takeover_run(server_t *s, const char *path) {
   attempt_t a = {.server = s};
+  sluice_error_t err = {0};
   int r;
 
   s->is_frozen = true;
-  r = begin(&a, path);
+  r = begin(&a, path, &err);
   if (r != 0) {
     fprintf(stderr, "kvd: cannot take over from %s: %s\n", path,
-            sluice_strerror(r));
+            err.code != 0 ? err.message : sluice_strerror(r));
     return r;
   }
   while (!a.is_over) {

@@ -352,6 +352,9 @@ int sluice_schema_compare(const sluice_schema_t *before,
                           void *data) {
   compare_t c = {.before = before, .after = after, .cb = cb, .data = data};
 
+  if (before == NULL || after == NULL) {
+    return UV_EINVAL;
+  }
   c.seen = calloc((size_t)before->table_count * after->table_count / 8 + 1, 1);
   if (c.seen == NULL) {
     return UV_ENOMEM;

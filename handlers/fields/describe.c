@@ -227,6 +227,10 @@ int sluice_fields_describe(const sluice_table_t *table, void *structure,
   uint8_t *bytes = NULL;
   int r;
 
+  if (table == NULL || structure == NULL || out == NULL || out_len == NULL) {
+    return sluice_fail(err, UV_EINVAL,
+                       "a description needs a table, a structure and a place");
+  }
   sluice__out_open(&text, NULL, 0, false);
   (void)describe_table(&d, table, structure);
   sluice__out_bytes(&text, "", 1);

@@ -127,6 +127,13 @@ int sluice_fields_free(sluice_fields_t *fields) {
 
 /* ---- without a stream ---- */
 
+static int need(bool has_all, sluice_error_t *err) {
+  return has_all ? 0
+                 : sluice_fail(err, UV_EINVAL,
+                               "fields need a structure and a place for what "
+                               "comes out");
+}
+
 static int check_format(sluice_format_t format, sluice_error_t *err) {
   return format == SLUICE_FORMAT_NATIVE || format == SLUICE_FORMAT_QEMU3
              ? 0
@@ -142,6 +149,9 @@ int sluice_fields_encode(const sluice_table_t *table, sluice_format_t format,
   sluice__out_t out;
   int r = check_format(format, err);
 
+  if (r == 0) {
+    r = need(structure != NULL && out_bytes != NULL && out_len != NULL, err);
+  }
   if (r == 0) {
     r = sluice__table_check(table, &tables, err);
   }
@@ -218,6 +228,9 @@ int sluice_fields_decode(const sluice_table_t *table, sluice_format_t format,
   int r = check_format(format, err);
 
   if (r == 0) {
+    r = need(structure != NULL && (bytes != NULL || len == 0), err);
+  }
+  if (r == 0) {
     r = sluice__kind_new(&kind, table, err);
   }
   if (r == 0) {
@@ -225,7 +238,7 @@ int sluice_fields_decode(const sluice_table_t *table, sluice_format_t format,
   }
   if (r == 0) {
     l.in.at = bytes;
-    l.in.end = l.in.at + len;
+    l.in.end = len == 0 ? l.in.at : l.in.at + len;
     l.in.is_big = format != SLUICE_FORMAT_NATIVE;
     r = l.in.is_big ? load(&l, err)
                     : load_native(&l, kind, schema, schema_len, err);
@@ -237,8 +250,11 @@ int sluice_fields_decode(const sluice_table_t *table, sluice_format_t format,
 int sluice_fields_schema(const sluice_table_t *table, uint8_t **out,
                          size_t *out_len, sluice_error_t *err) {
   sluice__kind_t *kind = NULL;
-  int r = sluice__kind_new(&kind, table, err);
+  int r = need(out != NULL && out_len != NULL, err);
 
+  if (r == 0) {
+    r = sluice__kind_new(&kind, table, err);
+  }
   if (r == 0) {
     *out = kind->schema_bytes;
     *out_len = kind->schema_len;

@@ -86,7 +86,7 @@ static int take_array(sluice__load_t *l, const sluice_field_t *f, void *to,
   void *p;
 
   if (l->in.more == NULL && n > sluice__in_left(&l->in)) {
-    return sluice__path_fail(&l->path, SLUICE_ECORRUPT, "is cut short");
+    return sluice__path_fail(&l->path, SLUICE_ECORRUPT, "is truncated");
   }
   p = n == 0 ? NULL : calloc(n, f->size);
   if (p == NULL && n > 0) {

@@ -37,7 +37,7 @@ int sluice__load_qemu_fields(sluice__load_t *l, const sluice_table_t *table,
 
   if (r < 0) {
     sluice__path_at(&l->path, table->fields->name);
-    return sluice__path_fail(&l->path, r, "is cut short");
+    return sluice__path_fail(&l->path, r, "is truncated");
   }
   for (const sluice_field_t *f = table->fields; f->name != NULL && r == 0;
        f++) {

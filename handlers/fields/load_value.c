@@ -10,7 +10,7 @@
 int sluice__load_bytes(sluice__load_t *l, size_t n, const uint8_t **out) {
   int r = sluice__in_take(&l->in, n, out);
 
-  return r < 0 ? sluice__path_fail(&l->path, r, "is cut short") : r;
+  return r < 0 ? sluice__path_fail(&l->path, r, "is truncated") : r;
 }
 
 int sluice__load_flag(sluice__load_t *l, bool *out) {

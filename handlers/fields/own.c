@@ -76,7 +76,9 @@ void sluice__own_discard(const sluice_table_t *table, void *shadow,
 }
 
 void sluice_fields_dispose(const sluice_table_t *table, void *structure) {
-  sluice__own_discard(table, structure, NULL);
+  if (table != NULL && structure != NULL) {
+    sluice__own_discard(table, structure, NULL);
+  }
 }
 
 void sluice__own_drop(const sluice_field_t *list, void *element) {

@@ -256,7 +256,11 @@ int sluice_schema_parse(sluice_schema_t **out, const void *bytes, size_t len,
                         sluice_error_t *err) {
   parse_t p = {0};
 
-  if (bytes == NULL || len == 0 || len > SLUICE_SCHEMA_MAX) {
+  if (out == NULL || (bytes == NULL && len > 0)) {
+    return sluice_fail(err, UV_EINVAL,
+                       "there is no schema, or no place for it");
+  }
+  if (len == 0 || len > SLUICE_SCHEMA_MAX) {
     return sluice_fail(err, SLUICE_ELIMIT, "a schema is 1 to %d bytes",
                        SLUICE_SCHEMA_MAX);
   }
@@ -286,13 +290,13 @@ void sluice_schema_free(sluice_schema_t *schema) {
 }
 
 const char *sluice_schema_name(const sluice_schema_t *schema) {
-  return schema->tables[0].name;
+  return schema == NULL ? NULL : schema->tables[0].name;
 }
 
 uint32_t sluice_schema_version(const sluice_schema_t *schema) {
-  return schema->tables[0].version;
+  return schema == NULL ? 0 : schema->tables[0].version;
 }
 
 uint32_t sluice_schema_min_version(const sluice_schema_t *schema) {
-  return schema->tables[0].min_version;
+  return schema == NULL ? 0 : schema->tables[0].min_version;
 }

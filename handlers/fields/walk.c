@@ -5,6 +5,7 @@
 #include "fields/walk.h"
 
 #include <inttypes.h>
+#include <uv.h>
 
 #include <sluice/handler.h>
 
@@ -306,11 +307,15 @@ int sluice__walk_table(sluice__walk_t *w, unsigned table) {
 int sluice_schema_walk(const sluice_schema_t *schema, const void *payload,
                        size_t len, sluice_value_cb cb, void *data,
                        sluice_error_t *err) {
-  sluice__in_t in = {.at = payload, .end = (const uint8_t *)payload + len};
+  sluice__in_t in = {.at = payload};
   sluice__path_t path = {.err = err};
   sluice__walk_t w = {schema, &in, &path, cb, data, 0};
   int r;
 
+  if (schema == NULL || (payload == NULL && len > 0)) {
+    return sluice_fail(err, UV_EINVAL, "a walk needs a schema and a payload");
+  }
+  in.end = len == 0 ? in.at : in.at + len;
   sluice__path_at(&path, NULL);
   r = walk_contents(&w, 0);
   if (r == 0 && sluice__in_left(&in) > 0) {

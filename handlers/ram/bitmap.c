@@ -1,7 +1,7 @@
 /* bitmap.c - see bitmap.h.
  *
- * Every range is walked word by word; the first and the last word of it are cut
- * by a mask. Regions of a terabyte have bitmaps of 32 MiB, so a word without a
+ * Every range is walked word by word; the first and the last word of it are
+ * masked. Regions of a terabyte have bitmaps of 32 MiB, so a word without a
  * set bit must cost one load and one compare. */
 #include "bitmap.h"
 

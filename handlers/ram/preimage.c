@@ -2,7 +2,7 @@
  *
  * What is in the ring goes out before what is in the file: the order among
  * pages does not matter, each is there once. The file is a queue of records of
- * a page and its place; it is cut to nothing when the last one was taken. */
+ * a page and its place; it is emptied when the last one was taken. */
 #include "preimage.h"
 
 #include <errno.h>

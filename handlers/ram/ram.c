@@ -315,7 +315,7 @@ int sluice_ram_add_region(sluice_ram_t *ram, const char *name, void *base,
   return 0;
 }
 
-/* The pages of a range, cut to the region; false: there are none. */
+/* The pages of a range, clipped to the region; false: there are none. */
 static int find_span(const sluice_ram_t *ram, uint32_t region, uint64_t offset,
                      uint64_t len, sluice__ram_span_t *out) {
   const sluice__ram_region_t *in = sluice__ram_region_of(ram, region);

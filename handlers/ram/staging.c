@@ -58,7 +58,7 @@ static void *map_fresh(size_t bytes) {
   return p == MAP_FAILED ? NULL : p;
 }
 
-/* Maps one huge page too much and cuts off what is in front and behind. */
+/* Maps one huge page too much and unmaps what is in front and behind. */
 static uint8_t *map_huge(size_t bytes, const uint8_t *like) {
   size_t spare = (size_t)HUGE_PAGE;
   uint8_t *p = bytes <= SIZE_MAX - spare ? map_fresh(bytes + spare) : NULL;

@@ -42,8 +42,10 @@ static int decode_all(sluice_decoder_t *d, input_t *in, sluice_error_t *err) {
 }
 
 int image_decode(const void *data, size_t len, sluice_error_t *err) {
-  const sluice_decoder_options_t o = {
-      .size = sizeof(o), .cut = SLUICE_CUT_BY_DESCRIPTION, .check_index = 1};
+  const sluice_decoder_options_t o = {.size = sizeof(o),
+                                      .payload_ends =
+                                          SLUICE_ENDS_BY_DESCRIPTION,
+                                      .check_index = 1};
   input_t in = {data, len};
   sluice_decoder_t *d;
   int r = sluice_decoder_new(&d, &o, NULL);

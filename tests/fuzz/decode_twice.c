@@ -66,7 +66,7 @@ static void take_bytes(run_t *r, const sluice_bytes_t *bytes) {
   if (bytes->is_open) {
     sluice_decoder_consume(r->decoder, n);
     if (r->wanted == 0) {
-      sluice_decoder_cut(r->decoder);
+      sluice_decoder_end_payload(r->decoder);
     }
   }
 }
@@ -206,9 +206,9 @@ static void run(run_t *r, const decode_twice_t *in) {
   const sluice_decoder_options_t o = {
       .size = sizeof(o),
       .format = in->format,
-      .cut = (in->options & OPTION_BY_DESCRIPTION) != 0
-                 ? SLUICE_CUT_BY_DESCRIPTION
-                 : SLUICE_CUT_BY_READER,
+      .payload_ends = (in->options & OPTION_BY_DESCRIPTION) != 0
+                          ? SLUICE_ENDS_BY_DESCRIPTION
+                          : SLUICE_ENDS_BY_READER,
       .max_sections = 64,
       .max_regions = 16,
       .max_memory = MEMORY_MAX,

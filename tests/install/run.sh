@@ -68,23 +68,48 @@ quietly() {
   }
 }
 
-echo "find_package"
-quietly "$CMAKE" -S "$consumer" -B "$work/build" -DCMAKE_C_COMPILER="$CC" \
-  -DCMAKE_PREFIX_PATH="$prefix"
-quietly "$CMAKE" --build "$work/build"
-uses "$work/build/static" no
-uses "$work/build/shared" yes
-for program in static shared handlers handlers_shared jemalloc; do
-  if [ -e "$work/build/$program" ]; then
-    "$work/build/$program"
+# find_package SHARED yes|no: BUILD_SHARED_LIBS when Sluice was configured, and
+# what that makes of sluice::sluice. Nothing else that is installed depends on it.
+find_package() {
+  echo "find_package, BUILD_SHARED_LIBS=$1"
+  quietly "$CMAKE" -S "$SOURCE" -B "$work/configured" -DCMAKE_C_COMPILER="$CC" \
+    -DBUILD_SHARED_LIBS="$1" -DSLUICE_TESTS=OFF -DSLUICE_BENCH=OFF
+  cp "$work/configured/sluiceConfig.cmake" "$libdir/cmake/sluice/"
+  quietly "$CMAKE" -S "$consumer" -B "$work/build" -DCMAKE_C_COMPILER="$CC" \
+    -DCMAKE_PREFIX_PATH="$prefix"
+  quietly "$CMAKE" --build "$work/build"
+  uses "$work/build/plain" "$2"
+  uses "$work/build/static" no
+  uses "$work/build/shared" yes
+  for program in plain static shared handlers handlers_static handlers_shared \
+    jemalloc; do
+    if [ -e "$work/build/$program" ]; then
+      "$work/build/$program"
+    fi
+  done
+}
+find_package OFF no
+find_package ON yes
+
+# embed SHARED yes|no: BUILD_SHARED_LIBS, and whether the host is so linked.
+embed() {
+  echo "add_subdirectory, BUILD_SHARED_LIBS=$1"
+  quietly "$CMAKE" -S "$SOURCE/tests/install/embedder" -B "$work/embedder" \
+    -DCMAKE_C_COMPILER="$CC" -DSLUICE_SOURCE="$SOURCE" -DBUILD_SHARED_LIBS="$1"
+  quietly "$CMAKE" --build "$work/embedder" --target host
+  uses "$work/embedder/host" "$2"
+  "$work/embedder/host"
+}
+embed OFF no
+embed ON yes
+
+# Neither where they were built nor where they lie: that is the host's affair.
+for library in "$libdir"/libsluice*.so; do
+  if "$READELF" -d "$library" | grep -E 'RUNPATH|RPATH'; then
+    echo "$library has a run path"
+    exit 1
   fi
 done
-
-echo "add_subdirectory"
-quietly "$CMAKE" -S "$SOURCE/tests/install/embedder" -B "$work/embedder" \
-  -DCMAKE_C_COMPILER="$CC" -DSLUICE_SOURCE="$SOURCE"
-quietly "$CMAKE" --build "$work/embedder" --target host
-"$work/embedder/host"
 
 # What else a user expects to find.
 if [ -e "$SOURCE/tool/sluice.1" ]; then

@@ -239,6 +239,31 @@ killed_while_saving() {
   stop
 }
 
+# What a kill leaves where a file has to have a name while it is written; the
+# one that a save still holds stays, and so do files of others.
+left_over() {
+  anew
+  says OK set key value
+  says OK save
+  crash
+  held=$images/.kvd.image.3.FFFFFF.tmp
+  other=$images/.another.image.1.AAAAAA.tmp
+  touch "$images/.kvd.image.1.AAAAAA.tmp" "$images/.kvd.image.2.z9Z9z9.tmp" \
+    "$images/.kvd.image.2.AAAAAA.tmp" "$held" "$other"
+  exec 9>"$held"
+  flock 9
+  serve
+  says value get key
+  [ "$(LC_ALL=C ls -A "$images" | tr '\n' ' ')" = \
+    ".another.image.1.AAAAAA.tmp .kvd.image.3.FFFFFF.tmp kvd.image.1 " ] ||
+    wrong "after a start there is: $(ls -A "$images")"
+  exec 9>&-
+  crash
+  serve
+  [ ! -e "$held" ] || wrong "what nobody holds any more is still there"
+  stop
+}
+
 # --- what clients are told ---
 
 commands() {
@@ -321,6 +346,7 @@ fast() {
   damage_behind
   no_room
   killed_while_saving
+  left_over
   commands
   shutdowns
   by_itself

@@ -151,8 +151,8 @@ static void take_item(struct walk *w, const sluice_item_t *item) {
 }
 
 static void walk_stream(struct walk *w) {
-  const sluice_decoder_options_t options = {.size = sizeof(options),
-                                            .cut = SLUICE_CUT_BY_DESCRIPTION};
+  const sluice_decoder_options_t options = {
+      .size = sizeof(options), .payload_ends = SLUICE_ENDS_BY_DESCRIPTION};
   sluice_error_t err = {0};
   sluice_item_t item;
   int r;

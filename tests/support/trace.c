@@ -93,7 +93,7 @@ static void take_bytes(struct tracer *r, sluice_decoder_t *d,
     r->wanted -= n;
     sluice_decoder_consume(d, n);
     if (r->wanted == 0) {
-      sluice_decoder_cut(d);
+      sluice_decoder_end_payload(d);
     }
   }
   r->payload += n;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # What the shared libraries export begins with sluice_ and a letter: two
-# underscores are ours alone. LIBRARIES: their files, a line each.
+# underscores are ours alone. None knows the folder that it was built in: its
+# bytes would be others in another. LIBRARIES: their files, a line each.
 set -eu
 failed=0
 
@@ -15,6 +16,10 @@ while IFS= read -r library; do
   if [ -n "$wrong" ]; then
     echo "$library also exports:"
     echo "$wrong"
+    failed=1
+  fi
+  if "$READELF" -d "$library" | grep -E 'RUNPATH|RPATH' | grep -F "$BUILD"; then
+    echo "$library has the path of its folder"
     failed=1
   fi
 done <<END

@@ -38,7 +38,7 @@ int report_failure(const failure_t *f);
 void report_detail(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 
-/* `text` without what a terminal would act upon, in `out`, cut to fit. */
+/* `text` without what a terminal would act upon, in `out`, truncated to fit. */
 const char *printable(char *out, size_t size, const char *text);
 
 /* What files are called in messages: "-" has a name there. */

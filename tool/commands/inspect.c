@@ -28,8 +28,9 @@ static const args_option_t options[] = {
 static const args_spec_t spec = {
     .command = "inspect",
     .usage = "[--json] [--fields] FILE|- [SECTION]",
-    .about = "Shows what is in a stream: its sections, regions and devices. Of "
-             "a stream that is\ndamaged or cut off, what comes before that.\n",
+    .about =
+        "Shows what is in a stream: its sections, regions and devices. Of "
+        "a stream that is\ndamaged or truncated, what comes before that.\n",
     .examples = "  sluice inspect vm.qevm\n"
                 "  sluice inspect --json vm.sluice | jq .devices\n"
                 "  sluice inspect --fields vm.qevm mc146818rtc\n"

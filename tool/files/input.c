@@ -29,7 +29,8 @@ static void prepare(input_t *in, const struct stat *st) {
 static int make_decoder(input_t *in, const input_options_t *given,
                         failure_t *f) {
   sluice_decoder_options_t options = {.size = sizeof(options),
-                                      .cut = SLUICE_CUT_BY_DESCRIPTION,
+                                      .payload_ends =
+                                          SLUICE_ENDS_BY_DESCRIPTION,
                                       .page_size = given->page_size,
                                       .check_index = given->check_index};
   struct stat st;

@@ -6,7 +6,7 @@
 
 /* Pages of an image that are not what was written, or could not be read. */
 typedef struct sluice_damage_s {
-  char section[64]; /* cut to fit */
+  char section[64]; /* truncated to fit */
   uint32_t instance;
   char region[64];
   uint64_t offset; /* bytes in the region */

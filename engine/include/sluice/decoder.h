@@ -10,6 +10,8 @@
  * Input is untrusted: every length is bounded before it is used, memory never
  * exceeds the options' cap, checksums are verified before bytes are lent.
  * What an item points to is borrowed until the next call on the decoder.
+ * A NULL where an object is needed is UV_EINVAL, or nothing happens; accessors
+ * answer 0.
  * One thread at a time; any thread. */
 #ifndef SLUICE_DECODER_H
 #define SLUICE_DECODER_H
@@ -28,18 +30,18 @@ extern "C" {
 typedef struct sluice_decoder_s sluice_decoder_t;
 
 /* How the ends of QEMU's unframed device payloads are found. */
-typedef enum sluice_cut_e {
+typedef enum sluice_payload_ends_e {
   /* By the reader, who knows the device: BYTES items are open. */
-  SLUICE_CUT_BY_READER = 0,
+  SLUICE_ENDS_BY_READER = 0,
   /* By the description that follows the stream: devices are buffered until it
    * has come, then delivered one BYTES item each. */
-  SLUICE_CUT_BY_DESCRIPTION
-} sluice_cut_t;
+  SLUICE_ENDS_BY_DESCRIPTION
+} sluice_payload_ends_t;
 
 typedef struct sluice_decoder_options_s {
   uint32_t size;          /* sizeof(sluice_decoder_options_t) */
   sluice_format_t format; /* UNKNOWN: any of those that can be read */
-  sluice_cut_t cut;
+  sluice_payload_ends_t payload_ends;
   uint32_t page_size;        /* of QEMU streams that do not say it; 0: 4096 */
   uint32_t max_sections;     /* 0: 1 000 000 */
   uint32_t max_regions;      /* 0: 4096 */
@@ -55,8 +57,7 @@ typedef struct sluice_decoder_options_s {
 
 /* Makes a decoder; `options` may be NULL, `alloc` NULL means the C library's.
  * Both are copied. UV_EINVAL: page_size is no power of two in range,
- * or options->size is wrong;
- * UV_ENOMEM. */
+ * options->size is wrong, or `out` is NULL; UV_ENOMEM. */
 SLUICE_EXTERN int sluice_decoder_new(sluice_decoder_t **out,
                                      const sluice_decoder_options_t *options,
                                      const sluice_alloc_t *alloc);
@@ -83,8 +84,9 @@ SLUICE_EXTERN int sluice_decoder_next(sluice_decoder_t *d, sluice_item_t *item,
  * fails by name. */
 SLUICE_EXTERN void sluice_decoder_consume(sluice_decoder_t *d, size_t len);
 
-/* The open payload ends after what was consumed; CLOSE follows. */
-SLUICE_EXTERN void sluice_decoder_cut(sluice_decoder_t *d);
+/* The open payload ends after what was consumed; CLOSE follows. Nothing where
+ * no payload is open. */
+SLUICE_EXTERN void sluice_decoder_end_payload(sluice_decoder_t *d);
 
 /* Bytes of the stream decoded so far. */
 SLUICE_EXTERN uint64_t sluice_decoder_offset(const sluice_decoder_t *d);

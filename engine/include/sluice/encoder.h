@@ -7,7 +7,9 @@
  * `open` with SLUICE_ITEM_SECTION declares a section; one without
  * SLUICE_SECTION_LIVE is complete at its close; a live one goes on with PART
  * and ends with END. Misuse returns SLUICE_ESTATE. The first error is latched:
- * every later call returns it and writes nothing, except `abort`.
+ * every later call returns it and writes nothing, except `abort`. A NULL where
+ * something is needed is UV_EINVAL (that, too, is latched, if there is an
+ * encoder); accessors of NULL answer 0 or NULL.
  * One thread at a time; any thread. */
 #ifndef SLUICE_ENCODER_H
 #define SLUICE_ENCODER_H
@@ -26,7 +28,7 @@ extern "C" {
 typedef struct sluice_encoder_s sluice_encoder_t;
 
 enum {
-  /* Buffers are cut where the stream crosses a multiple of their size. */
+  /* Buffers end where the stream crosses a multiple of their size. */
   SLUICE_CHUNK_BYTES = 1024 * 1024,
   SLUICE_CHUNK_BYTES_MAX = 4 * 1024 * 1024, /* a native record's most */
   SLUICE_CHUNK_ALIGN = 4096
@@ -45,7 +47,7 @@ enum {
  * fetch: optional, goes with patch; reads emitted bytes back.
  * chunk_bytes: a power of two in SLUICE_CHUNK_BYTES..SLUICE_CHUNK_BYTES_MAX; 0:
  *        SLUICE_CHUNK_BYTES. Records of pages fill a buffer: who maps an image
- *        needs a mapping a record. QEMU's streams are always cut by
+ *        needs a mapping a record. QEMU's streams are always split by
  *        SLUICE_CHUNK_BYTES. */
 typedef struct sluice_output_s {
   uint32_t size; /* sizeof(sluice_output_t) */
@@ -137,8 +139,9 @@ SLUICE_EXTERN int sluice_encoder_finish_some(sluice_encoder_t *e,
 /* Emits what is in the lent buffer, however little. */
 SLUICE_EXTERN int sluice_encoder_flush(sluice_encoder_t *e);
 
-/* Ends the stream with the reason. Whatever record was being built is dropped.
- * QEMU's stream has no such record: nothing is written. */
+/* Ends the stream with the reason; NULL: none is known. Whatever record was
+ * being built is dropped. QEMU's stream has no such record: nothing is written.
+ */
 SLUICE_EXTERN int sluice_encoder_abort(sluice_encoder_t *e,
                                        const sluice_error_t *reason);
 

@@ -65,7 +65,7 @@ typedef struct sluice_error_s {
   sluice_phase_t phase;
   uint64_t offset;      /* byte in the stream, or SLUICE_OFFSET_NONE */
   uint32_t instance;    /* of the section */
-  char section[64];     /* name, cut to fit; "" when none is involved */
+  char section[64];     /* name, truncated; "" when none is involved */
   char message[192];    /* one phrase: what was expected, what was found */
   uint64_t reserved[4]; /* zero */
 } sluice_error_t;

@@ -183,6 +183,7 @@ SLUICE_EXTERN void sluice_section_urgent(sluice_section_t *section);
  * same name in the successor, beside the stream and ahead of what is written
  * from now on. Those of one tag (1..SLUICE_NAME_MAX bytes) keep their order.
  * `fd` is borrowed until save_end. Between save_begin and save_end.
+ *   UV_EINVAL      no section, no descriptor, or no such tag
  *   UV_ENOTSUP     this save is no hand-over
  *   SLUICE_ELIMIT  too many */
 SLUICE_EXTERN int sluice_section_pass(sluice_section_t *section,

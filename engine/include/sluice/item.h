@@ -107,7 +107,7 @@ typedef struct sluice_bytes_s {
   const uint8_t *data;
   size_t len;
   /* The format does not say where this payload ends: whoever reads it does,
-   * with sluice_decoder_cut(). */
+   * with sluice_decoder_end_payload(). */
   int is_open;
 } sluice_bytes_t;
 

@@ -25,8 +25,8 @@ extern "C" {
  * that for its size; `given` NULL: zeros. `first` is the size of the first
  * version. `name` and `type` are for the message: "save options",
  * "sluice_save_options_t".
- *   UV_EINVAL  the size is less than `first`, or what is beyond `known` is not
- *              zero; `out` is zeros then */
+ *   UV_EINVAL  `out` or one of the names is NULL, the size is less than
+ * `first`, or what is beyond `known` is not zero; `out` is zeros then */
 SLUICE_EXTERN int sluice_options_copy(void *out, size_t known, size_t first,
                                       const void *given, const char *name,
                                       const char *type, sluice_error_t *err);
@@ -37,8 +37,8 @@ SLUICE_EXTERN int sluice_options_copy(void *out, size_t known, size_t first,
                       offsetof(type, last) + sizeof(((type *)0)->last),        \
                       (given), (name), #type, (err))
 
-/* Copies `known` bytes at `from` to the `size` bytes at `out`, cut or with
- * zeros behind them; `from` NULL: zeros only. */
+/* Copies `known` bytes at `from` to the `size` bytes at `out`, truncated or
+ * with zeros behind them; `from` NULL: zeros only. */
 SLUICE_EXTERN void sluice_result_copy(void *out, size_t size, const void *from,
                                       size_t known);
 

@@ -3,6 +3,7 @@
  * Lent to a handler for one call of restore_step. What has not arrived yet is
  * not an error: the call answers SLUICE_WAIT, the handler returns that, and is
  * called again when there is more. Input is untrusted: check, never assert.
+ * A NULL is UV_EINVAL, and sticks.
  * Loop thread only, inside the call that lent it. */
 #ifndef SLUICE_READER_H
 #define SLUICE_READER_H
@@ -23,10 +24,12 @@ enum { SLUICE_READER_EXACT_MAX = 64 * 1024 };
 
 SLUICE_EXTERN int sluice_reader_should_yield(sluice_reader_t *r);
 
-/* Byte sections. Exactly `len` bytes (at most SLUICE_READER_EXACT_MAX), or
- * none: 0               they are in `buf` SLUICE_WAIT     they have not arrived
- * yet; nothing was consumed SLUICE_ECORRUPT the section ends before them or the
- * error of the stream. Sticky as in writer.h. */
+/* Byte sections. Exactly `len` bytes (at most SLUICE_READER_EXACT_MAX), or no
+ * byte:
+ *   0                they are in `buf`
+ *   SLUICE_WAIT      they have not arrived yet; nothing was consumed
+ *   SLUICE_ECORRUPT  the section ends before them
+ * or the error of the stream. Sticky as in writer.h. */
 SLUICE_EXTERN int sluice_reader_exact(sluice_reader_t *r, void *buf,
                                       size_t len);
 

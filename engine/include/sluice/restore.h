@@ -15,7 +15,7 @@
  * so are sections whose handler takes no mappings: sluice_restore_stats() tells
  * which way was taken, and why.
  *
- * A mapped image must never be cut short or written to, while a host uses it:
+ * A mapped image must never be truncated or written to, while a host uses it:
  * memory would change or raise SIGBUS. Saves do not: a file sink makes a new
  * file and renames it. The mapped file's space is not freed before its last
  * mapping is gone. The file's size and time of change are looked at before the

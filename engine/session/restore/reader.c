@@ -32,8 +32,12 @@ void sluice__reader_open(sluice_reader_t *r) {
 
 /* Work that read nothing may have taken any time: only the clock knows. */
 int sluice_reader_should_yield(sluice_reader_t *r) {
-  sluice__budget_t *b = r->budget;
+  sluice__budget_t *b;
 
+  if (r == NULL) {
+    return 1;
+  }
+  b = r->budget;
   if (b->bytes_used == r->asked_at && b->deadline_ns != UINT64_MAX) {
     (void)sluice__budget_read_clock(b);
   }
@@ -81,9 +85,16 @@ static bool is_section_over(const sluice_reader_t *r) {
   return r->is_closed && r->section->is_end;
 }
 
+static int refuse_null(sluice_reader_t *r) {
+  return r == NULL ? UV_EINVAL : fail(r, UV_EINVAL, "there is no place for it");
+}
+
 int sluice_reader_next(sluice_reader_t *r, sluice_item_t *item) {
   int got;
 
+  if (r == NULL || item == NULL) {
+    return refuse_null(r);
+  }
   if (r->section->handler->payload != SLUICE_PAYLOAD_PAGES) {
     return fail(r, UV_EINVAL, "items are for sections of pages");
   }
@@ -162,9 +173,13 @@ static int fill_stash(sluice_reader_t *r, size_t len) {
 }
 
 int sluice_reader_exact(sluice_reader_t *r, void *buf, size_t len) {
-  sluice__stash_t *stash = &r->section->stash;
+  sluice__stash_t *stash;
   int got;
 
+  if (r == NULL || (buf == NULL && len > 0)) {
+    return refuse_null(r);
+  }
+  stash = &r->section->stash;
   if (len > SLUICE_READER_EXACT_MAX) {
     return fail(r, UV_EINVAL, "asked for too many bytes at once");
   }
@@ -197,6 +212,9 @@ static int lend_more(sluice_reader_t *r) {
 int sluice_reader_peek(sluice_reader_t *r, void *buf, size_t len, size_t *got) {
   int result;
 
+  if (r == NULL || got == NULL || (buf == NULL && len > 0)) {
+    return refuse_null(r);
+  }
   *got = 0;
   assert(r->section->stash.len == 0); /* an exact that waits is not abandoned */
   result = lend_bytes(r);
@@ -211,12 +229,15 @@ int sluice_reader_peek(sluice_reader_t *r, void *buf, size_t len, size_t *got) {
 }
 
 sluice_format_t sluice_reader_format(const sluice_reader_t *r) {
-  return sluice_decoder_format(r->decoder);
+  return r == NULL ? SLUICE_FORMAT_UNKNOWN : sluice_decoder_format(r->decoder);
 }
 
 int sluice_reader_some(sluice_reader_t *r, void *buf, size_t len, size_t *got) {
   int result;
 
+  if (r == NULL || got == NULL || (buf == NULL && len > 0)) {
+    return refuse_null(r);
+  }
   *got = 0;
   assert(r->section->stash.len == 0); /* an exact that waits is not abandoned */
   result = lend_bytes(r);
@@ -232,7 +253,7 @@ int sluice_reader_u8(sluice_reader_t *r, uint8_t *out) {
 
 int sluice_reader_u16(sluice_reader_t *r, uint16_t *out) {
   uint8_t b[2];
-  int got = sluice_reader_exact(r, b, sizeof(b));
+  int got = sluice_reader_exact(r, out == NULL ? NULL : b, sizeof(b));
 
   if (got == 0) {
     *out = r->is_big_endian ? sluice__get_be16(b) : sluice__get_le16(b);
@@ -242,7 +263,7 @@ int sluice_reader_u16(sluice_reader_t *r, uint16_t *out) {
 
 int sluice_reader_u32(sluice_reader_t *r, uint32_t *out) {
   uint8_t b[4];
-  int got = sluice_reader_exact(r, b, sizeof(b));
+  int got = sluice_reader_exact(r, out == NULL ? NULL : b, sizeof(b));
 
   if (got == 0) {
     *out = r->is_big_endian ? sluice__get_be32(b) : sluice__get_le32(b);
@@ -252,7 +273,7 @@ int sluice_reader_u32(sluice_reader_t *r, uint32_t *out) {
 
 int sluice_reader_u64(sluice_reader_t *r, uint64_t *out) {
   uint8_t b[8];
-  int got = sluice_reader_exact(r, b, sizeof(b));
+  int got = sluice_reader_exact(r, out == NULL ? NULL : b, sizeof(b));
 
   if (got == 0) {
     *out = r->is_big_endian ? sluice__get_be64(b) : sluice__get_le64(b);
@@ -260,7 +281,7 @@ int sluice_reader_u64(sluice_reader_t *r, uint64_t *out) {
   return got;
 }
 
-/* Gives back what was lent and not read, and cuts an open payload there. */
+/* Gives back what was lent and not read, and ends an open payload there. */
 static void give_back(sluice_reader_t *r) {
   if (r->lent_used < r->lent_len) {
     sluice_decoder_consume(r->decoder, r->lent_used);
@@ -268,7 +289,7 @@ static void give_back(sluice_reader_t *r) {
   r->lent_len = 0;
   r->lent_used = 0;
   if (r->is_lent_open) {
-    sluice_decoder_cut(r->decoder);
+    sluice_decoder_end_payload(r->decoder);
     r->is_lent_open = false;
   }
 }

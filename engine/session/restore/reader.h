@@ -43,7 +43,7 @@ void sluice__reader_lend(sluice_reader_t *r, sluice_section_t *section,
 /* A payload of another section begins. */
 void sluice__reader_open(sluice_reader_t *r);
 
-/* The handler wants no more: an open payload is cut here, one that the format
+/* The handler wants no more: an open payload ends here, one that the format
  * ends must be over. SLUICE_DONE, SLUICE_WAIT (starved) or an error. */
 int sluice__reader_close(sluice_reader_t *r);
 

@@ -51,8 +51,12 @@ static int ensure_open(sluice_writer_t *w) {
 }
 
 size_t sluice_writer_left(const sluice_writer_t *w) {
-  uint64_t left = sluice__budget_left(w->budget);
+  uint64_t left;
 
+  if (w == NULL) {
+    return 0;
+  }
+  left = sluice__budget_left(w->budget);
   /* A sink that takes it at once takes its time: the clock is to be read. */
   return (size_t)(left > SLUICE__STABLE_BYTES &&
                           w->pages == SLUICE__PAGES_STABLE &&
@@ -63,8 +67,12 @@ size_t sluice_writer_left(const sluice_writer_t *w) {
 
 /* Work that wrote nothing may have taken any time: only the clock knows. */
 int sluice_writer_should_yield(sluice_writer_t *w) {
-  sluice__budget_t *b = w->budget;
+  sluice__budget_t *b;
 
+  if (w == NULL) {
+    return 1;
+  }
+  b = w->budget;
   if (b->bytes_used == w->asked_at && b->deadline_ns != UINT64_MAX) {
     (void)sluice__budget_read_clock(b);
   }
@@ -75,14 +83,18 @@ int sluice_writer_should_yield(sluice_writer_t *w) {
 }
 
 int sluice_writer_status(const sluice_writer_t *w) {
-  return w->status;
+  return w == NULL ? UV_EINVAL : w->status;
 }
 
 sluice_format_t sluice_writer_format(const sluice_writer_t *w) {
-  return w->is_big_endian ? SLUICE_FORMAT_QEMU3 : SLUICE_FORMAT_NATIVE;
+  return w != NULL && w->is_big_endian ? SLUICE_FORMAT_QEMU3
+                                       : SLUICE_FORMAT_NATIVE;
 }
 
 int sluice_writer_describe(sluice_writer_t *w, const char *json, size_t len) {
+  if (w == NULL) {
+    return UV_EINVAL;
+  }
   if (w->kept != NULL) {
     return w->status; /* written out later: shown as plain bytes */
   }
@@ -128,6 +140,9 @@ static int keep_bytes(sluice_writer_t *w, const void *data, size_t len) {
 }
 
 int sluice_writer_bytes(sluice_writer_t *w, const void *data, size_t len) {
+  if (w == NULL) {
+    return UV_EINVAL;
+  }
   if (w->kept != NULL) {
     return keep_bytes(w, data, len);
   }
@@ -145,10 +160,14 @@ int sluice_writer_u8(sluice_writer_t *w, uint8_t v) {
   return sluice_writer_bytes(w, &v, 1);
 }
 
+static bool is_big_endian(const sluice_writer_t *w) {
+  return w != NULL && w->is_big_endian;
+}
+
 int sluice_writer_u16(sluice_writer_t *w, uint16_t v) {
   uint8_t b[2];
 
-  if (w->is_big_endian) {
+  if (is_big_endian(w)) {
     sluice__put_be16(b, v);
   } else {
     sluice__put_le16(b, v);
@@ -159,7 +178,7 @@ int sluice_writer_u16(sluice_writer_t *w, uint16_t v) {
 int sluice_writer_u32(sluice_writer_t *w, uint32_t v) {
   uint8_t b[4];
 
-  if (w->is_big_endian) {
+  if (is_big_endian(w)) {
     sluice__put_be32(b, v);
   } else {
     sluice__put_le32(b, v);
@@ -170,7 +189,7 @@ int sluice_writer_u32(sluice_writer_t *w, uint32_t v) {
 int sluice_writer_u64(sluice_writer_t *w, uint64_t v) {
   uint8_t b[8];
 
-  if (w->is_big_endian) {
+  if (is_big_endian(w)) {
     sluice__put_be64(b, v);
   } else {
     sluice__put_le64(b, v);
@@ -180,6 +199,9 @@ int sluice_writer_u64(sluice_writer_t *w, uint64_t v) {
 
 int sluice_writer_region(sluice_writer_t *w, const char *name, uint64_t bytes,
                          uint32_t page_size, uint32_t *out_index) {
+  if (w == NULL) {
+    return UV_EINVAL;
+  }
   if (ensure_open(w) == 0) {
     w->status =
         sluice_encoder_region(w->encoder, name, bytes, page_size, out_index);
@@ -206,6 +228,9 @@ static int put_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
                      const sluice__page_source_t *source) {
   sluice_totals_t before;
 
+  if (w == NULL) {
+    return UV_EINVAL;
+  }
   if (ensure_open(w) == 0) {
     sluice__encoder_totals(w->encoder, &before);
     w->status = sluice__encoder_pages(w->encoder, region, offset, source);
@@ -224,10 +249,17 @@ int sluice_writer_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
 
 /* Threads begin with what is whole of it while the handler goes on. */
 static int lend_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
-                      const sluice__page_source_t *source) {
-  (void)put_pages(w, region, offset, source);
-  w->section->lent += w->status == 0 ? source->count : 0;
-  if (source->kind == SLUICE__PAGES_BORROWED) {
+                      const void *data, uint64_t count,
+                      sluice__page_kind_t kind) {
+  const sluice__page_source_t source = {.base = data,
+                                        .count = count,
+                                        .kind = kind,
+                                        .lender = w->section,
+                                        .before = w->section->lent};
+
+  (void)put_pages(w, region, offset, &source);
+  w->section->lent += w->status == 0 ? count : 0;
+  if (kind == SLUICE__PAGES_BORROWED) {
     sluice__copy_jobs_start(w->jobs);
   }
   return w->status;
@@ -236,37 +268,31 @@ static int lend_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
 int sluice_writer_lend_pages(sluice_writer_t *w, uint32_t region,
                              uint64_t offset, const void *data,
                              uint64_t count) {
-  const sluice__page_source_t source = {
-      .base = data,
-      .count = count,
-      .kind = w->pages == SLUICE__PAGES_BORROWED ? SLUICE__PAGES_BORROWED
-                                                 : SLUICE__PAGES_CHANGING,
-      .lender = w->section,
-      .before = w->section->lent};
-
-  return lend_pages(w, region, offset, &source);
+  return w == NULL ? UV_EINVAL
+                   : lend_pages(w, region, offset, data, count,
+                                w->pages == SLUICE__PAGES_BORROWED
+                                    ? SLUICE__PAGES_BORROWED
+                                    : SLUICE__PAGES_CHANGING);
 }
 
 int sluice_writer_still_pages(sluice_writer_t *w, uint32_t region,
                               uint64_t offset, const void *data,
                               uint64_t count) {
-  const sluice__page_source_t source = {.base = data,
-                                        .count = count,
-                                        .kind = w->pages,
-                                        .lender = w->section,
-                                        .before = w->section->lent};
-
-  return lend_pages(w, region, offset, &source);
+  return w == NULL ? UV_EINVAL
+                   : lend_pages(w, region, offset, data, count, w->pages);
 }
 
 uint64_t sluice_writer_returned(const sluice_writer_t *w) {
-  return sluice__copy_jobs_returned(w->jobs, w->section);
+  return w == NULL ? 0 : sluice__copy_jobs_returned(w->jobs, w->section);
 }
 
 int sluice_writer_zeros(sluice_writer_t *w, uint32_t region, uint64_t offset,
                         uint64_t count) {
   sluice_totals_t before;
 
+  if (w == NULL) {
+    return UV_EINVAL;
+  }
   if (ensure_open(w) == 0) {
     sluice__encoder_totals(w->encoder, &before);
     w->status = sluice_encoder_zeros(w->encoder, region, offset, count);

@@ -11,6 +11,7 @@
 
 #include "stream/bytes.h"
 #include "stream/hash.h"
+#include "stream/native/ends.h"
 
 /* A record is peeked at as a whole, so this is what the window needs at most;
  * while it grows, old and new buffer exist side by side. */
@@ -59,38 +60,36 @@ static void native_close(sluice_decoder_t *d) {
   d->state = NULL;
 }
 
-static int check_features(sluice_decoder_t *d, const uint8_t *h) {
-  uint32_t version = sluice__get_le32(h + SLUICE__FILE_VERSION);
-  uint64_t required = sluice__get_le64(h + SLUICE__FILE_REQUIRED);
-  uint32_t align = sluice__get_le32(h + SLUICE__FILE_ALIGN);
-
-  if (version != SLUICE__NATIVE_VERSION) {
+static int check_features(sluice_decoder_t *d,
+                          const sluice__file_head_t *head) {
+  if (head->version != SLUICE__NATIVE_VERSION) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_EFORMAT,
                                  "expected version %d of the native format, "
                                  "found %" PRIu32,
-                                 (int)SLUICE__NATIVE_VERSION, version);
+                                 (int)SLUICE__NATIVE_VERSION, head->version);
   }
-  if ((required & SLUICE__NATIVE_INCREMENTAL) != 0) {
+  if ((head->required & SLUICE__NATIVE_INCREMENTAL) != 0) {
     return SLUICE__NATIVE_REFUSE(
         d, SLUICE_EFEATURE, "required feature bit 0 (incremental) is not read");
   }
-  if (required != 0) {
+  if (head->required != 0) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_EFEATURE,
                                  "required feature bit %d is unknown",
-                                 __builtin_ctzll(required));
+                                 __builtin_ctzll(head->required));
   }
-  if (align != SLUICE__NATIVE_ALIGN) {
+  if (head->align != SLUICE__NATIVE_ALIGN) {
     return SLUICE__NATIVE_REFUSE(d, SLUICE_EFEATURE,
                                  "expected pages aligned to %d, found %" PRIu32,
-                                 (int)SLUICE__NATIVE_ALIGN, align);
+                                 (int)SLUICE__NATIVE_ALIGN, head->align);
   }
   return 0;
 }
 
-static int read_host(sluice_decoder_t *d, const uint8_t *h, size_t len) {
+static int read_host(sluice_decoder_t *d, const sluice__file_head_t *head,
+                     const uint8_t *h, size_t len) {
   sluice__decode_native_t *n = sluice__decode_native_of(d);
-  size_t host = sluice__get_le16(h + SLUICE__FILE_HOST_LENGTH);
-  size_t version = sluice__get_le16(h + SLUICE__FILE_HOST_VERSION_LENGTH);
+  size_t host = head->host_length;
+  size_t version = head->host_version_length;
   size_t used = SLUICE__FILE_STRINGS + host + version;
   int r;
 
@@ -126,17 +125,17 @@ static int check_header_sum(sluice_decoder_t *d, const uint8_t *h, size_t len) {
   return 0;
 }
 
-static void make_header(const sluice__decode_native_t *n, const uint8_t *h,
-                        sluice_item_t *item) {
+static void make_header(const sluice__decode_native_t *n,
+                        const sluice__file_head_t *head, sluice_item_t *item) {
   sluice_header_t *to = &item->u.header;
 
   item->kind = SLUICE_ITEM_HEADER;
   to->format = SLUICE_FORMAT_NATIVE;
-  to->version = sluice__get_le32(h + SLUICE__FILE_VERSION);
-  to->features_required = sluice__get_le64(h + SLUICE__FILE_REQUIRED);
-  to->features_optional = sluice__get_le64(h + SLUICE__FILE_OPTIONAL);
-  memcpy(to->image_id, h + SLUICE__FILE_IMAGE, sizeof(to->image_id));
-  memcpy(to->parent_id, h + SLUICE__FILE_PARENT, sizeof(to->parent_id));
+  to->version = head->version;
+  to->features_required = head->required;
+  to->features_optional = head->optional;
+  memcpy(to->image_id, head->image_id, sizeof(to->image_id));
+  memcpy(to->parent_id, head->parent_id, sizeof(to->parent_id));
   to->host = n->host;
   to->host_version = n->host_version;
 }
@@ -149,7 +148,7 @@ static int measure_header(sluice_decoder_t *d) {
   if (h == NULL) {
     return sluice__decoder_starve(d, "", "file header");
   }
-  len = sluice__get_le32(h + SLUICE__FILE_LENGTH);
+  len = sluice__file_head_length(h);
   if (len % 8 != 0 || len > SLUICE__FILE_MAX ||
       len < SLUICE__FILE_STRINGS + SLUICE__FILE_CHECKSUM_BYTES) {
     return SLUICE__NATIVE_REFUSE(
@@ -161,8 +160,27 @@ static int measure_header(sluice_decoder_t *d) {
   return (int)len;
 }
 
+/* The signature was seen when the format was found. */
+static int read_header(sluice_decoder_t *d, const uint8_t *h, size_t len,
+                       sluice_item_t *item) {
+  sluice__file_head_t head;
+  int r = check_header_sum(d, h, len);
+
+  if (r < 0) {
+    return r;
+  }
+  (void)sluice__file_head_get(&head, h);
+  r = check_features(d, &head);
+  if (r == 0) {
+    r = read_host(d, &head, h, len);
+  }
+  if (r == 0) {
+    make_header(sluice__decode_native_of(d), &head, item);
+  }
+  return r;
+}
+
 static int step_header(sluice_decoder_t *d, sluice_item_t *item) {
-  sluice__decode_native_t *n = sluice__decode_native_of(d);
   int len = measure_header(d);
   const uint8_t *h;
   int r;
@@ -174,19 +192,12 @@ static int step_header(sluice_decoder_t *d, sluice_item_t *item) {
   if (h == NULL) {
     return sluice__decoder_starve(d, "", "file header");
   }
-  r = check_header_sum(d, h, (size_t)len);
-  if (r == 0) {
-    r = check_features(d, h);
-  }
-  if (r == 0) {
-    r = read_host(d, h, (size_t)len);
-  }
+  r = read_header(d, h, (size_t)len, item);
   if (r < 0) {
     return r;
   }
-  make_header(n, h, item);
   sluice__window_take(&d->window, (size_t)len);
-  n->step = SLUICE__DECODE_RECORDS;
+  sluice__decode_native_of(d)->step = SLUICE__DECODE_RECORDS;
   return SLUICE__ITEM;
 }
 
@@ -381,7 +392,7 @@ static bool native_is_between(const sluice_decoder_t *d) {
 }
 
 /* Native payloads say themselves where they end. */
-static void native_cut(sluice_decoder_t *d) {
+static void native_end_payload(sluice_decoder_t *d) {
   (void)d;
 }
 
@@ -391,7 +402,7 @@ const sluice__decode_ops_t sluice__decode_native = {
     .close = native_close,
     .next = native_next,
     .consume = native_consume,
-    .cut = native_cut,
+    .end_payload = native_end_payload,
     .is_between = native_is_between,
     .places = sluice__native_places,
     .placed = sluice__native_placed,

@@ -12,6 +12,7 @@
 
 #include "stream/bytes.h"
 #include "stream/hash.h"
+#include "stream/native/ends.h"
 
 /* 512 KiB of the page map: measured, 0.05 ms. */
 enum { SHRINK_BLOCKS = 64 };
@@ -68,19 +69,19 @@ static int native_header(sluice_encoder_t *e) {
   size_t version = strlen(e->host_version);
   size_t len =
       (size_t)sluice__native_padded(SLUICE__FILE_STRINGS + host + version);
+  sluice__file_head_t head = {
+      .version = SLUICE__NATIVE_VERSION,
+      .length = (uint32_t)len + SLUICE__FILE_CHECKSUM_BYTES,
+      .optional = e->options.no_index ? 0 : SLUICE__NATIVE_INDEXED,
+      .align = SLUICE__NATIVE_ALIGN,
+      .host_length = (uint16_t)host,
+      .host_version_length = (uint16_t)version,
+  };
   uint64_t checksum;
 
-  memcpy(h, SLUICE__NATIVE_SIGNATURE, 8);
-  sluice__put_le32(h + SLUICE__FILE_VERSION, SLUICE__NATIVE_VERSION);
-  sluice__put_le32(h + SLUICE__FILE_LENGTH,
-                   (uint32_t)len + SLUICE__FILE_CHECKSUM_BYTES);
-  sluice__put_le64(h + SLUICE__FILE_OPTIONAL,
-                   e->options.no_index ? 0 : SLUICE__NATIVE_INDEXED);
-  memcpy(h + SLUICE__FILE_IMAGE, e->image_id, sizeof(e->image_id));
-  memcpy(h + SLUICE__FILE_PARENT, e->parent_id, sizeof(e->parent_id));
-  sluice__put_le32(h + SLUICE__FILE_ALIGN, SLUICE__NATIVE_ALIGN);
-  sluice__put_le16(h + SLUICE__FILE_HOST_LENGTH, (uint16_t)host);
-  sluice__put_le16(h + SLUICE__FILE_HOST_VERSION_LENGTH, (uint16_t)version);
+  memcpy(head.image_id, e->image_id, sizeof(head.image_id));
+  memcpy(head.parent_id, e->parent_id, sizeof(head.parent_id));
+  sluice__file_head_put(h, &head);
   put_string(&end, e->host, host);
   put_string(&end, e->host_version, version);
   checksum = sluice__hash(h, len);

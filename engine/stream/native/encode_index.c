@@ -5,21 +5,16 @@
  * written in steps: of 4 GiB of pages it takes some milliseconds. */
 #include "stream/native/encode.h"
 
-#include <string.h>
-
-#include "stream/bytes.h"
+#include "stream/native/ends.h"
+#include "stream/native/index_cursor.h"
 
 /* Zero runs can be longer than the count on disk; split below it. */
 #define RUN_MAX (UINT64_C(1) << 31)
 
 enum { INDEX_LATER = 1, INDEX_WHOLE = 2 };
 
-static int put_entry(sluice_encoder_t *e, uint32_t region, uint64_t offset,
-                     uint64_t count, uint64_t data) {
+static int put_entry(sluice_encoder_t *e, const sluice__index_entry_t *entry) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
-  uint32_t page_size = e->regions[region].page_size;
-  uint64_t hashes =
-      data == 0 ? 0 : sluice__page_map_hash(&n->map, data, page_size);
   uint8_t *to =
       sluice__native_unit(e, SLUICE__NATIVE_INDEX, SLUICE__NATIVE_NO_SECTION,
                           SLUICE__INDEX_RUN_BYTES);
@@ -30,17 +25,29 @@ static int put_entry(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   if (n->first_index == 0) {
     n->first_index = n->start;
   }
-  sluice__put_le32(to, region);
-  sluice__put_le32(to + 4, (uint32_t)count);
-  sluice__put_le64(to + 8, offset);
-  sluice__put_le64(to + 16, data);
-  sluice__put_le64(to + 24, hashes);
+  sluice__index_entry_put(to, entry);
   return 0;
+}
+
+/* Page `page` of the run and those behind it, `count` of them. */
+static int put_part(sluice_encoder_t *e, uint32_t region,
+                    const sluice__page_run_t *run, uint64_t page,
+                    uint64_t count) {
+  const sluice__page_map_t *map = &sluice__encode_native_of(e)->map;
+  uint32_t page_size = e->regions[region].page_size;
+  sluice__index_entry_t entry = {.region = region,
+                                 .count = count,
+                                 .offset = (run->page + page) * page_size};
+
+  if (run->data != 0) {
+    entry.data = run->data + page * page_size;
+    entry.hashes = sluice__page_map_hash(map, entry.data, page_size);
+  }
+  return put_entry(e, &entry);
 }
 
 static int put_run(sluice_encoder_t *e, uint32_t region,
                    const sluice__page_run_t *run) {
-  uint32_t page_size = e->regions[region].page_size;
   uint64_t done = 0;
   int r = 0;
 
@@ -48,8 +55,7 @@ static int put_run(sluice_encoder_t *e, uint32_t region,
     uint64_t left = run->count - done;
     uint64_t count = left < RUN_MAX ? left : RUN_MAX;
 
-    r = put_entry(e, region, (run->page + done) * page_size, count,
-                  run->data == 0 ? 0 : run->data + done * page_size);
+    r = put_part(e, region, run, done, count);
     done += count;
   }
   return r;
@@ -89,7 +95,7 @@ static int put_index(sluice_encoder_t *e, uint64_t *looks) {
 
 static int put_trailer(sluice_encoder_t *e) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
-  uint64_t chain;
+  sluice__trailer_t trailer;
   uint8_t *to;
   int r =
       sluice__native_begin(e, SLUICE__NATIVE_TRAILER, 0,
@@ -98,15 +104,14 @@ static int put_trailer(sluice_encoder_t *e) {
   if (r < 0) {
     return r;
   }
-  chain = n->chain; /* behind begin: that may have written a PAD */
+  trailer.chain = n->chain; /* behind begin: that may have written a PAD */
   to = sluice__native_extend(e, SLUICE__TRAILER_BYTES);
-  sluice__put_le64(to + SLUICE__TRAILER_TOTAL, sluice__stage_offset(&e->stage));
-  sluice__put_le64(to + SLUICE__TRAILER_RECORDS, n->sequence + 1);
-  sluice__put_le64(to + SLUICE__TRAILER_INDEX, n->first_index);
-  sluice__put_le64(to + SLUICE__TRAILER_PAGES, e->totals.pages_data);
-  sluice__put_le64(to + SLUICE__TRAILER_ZEROS, e->totals.pages_zero);
-  sluice__put_le64(to + SLUICE__TRAILER_CHAIN, chain);
-  memcpy(to + SLUICE__TRAILER_MARK, SLUICE__NATIVE_END_MARK, 8);
+  trailer.total = sluice__stage_offset(&e->stage);
+  trailer.records = n->sequence + 1;
+  trailer.index = n->first_index;
+  trailer.pages = e->totals.pages_data;
+  trailer.zeros = e->totals.pages_zero;
+  sluice__trailer_put(to, &trailer);
   n->is_over = true;
   return sluice__native_end(e);
 }

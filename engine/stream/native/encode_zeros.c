@@ -1,7 +1,7 @@
 /* encode_zeros.c - pages of zeros into ZEROS records.
  *
  * Runs are merged and held back until the payload closes, so that they do not
- * cut PAGES records short. A reader sees them after the PAGES that were begun
+ * end PAGES records early. A reader sees them after the PAGES that were begun
  * before: so a page that is written while it is among the held zeros forces
  * both out first.
  *

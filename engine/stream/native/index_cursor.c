@@ -29,6 +29,14 @@ static void get_entry(sluice__index_entry_t *out, const uint8_t *p) {
   out->hashes = sluice__get_le64(p + SLUICE__INDEX_HASHES);
 }
 
+void sluice__index_entry_put(uint8_t *p, const sluice__index_entry_t *entry) {
+  sluice__put_le32(p + SLUICE__INDEX_REGION, entry->region);
+  sluice__put_le32(p + SLUICE__INDEX_COUNT, (uint32_t)entry->count);
+  sluice__put_le64(p + SLUICE__INDEX_OFFSET, entry->offset);
+  sluice__put_le64(p + SLUICE__INDEX_DATA, entry->data);
+  sluice__put_le64(p + SLUICE__INDEX_HASHES, entry->hashes);
+}
+
 /* A header was fed: is this record the index's? */
 static void take_header(sluice__index_cursor_t *cursor, const uint8_t *p) {
   uint64_t payload = cursor->at + SLUICE__RECORD_BYTES;

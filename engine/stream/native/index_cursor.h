@@ -26,6 +26,9 @@ typedef struct sluice__index_entry_s {
   uint64_t hashes;
 } sluice__index_entry_t;
 
+/* SLUICE__INDEX_RUN_BYTES bytes at `p`; `count` fits 32 bits. */
+void sluice__index_entry_put(uint8_t *p, const sluice__index_entry_t *entry);
+
 enum { SLUICE__INDEX_ENTRY, SLUICE__INDEX_WANTS, SLUICE__INDEX_OVER };
 
 typedef struct sluice__index_cursor_s {

@@ -253,8 +253,8 @@ static void consume(sluice_decoder_t *d, size_t len) {
   }
 }
 
-/* Records say their length: nothing to cut. */
-static void cut(sluice_decoder_t *d) {
+/* Records say their length: nobody else ends them. */
+static void end_payload(sluice_decoder_t *d) {
   (void)d;
 }
 
@@ -264,5 +264,5 @@ const sluice__decode_ops_t sluice__decode_qemu2 = {
     .close = close_decoder,
     .next = next_item,
     .consume = consume,
-    .cut = cut,
+    .end_payload = end_payload,
 };

@@ -249,7 +249,7 @@ static void consume(sluice_decoder_t *d, size_t len) {
   }
 }
 
-static void cut(sluice_decoder_t *d) {
+static void end_payload(sluice_decoder_t *d) {
   qemu3_t *q = d->state;
 
   if (q->phase == QEMU3_OPEN) {
@@ -263,5 +263,5 @@ const sluice__decode_ops_t sluice__decode_qemu3 = {
     .close = close_decoder,
     .next = next_item,
     .consume = consume,
-    .cut = cut,
+    .end_payload = end_payload,
 };

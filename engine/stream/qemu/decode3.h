@@ -28,7 +28,7 @@ typedef enum qemu3_phase_e {
   QEMU3_RECORD,
   QEMU3_RAM,
   QEMU3_REGIONS, /* inside of MEM_SIZE */
-  QEMU3_OPEN,    /* the reader cuts */
+  QEMU3_OPEN,    /* the reader ends it */
   QEMU3_FRAMED,  /* as our encoder frames live sections */
   QEMU3_SIZED,   /* `left` bytes */
   QEMU3_SCAN,    /* up to what looks like the footer */
@@ -143,7 +143,7 @@ int sluice__qemu3_lend(sluice_decoder_t *d, sluice_item_t *item, size_t len,
                        bool is_last);
 
 /* Before the first device: waits for the end of the input, if that is how
- * devices are cut. AGAIN: go on. */
+ * devices are delimited. AGAIN: go on. */
 int sluice__qemu3_gather(sluice_decoder_t *d);
 
 /* The phase that the payload of the section just opened is read in. */

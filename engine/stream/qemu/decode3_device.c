@@ -1,6 +1,6 @@
 /* decode3_device.c - payloads of bytes whose end somebody tells.
  *
- *   OPEN    a device, its reader cuts: whatever is in the window is lent
+ *   OPEN    a device, its reader ends it: whatever is in the window is lent
  *   FRAMED  a live section as our encoder writes it: {be32 n, n bytes}* be32 0
  *   SIZED   a device of which the description said how long it is
  *
@@ -16,11 +16,11 @@ static int scan_or_fail(sluice_decoder_t *d) {
   qemu3_t *q = d->state;
 
   if (q->footers == QEMU3_FOOTERS_OFF) {
-    return sluice__decoder_fail(
-        d, SLUICE_EFEATURE, d->window.offset, sluice__qemu3_name(q),
-        "'%s' cannot be cut: nothing tells its length, and the stream has no "
-        "footers",
-        sluice__qemu3_name(q));
+    return sluice__decoder_fail(d, SLUICE_EFEATURE, d->window.offset,
+                                sluice__qemu3_name(q),
+                                "'%s' cannot be delimited: nothing tells its "
+                                "length, and the stream has no footers",
+                                sluice__qemu3_name(q));
   }
   q->phase = QEMU3_SCAN;
   return SLUICE__AGAIN;
@@ -53,7 +53,7 @@ int sluice__qemu3_choose(sluice_decoder_t *d) {
     q->phase = QEMU3_RAM;
     return SLUICE__AGAIN;
   }
-  if (d->options.cut == SLUICE_CUT_BY_READER) {
+  if (d->options.payload_ends == SLUICE_ENDS_BY_READER) {
     q->phase = is_live ? QEMU3_FRAMED : QEMU3_OPEN;
     return SLUICE__AGAIN;
   }

@@ -9,8 +9,8 @@
  *   0x08            and a known command
  *
  * A guess: random bytes match once in 2^45 positions or less, but payload that
- * holds a copy of such a stream would be cut short; all that follows is then
- * refused by name. Streams without footers cannot be cut so. */
+ * holds a copy of such a stream would be truncated; all that follows is then
+ * refused by name. Streams without footers cannot be delimited so. */
 #include "stream/qemu/decode3.h"
 
 #include <assert.h>

@@ -2,7 +2,7 @@
  *
  * So when the live sections are over, the rest of the input is gathered in the
  * window (it is small: devices only), the description is found from its end,
- * and its sizes cut the devices. Without one the footers must do.
+ * and its sizes delimit the devices. Without one the footers must do.
  * Invariant: nothing is taken off the window here. */
 #include "stream/qemu/decode3.h"
 
@@ -136,7 +136,7 @@ int sluice__qemu3_gather(sluice_decoder_t *d) {
   qemu3_t *q = d->state;
   int r;
 
-  if (d->options.cut != SLUICE_CUT_BY_DESCRIPTION || q->is_gathered ||
+  if (d->options.payload_ends != SLUICE_ENDS_BY_DESCRIPTION || q->is_gathered ||
       !is_tail(q)) {
     return SLUICE__AGAIN;
   }

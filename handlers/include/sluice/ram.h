@@ -170,7 +170,7 @@ SLUICE_EXTERN int sluice_ram_region_memfd(sluice_ram_t *ram, uint32_t region,
 SLUICE_EXTERN int sluice_ram_take_memfd(sluice_ram_t *ram, uint32_t region);
 
 /* The host is about to write, in this same callback, `len` bytes from byte
- * `offset` of `region`. Ranges outside are cut. Loop thread. Cooperative:
+ * `offset` of `region`. Ranges are clipped. Loop thread. Cooperative:
  * needed before every write; where the write came first, a save in mode
  * CONVERGE is still right, a cut is not. Write-protect: allowed, for what the
  * kernel does not see (a device's writes). Static: ignored. */
@@ -205,6 +205,7 @@ typedef struct sluice_ram_marks_s {
 SLUICE_EXTERN int sluice_ram_marks(sluice_ram_t *ram, uint32_t region,
                                    sluice_ram_marks_t *out, size_t size);
 
+/* Of hot paths: `marks` is not NULL, which is not looked for. */
 static inline void sluice_ram_mark(const sluice_ram_marks_t *marks,
                                    uint64_t offset, uint64_t len) {
   uint64_t bit = offset >> marks->shift;

@@ -13,7 +13,8 @@
  *             it is there, 4: range, 8: equal, 16: alias), u32 since, u32 max,
  *             u16 table (0xffff: none), name, [i64 low, u64 high], [name]
  *
- * Any thread, one at a time for each object. */
+ * A NULL where an object is needed is UV_EINVAL; accessors of NULL answer 0 or
+ * NULL. Any thread, one at a time for each object. */
 #ifndef SLUICE_SCHEMA_H
 #define SLUICE_SCHEMA_H
 
@@ -69,7 +70,8 @@ typedef struct sluice_value_s {
 /* 0: go on; anything else ends the walk, which returns it. */
 typedef int (*sluice_value_cb)(void *data, const sluice_value_t *value);
 
-/* Shows a native payload, value by value. SLUICE_ECORRUPT names the field. */
+/* Shows a native payload, value by value, or only checks it (`cb` NULL).
+ * SLUICE_ECORRUPT names the field. UV_EINVAL: no schema or payload. */
 SLUICE_EXTERN int sluice_schema_walk(const sluice_schema_t *schema,
                                      const void *payload, size_t len,
                                      sluice_value_cb cb, void *data,
@@ -110,8 +112,9 @@ typedef void (*sluice_finding_cb)(void *data, const sluice_finding_t *finding);
 
 /* Compares what an old program writes with what a new one does; each finding is
  * told to `cb` (NULL: nobody) and borrowed for that call. Returns the union of
- * what breaks, 0 for nothing, or UV_ENOMEM. New images that break only when a
- * field has a value that the old one does not take count as breaking. */
+ * what breaks, 0 for nothing, UV_EINVAL or UV_ENOMEM. New images that break
+ * only when a field has a value that the old one does not take count as
+ * breaking. */
 SLUICE_EXTERN int sluice_schema_compare(const sluice_schema_t *before,
                                         const sluice_schema_t *after,
                                         sluice_finding_cb cb, void *data);
