@@ -64,11 +64,25 @@ bool sluice__restore_settle(sluice__session_t *s) {
   return true;
 }
 
+void sluice__restore_free_struct(sluice_restore_t *restore) {
+  sluice_alloc_t a = restore->alloc;
+
+  a.release(a.ctx, restore, sizeof(*restore), _Alignof(max_align_t));
+}
+
+void sluice__restore_free(sluice_restore_t *restore) {
+  sluice__region_names_close(&restore->map.postcopy.names);
+  sluice__postcommit_close(&restore->postcommit);
+  sluice__session_done(&restore->session);
+  sluice__restore_free_struct(restore);
+}
+
 static void begin_postcommit(sluice_restore_t *restore) {
   sluice__postcopy_t *postcopy = &restore->map.postcopy;
 
   restore->postcommit = (sluice__postcommit_t){
       .restore = restore,
+      .free = sluice__restore_free,
       .options = &restore->options,
       .stats = &restore->stats,
       .session = &restore->session,

@@ -174,7 +174,7 @@ static void on_abandon(sluice__guest_t *guest) {
   }
   sluice__source_abandon(pc->source);
   pc->is_owed = false;
-  (void)sluice_restore_free(pc->restore);
+  pc->free(pc->restore);
 }
 
 static void join(sluice__postcommit_t *pc) {

@@ -22,6 +22,7 @@
 
 typedef struct sluice__postcommit_s {
   sluice_restore_t *restore; /* whom the host's callbacks are told */
+  void (*free)(sluice_restore_t *restore);
   const sluice_restore_options_t *options;
   sluice_restore_stats_t *stats;
   sluice__session_t *session; /* the restore's; OVER */

@@ -149,12 +149,6 @@ static void wire(sluice_restore_t *restore, sluice_source_t *source) {
 
 /* ---- life ---- */
 
-void sluice__restore_free_struct(sluice_restore_t *restore) {
-  sluice_alloc_t a = restore->alloc;
-
-  a.release(a.ctx, restore, sizeof(*restore), _Alignof(max_align_t));
-}
-
 static int check_way(const sluice_restore_options_t *o, sluice_error_t *err) {
   switch (o->way) {
   case SLUICE_RESTORE_EAGER:
@@ -279,10 +273,7 @@ int sluice_restore_free(sluice_restore_t *restore) {
       restore->postcommit.is_owed) {
     return UV_EBUSY;
   }
-  sluice__region_names_close(&restore->map.postcopy.names);
-  sluice__postcommit_close(&restore->postcommit);
-  sluice__session_done(&restore->session);
-  sluice__restore_free_struct(restore);
+  sluice__restore_free(restore);
   return 0;
 }
 

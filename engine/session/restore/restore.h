@@ -69,9 +69,6 @@ struct sluice_restore_s {
   sluice__postcommit_t postcommit;
 };
 
-/* restore.c */
-void sluice__restore_free_struct(sluice_restore_t *restore);
-
 /* run.c */
 int sluice__restore_run(sluice__session_t *s, sluice__budget_t *b);
 /* What its parts tell it: input came, or something ended; `ctx` is it. */
@@ -83,6 +80,9 @@ void sluice__restore_fail(sluice__session_t *s);
 bool sluice__restore_settle(sluice__session_t *s);
 void sluice__restore_deliver(sluice__session_t *s);
 void sluice__restore_abandon(sluice__session_t *s);
+void sluice__restore_free_struct(sluice_restore_t *restore);
+/* One that is over. */
+void sluice__restore_free(sluice_restore_t *restore);
 void sluice__restore_end_sections(sluice_restore_t *restore, int status);
 
 #endif

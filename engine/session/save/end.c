@@ -141,6 +141,12 @@ void sluice__save_deliver(sluice__session_t *s) {
   save->cb(save, s->error.code); /* last touch: the host may free it here */
 }
 
+void sluice__save_free_struct(sluice_save_t *save) {
+  sluice_alloc_t a = save->alloc;
+
+  a.release(a.ctx, save, sizeof(*save), _Alignof(max_align_t));
+}
+
 /* Nothing of what the encoder gives back may go to the sink. */
 void sluice__save_abandon(sluice__session_t *s) {
   sluice_save_t *save = (sluice_save_t *)s;

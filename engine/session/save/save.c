@@ -177,12 +177,6 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
   return r;
 }
 
-void sluice__save_free_struct(sluice_save_t *save) {
-  sluice_alloc_t a = save->alloc;
-
-  a.release(a.ctx, save, sizeof(*save), _Alignof(max_align_t));
-}
-
 static int check_options(const sluice_save_options_t *o, sluice_error_t *err) {
   if (o->mode != SLUICE_CONVERGE && o->mode != SLUICE_CUT) {
     return sluice_fail(err, UV_EINVAL, "no such mode: %d", (int)o->mode);

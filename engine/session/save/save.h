@@ -83,9 +83,6 @@ struct sluice_save_s {
   uint32_t pause_ticks; /* since then */
 };
 
-/* save.c */
-void sluice__save_free_struct(sluice_save_t *save);
-
 /* run.c */
 int sluice__save_run(sluice__session_t *s, sluice__budget_t *b);
 void sluice__save_on_sink(void *ctx, int status);
@@ -139,6 +136,7 @@ void sluice__save_fail(sluice__session_t *s);
 bool sluice__save_settle(sluice__session_t *s);
 void sluice__save_deliver(sluice__session_t *s);
 void sluice__save_abandon(sluice__session_t *s);
+void sluice__save_free_struct(sluice_save_t *save);
 
 /* pause.c */
 void sluice__save_resume_host(sluice_save_t *save);
