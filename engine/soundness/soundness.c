@@ -41,9 +41,11 @@ static size_t map_bytes(const sluice__soundness_t *s) {
 }
 
 static void close_file(sluice__soundness_t *s) {
-  if (s->file.fd >= 0) {
-    (void)close(s->file.fd);
-    s->file.fd = -1;
+  int fd = s->file.fd;
+
+  s->file.fd = -1;
+  if (fd >= 0) {
+    (void)close(fd);
   }
 }
 
