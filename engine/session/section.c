@@ -60,6 +60,22 @@ void sluice_section_soundness(const sluice_section_t *section,
   sluice_result_copy(out, size, &told, sizeof(told));
 }
 
+int sluice_section_inherit(sluice_section_t *section,
+                           const sluice_section_t *from) {
+  sluice__soundness_t *s;
+
+  if (section == NULL || from == NULL) {
+    return UV_EINVAL;
+  }
+  if (section->session != NULL || from->session != NULL) {
+    return UV_EBUSY;
+  }
+  s = from->soundness == NULL ? NULL : sluice__soundness_keep(from->soundness);
+  sluice__soundness_drop(section->soundness);
+  section->soundness = s;
+  return 0;
+}
+
 void sluice_section_urgent(sluice_section_t *section) {
   if (section != NULL && (has_stage(section, SLUICE__SECTION_LIVE) ||
                           has_stage(section, SLUICE__SECTION_CUT))) {

@@ -438,6 +438,12 @@ void sluice_ram_soundness(const sluice_ram_t *ram, sluice_soundness_t *out,
   sluice_section_soundness(ram == NULL ? NULL : ram->own, out, size);
 }
 
+int sluice_ram_inherit(sluice_ram_t *ram, const sluice_ram_t *from) {
+  return ram == NULL || from == NULL
+             ? UV_EINVAL
+             : sluice_section_inherit(ram->own, from->own);
+}
+
 void sluice_ram_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out,
                       size_t size) {
   sluice_ram_stats_t stats = {0};

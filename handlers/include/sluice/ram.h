@@ -233,6 +233,14 @@ SLUICE_EXTERN uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram);
 SLUICE_EXTERN void sluice_ram_soundness(const sluice_ram_t *ram,
                                         sluice_soundness_t *out, size_t size);
 
+/* This section is over memory that was restored as `from`'s, whose regions had
+ * the same names: what is known of its pages, and what is not, is known of this
+ * one's from now on (sluice_section_inherit()). A host that makes a section a
+ * save needs it, or a save would take for sound what nobody has verified.
+ * UV_EINVAL: a NULL, or one that has left its registry; UV_EBUSY. */
+SLUICE_EXTERN int sluice_ram_inherit(sluice_ram_t *ram,
+                                     const sluice_ram_t *from);
+
 typedef struct sluice_ram_stats_s {
   uint64_t pages_sent;  /* by the running or last save, repeats included */
   uint64_t pages_again; /* those of them that had been sent before */
