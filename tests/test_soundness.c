@@ -1,15 +1,14 @@
 /* test_soundness.c - images that were damaged when they were restored by
  * mapping: what a save makes of their pages, who knows of them, and that no
  * damaged page ever gets a good checksum. */
+#include <sys/socket.h>
+
 #include "mapped_box.h"
 
 #include "image_box.h"
-#include "odd_executor.h"
 #include "open_files.h"
 #include "seed.h"
 #include "suite.h"
-
-enum { NOT_ZERO = 20 }; /* of every 30 pages of `low`, as they are filled */
 
 static const uint32_t flags = SLUICE_RAM_REMAP | SLUICE_RAM_IN_PLACE;
 
@@ -271,6 +270,139 @@ START_TEST(a_format_without_checksums_cannot_say_damaged) {
 }
 END_TEST
 
+/* ---- sections that are made for one save, and hand-overs ---- */
+
+START_TEST(a_section_that_inherits_is_as_sound_as_the_other) {
+  mapped_host_t again = {.registry = rig_registry(&box.rig)};
+  const sluice_ram_options_t o = {.size = sizeof(o), .page_size = KERNEL_PAGE};
+  uint8_t *memory = map_pages(low_bytes());
+  sluice_soundness_t s;
+
+  flip(find_page(5));
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  ck_assert_int_eq(
+      sluice_ram_new(&again.ram, again.registry, "other", NULL, &o, NULL), 0);
+  ck_assert_int_eq(
+      sluice_ram_add_region(again.ram, "low", memory, low_bytes(), 0, NULL), 0);
+  ck_assert_int_eq(sluice_ram_inherit(again.ram, box.to.ram), 0);
+  host_close(&box.to);
+  sluice_ram_soundness(again.ram, &s, sizeof(s));
+  ck_assert_uint_gt(s.unverified_bytes, 0);
+  ck_assert_int_eq(box_save_as(&again, NULL), SLUICE_ECORRUPT);
+  ck_assert_str_eq(box.rig.error.section, "other");
+  ck_assert_int_eq(sluice_registry_free(again.registry), 0);
+  ck_assert_int_eq(sluice_ram_inherit(again.ram, again.ram), UV_EINVAL);
+  ck_assert_int_eq(sluice_ram_free(again.ram), 0);
+  ck_assert_int_eq(munmap(memory, low_bytes()), 0);
+}
+END_TEST
+
+static int handed_over, taken_over;
+
+static void on_handed_over(sluice_handover_t *h, int status) {
+  handed_over = status;
+  box.rig.error = *sluice_handover_error(h);
+  ck_assert_int_eq(sluice_handover_free(h), 0);
+}
+
+static void on_taken_over(sluice_takeover_t *t, int status) {
+  taken_over = status;
+  ck_assert_int_eq(sluice_takeover_free(t), 0);
+}
+
+static void hand_over(int write_damaged) {
+  const sluice_save_options_t save = {.size = sizeof(save),
+                                      .write_damaged = write_damaged};
+  const sluice_handover_options_t o = {.size = sizeof(o), .save = &save};
+  sluice_handover_t *h;
+  sluice_takeover_t *t;
+  int ends[2];
+
+  ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  ck_assert_int_eq(sluice_handover_begin(&h, box.rig.engine, box.to.registry,
+                                         ends[0], &o, on_handed_over, NULL),
+                   0);
+  ck_assert_int_eq(sluice_takeover_begin(&t, box.rig.engine, box.from.registry,
+                                         ends[1], NULL, on_taken_over, NULL),
+                   0);
+  rig_run(&box.rig);
+}
+
+START_TEST(a_hand_over_is_verified_like_a_save) {
+  flip(find_page(5));
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  hand_over(_i);
+  assert_refused(handed_over, "byte 20480");
+  ck_assert_int_lt(taken_over, 0);
+  flip(find_page(5));
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  hand_over(_i);
+  ck_assert_int_eq(handed_over, 0);
+  ck_assert_int_eq(taken_over, 0);
+  assert_same();
+}
+END_TEST
+
+/* Where the kernel cannot move mappings they are read, and verified. */
+START_TEST(regions_that_are_restored_beside_are_no_better) {
+  host_close(&box.to);
+  host_open(&box.to, SLUICE_RAM_REMAP, SLUICE_RAM_COOPERATIVE, 2);
+  flip(find_page(5));
+  if (box_restore_way(SLUICE_RESTORE_MAPPED) == 0) {
+    assert_refused(save_mode(SLUICE_CUT), "byte 20480");
+  } else {
+    ck_assert_int_eq(box.rig.status, SLUICE_ECORRUPT);
+    ck_assert(!can_move_mappings());
+  }
+}
+END_TEST
+
+/* Pages that were read because they were not to be mapped were not verified,
+ * either. */
+START_TEST(pages_that_were_read_beside_mappings_are_verified) {
+  const sluice_restore_options_t o = {.size = sizeof(o),
+                                      .way = SLUICE_RESTORE_MAPPED,
+                                      .must_map = 1,
+                                      .max_mappings = 1};
+
+  flip(find_page(5));
+  ck_assert_int_eq(box_restore(&o), 0);
+  ck_assert_uint_gt(box.stats.read_bytes, 0);
+  assert_refused(save_mode(SLUICE_CUT), "byte 20480");
+}
+END_TEST
+
+/* More than a job reads and names. */
+START_TEST(an_image_that_is_damaged_all_over_is_told_in_full) {
+  for (size_t page = 0; page < LOW_PAGES; page++) {
+    if (page % 30 < 20) {
+      flip(find_page(page) + 7);
+    }
+  }
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  ck_assert_int_eq(save_damaged(SLUICE_CONVERGE), 0);
+  ck_assert_uint_eq(soundness().sound_bytes, high_bytes());
+  ck_assert_uint_eq(soundness().unverified_bytes, 0);
+  ck_assert_uint_eq(soundness().unsound_bytes,
+                    (uint64_t)(LOW_PAGES / 30 * 20 + LOW_PAGES % 30) *
+                        KERNEL_PAGE);
+}
+END_TEST
+
+static void cancel_save(sluice_save_t *save, const sluice_progress_t *p) {
+  (void)p;
+  sluice_save_cancel(save);
+}
+
+START_TEST(a_save_that_is_cancelled_meanwhile_ends) {
+  const sluice_save_options_t o = {.size = sizeof(o), .progress = cancel_save};
+
+  ck_assert_int_eq(box_restore_way(SLUICE_RESTORE_MAPPED), 0);
+  ck_assert_int_eq(box_save_as(&box.to, &o), UV_ECANCELED);
+  ck_assert_int_eq(save_mode(SLUICE_CUT), 0);
+}
+END_TEST
+
 Suite *soundness_suite(void) {
   Suite *s = suite_create("soundness");
   TCase *tc = tcase_create("saves");
@@ -299,6 +431,15 @@ Suite *soundness_suite(void) {
                       0, 2);
   tcase_add_loop_test(tc, where_all_is_sound_the_option_changes_nothing, 0, 2);
   tcase_add_test(tc, a_format_without_checksums_cannot_say_damaged);
+  tcase_add_test(tc, an_image_that_is_damaged_all_over_is_told_in_full);
+  suite_add_tcase(s, tc);
+  tc = tcase_create("others");
+  tcase_add_checked_fixture(tc, setup, box_close);
+  tcase_add_test(tc, a_section_that_inherits_is_as_sound_as_the_other);
+  tcase_add_loop_test(tc, a_hand_over_is_verified_like_a_save, 0, 2);
+  tcase_add_test(tc, regions_that_are_restored_beside_are_no_better);
+  tcase_add_test(tc, pages_that_were_read_beside_mappings_are_verified);
+  tcase_add_test(tc, a_save_that_is_cancelled_meanwhile_ends);
   suite_add_tcase(s, tc);
   return s;
 }
