@@ -30,7 +30,12 @@
  *                  slices beside the host, and tells it what is damaged. It is
  *                  the file that is verified: pages that the host has written
  *                  meanwhile do not matter. Pages that come after the commit
- *                  (`filled`) come first. */
+ *                  (`filled`) come first.
+ *
+ * Until they are verified such pages are unsound: the next save verifies what
+ * is left, and fails where the file is damaged (save.h). For that each section
+ * keeps a descriptor of the image, and some memory, past the restore; both go
+ * when all is sound, when the section is restored anew, or with it. */
 #ifndef SLUICE_RESTORE_H
 #define SLUICE_RESTORE_H
 
