@@ -59,13 +59,8 @@ static void save_image(void) {
   (void)close(fd);
 }
 
-/* What is known of pages that were mapped stays with the section, which is the
- * host's: four blocks, and the image's file. */
 static unsigned files_of_section(void) {
-  sluice_soundness_t s;
-
-  sluice_section_soundness(box.to.section, &s, sizeof(s));
-  return s.sound_bytes + s.unverified_bytes + s.unsound_bytes > 0;
+  return state_is_unverified(&box.to);
 }
 
 static unsigned blocks_of_section(void) {

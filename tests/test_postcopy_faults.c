@@ -33,14 +33,16 @@ void *__wrap_realloc(void *p, size_t size);
 int __real_posix_memalign(void **out, size_t align, size_t size);
 int __wrap_posix_memalign(void **out, size_t align, size_t size);
 
-int __wrap_posix_memalign(void **out, size_t align, size_t size) {
-  return size == refused ? ENOMEM : __real_posix_memalign(out, align, size);
-}
-
 /* A map of late pages comes from calloc(); another is as large, and not meant.
  */
+int __wrap_posix_memalign(void **out, size_t align, size_t size) {
+  return size == refused && size != MAP_BYTES
+             ? ENOMEM
+             : __real_posix_memalign(out, align, size);
+}
+
 void *__wrap_malloc(size_t size) {
-  return size == refused && size != MAP_BYTES ? NULL : __real_malloc(size);
+  return size == refused ? NULL : __real_malloc(size);
 }
 
 void *__wrap_calloc(size_t n, size_t size) {

@@ -290,6 +290,13 @@ void state_close(forked_state_t *s) {
   ck_assert_int_eq(munmap(s->words, STATE_WORDS), 0);
 }
 
+unsigned state_is_unverified(const forked_state_t *s) {
+  sluice_soundness_t known;
+
+  sluice_section_soundness(s->section, &known, sizeof(known));
+  return known.sound_bytes + known.unverified_bytes > 0;
+}
+
 int state_equal(const forked_state_t *a, const forked_state_t *b) {
   return memcmp(a->memory, b->memory, STATE_BYTES) == 0 &&
          memcmp(a->words, b->words, STATE_WORDS) == 0;

@@ -152,9 +152,6 @@ static uint64_t copy_page(const uint8_t *page, uint8_t *to, uint32_t page_size,
 /* May the page at hand be read later? */
 static bool is_left_out(const sluice__encode_pages_t *p,
                         sluice__page_kind_t kind) {
-  if (kind == SLUICE__PAGES_SPOILT) {
-    return false;
-  }
   return p->job != NULL ? kind != SLUICE__PAGES_CHANGING
                         : kind == SLUICE__PAGES_STABLE;
 }
@@ -176,10 +173,8 @@ static uint64_t put_content(sluice_encoder_t *e, uint32_t region,
   if (list != NULL) {
     list->pages[p->count].from = NULL;
   }
-  if (source->kind == SLUICE__PAGES_SPOILT) {
-    place = ~place; /* a page has one hash, and this is another */
-  }
-  return copy_page(source->base, to, page_size, source->kind) ^ place;
+  return copy_page(source->base, to, page_size, source->kind) ^ place ^
+         p->spoilt;
 }
 
 /* The next page may be a run of its own. */
@@ -231,8 +226,7 @@ static int map_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
     return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
   }
   former = *slot & ~(uint64_t)SLUICE__PAGE_ZERO;
-  if (e->options.keep_last && former != 0 &&
-      source->kind != SLUICE__PAGES_SPOILT) {
+  if (e->options.keep_last && former != 0 && n->pages.spoilt == 0) {
     *slot = former;
     return sluice__native_rewrite(e, region, offset, former, source->base);
   }
@@ -251,6 +245,19 @@ static int put_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   n->has_payload = true;
   return n->has_map ? map_page(e, region, offset, source)
                     : append_page(e, region, offset, source, NULL);
+}
+
+/* Copied, also where it is zeros, and with a hash that is not its own. */
+static int put_spoilt(sluice_encoder_t *e, uint32_t region, uint64_t offset,
+                      const sluice__page_source_t *source) {
+  const sluice__page_source_t copied = {.base = source->base, .count = 1};
+  sluice__encode_pages_t *p = &sluice__encode_native_of(e)->pages;
+  int r;
+
+  p->spoilt = UINT64_MAX;
+  r = put_page(e, region, offset, &copied);
+  p->spoilt = 0;
+  return r;
 }
 
 /* How many pages from the first on are zeros? */
@@ -288,13 +295,15 @@ int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                                 "region '%s' is another section's",
                                 e->regions[region].name);
   }
+  if (source->kind == SLUICE__PAGES_SPOILT) {
+    return put_spoilt(e, region, offset, source);
+  }
   while (at.count > 0 && r == 0) {
     uint64_t done;
 
     look_ahead(&at, page_size);
-    done = at.kind == SLUICE__PAGES_SPOILT
-               ? 0
-               : count_zeros(at.base, page_size, at.count);
+    done = count_zeros(at.base, page_size, at.count);
+
     if (done > 0) {
       r = sluice__native_zeros(e, region, offset, done);
     } else {
