@@ -8,13 +8,7 @@
 
 #include <sluice/item.h>
 
-#include "soundness/soundness.h"
 #include "stream/encoder.h"
-
-bool sluice__spoilt_has_any(const sluice_writer_t *w) {
-  return w->section->soundness != NULL &&
-         w->section->soundness->damaged_bytes > 0;
-}
 
 /* A page that was lost cannot be read: the kernel says so here, and by a signal
  * elsewhere. Zeros are as good as anything then. */

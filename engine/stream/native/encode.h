@@ -44,8 +44,6 @@ typedef struct sluice__encode_pages_s {
   bool was_full;               /* the record before it */
   sluice__page_list_t *stable; /* the list of stable pages, once needed */
   uint32_t most; /* pages of any record; 0: there are no regions yet */
-  uint64_t
-      spoilt; /* what the hash of the page at hand is made wrong by; or 0 */
   sluice__native_run_t *runs;
   uint64_t *hashes; /* behind the runs, in the same block */
 } sluice__encode_pages_t;
