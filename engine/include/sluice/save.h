@@ -19,6 +19,14 @@
  * it was. Sections that are not live are kept in memory from the instant on
  * until they are written, within `max_memory`: they are to be small.
  *
+ * Pages that were restored by mapping (restore.h) and that nobody has verified
+ * are verified while they are saved, from the image's file, of which a
+ * descriptor is kept; the save does not end before. A page is judged by what
+ * the file has, whatever the host has written over it: a part of it may still
+ * be the file's. Damaged ones make the save fail with SLUICE_ECORRUPT, naming
+ * section, region and offset, and so does a file that was changed meanwhile; or
+ * see `write_damaged`. So no image has a good checksum for a damaged page.
+ *
  * A save's callback runs exactly once, from the loop, never from inside a call,
  * and after it nothing of the save is under way. */
 #ifndef SLUICE_SAVE_H
@@ -111,6 +119,11 @@ typedef struct sluice_save_options_s {
   void (*cut)(sluice_save_t *save);
   /* Optional. About every 100 ms, and at each change of phase. */
   void (*progress)(sluice_save_t *save, const sluice_progress_t *progress);
+  /* Not 0: pages whose image was found damaged (see above) are written, with
+   * what is in memory, as pages that every reader finds damaged; the save
+   * succeeds. Nothing is sent before all is verified. Native; a hand-over, and
+   * QEMU's format, which has no checksums, fail as without. */
+  int write_damaged;
 } sluice_save_options_t;
 
 /* Primes the queue with one continuation for each section of `registry` and
