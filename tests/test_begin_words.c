@@ -410,7 +410,7 @@ static const struct {
     {begin_takeover, no_registry, UV_EINVAL, "a takeover needs "},
     {begin_takeover, no_callback, UV_EINVAL, "a takeover needs "},
     {begin_takeover, engine_that_closes, SLUICE_ESTATE,
-     "the takeover cannot begin: call is not allowed in this state"},
+     "the takeover cannot begin: the engine is closing"},
     {begin_takeover, no_size, UV_EINVAL, "takeover options: size is 0"},
     {begin_takeover, no_memory, UV_ENOMEM, "no memory for a takeover"},
     {begin_takeover, no_socket, UV_EINVAL,

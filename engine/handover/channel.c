@@ -408,8 +408,11 @@ static int init_handles(sluice__channel_t *ch, uv_loop_t *loop) {
 }
 
 const char *sluice__channel_why(int code) {
-  return code == UV_EINVAL ? "the socket is not a unix stream socket"
-                           : sluice_strerror(code);
+  switch (code) {
+  case UV_EINVAL: return "the socket is not a unix stream socket";
+  case SLUICE_ESTATE: return "the engine is closing";
+  default: return sluice_strerror(code);
+  }
 }
 
 int sluice__channel_open(sluice__channel_t **out, sluice_engine_t *engine,

@@ -230,8 +230,8 @@ int sluice__thread_pool_init(sluice__thread_pool_t *p, sluice__pump_t *pump,
   memset(p, 0, sizeof(*p));
   p->pump = pump;
   r = set_executor(p, executor, err);
-  if (r == 0) {
-    r = uv_mutex_init(&p->lock);
+  if (r == 0 && (r = uv_mutex_init(&p->lock)) < 0) {
+    (void)sluice_fail(err, r, "the engine's lock cannot be made");
   }
   for (uint32_t i = 0; i < SLUICE__THREAD_POOL_JOBS_MAX; i++) {
     p->jobs[i].pool = p;
