@@ -47,6 +47,13 @@ typedef void (*sluice_sink_cb)(void *ctx, int status);
  * took more than it was given, it called back inside the call, twice, after it
  * returned anything but 0, or with a positive status. After `close` it must not
  * call back at all: nothing is there any more that could tell. */
+/* Bytes that replace others of the stream. */
+typedef struct sluice_patch_s {
+  const void *data;
+  size_t len;
+  uint64_t offset; /* in the stream */
+} sluice_patch_t;
+
 typedef struct sluice_sink_ops_s {
   uint32_t size; /* sizeof(sluice_sink_ops_t) */
   /* Optional. Ready to take writes, on `loop`. `err` stays valid until `close`
@@ -91,6 +98,18 @@ typedef struct sluice_sink_ops_s {
    * `staging`, or with threads to fill them, takes smaller ones. Asked once it
    * is open; left out: SLUICE_CHUNK_BYTES. */
   size_t (*chunk_bytes)(const void *self);
+  /* Optional. Overwrites bytes that it has: each of `count` pieces, one after
+   * the other, where it belongs. `patches` and what they point to stay valid
+   * until `cb`. Only bytes whose write has been answered, or that write_now()
+   * took, and one call at a time: the next comes when this one is answered, and
+   * `finish` and `abort` come later. Writes of what follows in the stream may
+   * be under way meanwhile. With it each page is in the image once: one that is
+   * sent again takes its former place. */
+  int (*patch)(void *self, const sluice_patch_t *patches, size_t count,
+               sluice_sink_cb cb, void *ctx);
+  /* Optional, goes with patch. 0: it cannot patch after all. Asked once it is
+   * open; left out: it can. */
+  int (*can_patch)(const void *self);
 } sluice_sink_ops_t;
 
 /* `ops` is borrowed for the life of the sink. UV_EINVAL, UV_ENOMEM. */

@@ -1,0 +1,61 @@
+/* patch_job.c - see patch_job.h. */
+#include "io/patch_job.h"
+
+#include <sys/uio.h>
+
+#include "io/quiet_write.h"
+
+static struct iovec piece_of(const sluice_patch_t *patch) {
+  struct iovec piece = {(void *)(uintptr_t)patch->data, patch->len};
+
+  return piece;
+}
+
+static int put(const sluice__patch_job_t *job, const sluice_patch_t *patch) {
+  struct iovec piece = piece_of(patch);
+  struct iovec *at = &piece;
+  uint64_t offset = job->base + patch->offset;
+  int count = 1;
+
+  while (count > 0) {
+    ssize_t n = sluice__quiet_pwrite(job->fd, at, count, offset);
+
+    if (n < 0) {
+      return (int)n;
+    }
+    offset += (uint64_t)n;
+    sluice__iov_advance(&at, &count, (size_t)n);
+  }
+  return 0;
+}
+
+static void work_patch(uv_work_t *work) {
+  sluice__patch_job_t *job = work->data;
+
+  job->status = 0;
+  for (size_t i = 0; i < job->count && job->status == 0; i++) {
+    job->status = put(job, &job->patches[i]);
+  }
+}
+
+static void on_over(uv_work_t *work, int status) {
+  sluice__patch_job_t *job = work->data;
+
+  status = status < 0 ? status : job->status;
+  if (status < 0 && job->name != NULL) {
+    (void)sluice_fail(job->err, status, "cannot write '%s': %s", job->name,
+                      sluice_strerror(status));
+  }
+  job->cb(job->ctx, status); /* last touch: may close the owner */
+}
+
+int sluice__patch_job_start(sluice__patch_job_t *job, uv_loop_t *loop,
+                            const sluice_patch_t *patches, size_t count,
+                            sluice_sink_cb cb, void *ctx) {
+  job->work.data = job;
+  job->patches = patches;
+  job->count = count;
+  job->cb = cb;
+  job->ctx = ctx;
+  return uv_queue_work(loop, &job->work, work_patch, on_over);
+}
