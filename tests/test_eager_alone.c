@@ -20,9 +20,11 @@
     ck_abort_msg("a restore without mappings called %s()", #name);             \
   }
 
+IMAGE(demand_abandon)
 IMAGE(demand_add)
 IMAGE(demand_close_losses)
 IMAGE(demand_drop)
+IMAGE(demand_free)
 IMAGE(demand_keep)
 IMAGE(demand_new)
 IMAGE(demand_start)
@@ -125,8 +127,8 @@ static void on_restored(sluice_restore_t *restore, int status) {
 /* Not even the file is looked at: there is none. */
 START_TEST(
     what_is_no_file_is_restored_without_it_though_mapping_was_asked_for) {
-  const sluice_restore_options_t o = {.size = sizeof(o), .way = SLUICE_RESTORE_MAPPED,
-                                      .filled = on_filled};
+  const sluice_restore_options_t o = {
+      .size = sizeof(o), .way = SLUICE_RESTORE_MAPPED, .filled = on_filled};
   sluice_source_t *source;
   sluice_restore_t *restore;
 

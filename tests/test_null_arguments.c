@@ -102,6 +102,7 @@ START_TEST(an_engine) {
   REFUSED(sluice_engine_new(NULL, &loop, NULL, NULL));
   REFUSED(sluice_engine_new(&engine, NULL, NULL, NULL));
   REFUSED(sluice_engine_close(NULL, NULL, NULL));
+  sluice_engine_abandon(NULL);
   ck_assert_ptr_null(sluice_engine_loop(NULL));
   memset(&stats, 1, sizeof(stats));
   sluice_engine_stats(NULL, &stats, sizeof(stats));

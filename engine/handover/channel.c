@@ -49,17 +49,22 @@ static void on_handle_closed(uv_handle_t *handle) {
   }
 }
 
-void sluice__channel_close(sluice__channel_t *ch) {
-  assert(ch->fd >= 0); /* each owner closes its own, once */
+/* Of the socket nothing is left here; the peer is not told. */
+static void part(sluice__channel_t *ch) {
   ch->ops = NULL;
   sluice__incoming_close(&ch->in);
   sluice__outgoing_drop(&ch->out);
-  uv_close((uv_handle_t *)&ch->poll, on_handle_closed);
-  uv_close((uv_handle_t *)&ch->timer, on_handle_closed);
-  uv_close((uv_handle_t *)&ch->later, on_handle_closed);
   (void)close(ch->fd);
   ch->fd = -1;
   sluice__engine_part(ch->engine, &ch->guest);
+}
+
+void sluice__channel_close(sluice__channel_t *ch) {
+  assert(ch->fd >= 0); /* each owner closes its own, once */
+  uv_close((uv_handle_t *)&ch->poll, on_handle_closed);
+  uv_close((uv_handle_t *)&ch->timer, on_handle_closed);
+  uv_close((uv_handle_t *)&ch->later, on_handle_closed);
+  part(ch);
   sluice__engine_left(ch->engine);
 }
 
@@ -187,6 +192,19 @@ static void on_leave(sluice__guest_t *guest) {
     speak(ch);
   } else if (ch->ops->leave != NULL) {
     ch->ops->leave(ch->ctx);
+  }
+}
+
+/* First in the struct. One that is shut down has no owner any more. */
+static void on_abandon(sluice__guest_t *guest) {
+  sluice__channel_t *ch = (sluice__channel_t *)(void *)guest;
+  const sluice__channel_ops_t *ops = ch->ops;
+  void *ctx = ch->ctx;
+
+  part(ch);
+  free(ch);
+  if (ops != NULL) {
+    ops->abandon(ctx);
   }
 }
 
@@ -425,6 +443,7 @@ int sluice__channel_open(sluice__channel_t **out, sluice_engine_t *engine,
   ch->ctx = ctx;
   ch->engine = engine;
   ch->guest.leave = on_leave;
+  ch->guest.abandon = on_abandon;
   sluice__engine_join(engine, &ch->guest);
   poll_again(ch);
   *out = ch;

@@ -47,6 +47,8 @@ typedef struct sluice__channel_ops_s {
   void (*sent)(void *ctx);
   /* Optional. The engine closes; not from the loop. */
   void (*leave)(void *ctx);
+  /* In a forked child: the channel is freed, and its owner is to be. */
+  void (*abandon)(void *ctx);
 } sluice__channel_ops_t;
 
 /* Works on a duplicate of `fd`, which has to be a unix stream socket

@@ -67,11 +67,13 @@ static void on_saved(sluice_save_t *save, int status) {
     if (is_ours(h, sluice_save_error(save))) {
       h->error = *sluice_save_error(save);
     }
+  }
+  (void)sluice_save_free(save);
+  h->save = NULL;
+  if (!h->is_running) {
     go_on(h);
   }
   h->channel = NULL;
-  (void)sluice_save_free(save);
-  h->save = NULL;
   h->cb(h, h->error.code); /* last touch: it may be freed here */
 }
 
@@ -242,8 +244,21 @@ static void on_late(void *ctx) {
   fail_saying(ctx, UV_ETIMEDOUT, "the successor does not answer");
 }
 
-static const sluice__channel_ops_t channel_ops = {
-    .message = on_message, .ended = on_ended, .late = on_late};
+static void free_struct(sluice_handover_t *h) {
+  sluice_alloc_t a = h->alloc;
+
+  a.release(a.ctx, h, sizeof(*h), _Alignof(max_align_t));
+}
+
+/* The save is a guest of its own. */
+static void on_abandon(void *ctx) {
+  free_struct(ctx);
+}
+
+static const sluice__channel_ops_t channel_ops = {.message = on_message,
+                                                  .ended = on_ended,
+                                                  .late = on_late,
+                                                  .abandon = on_abandon};
 
 /* ---- the save ---- */
 
@@ -300,12 +315,6 @@ static int begin_save(sluice_handover_t *h, sluice_engine_t *engine,
   h->passing.pass = sluice__handover_pass;
   sluice__save_hold(h->save, &h->passing);
   return 0;
-}
-
-static void free_struct(sluice_handover_t *h) {
-  sluice_alloc_t a = h->alloc;
-
-  a.release(a.ctx, h, sizeof(*h), _Alignof(max_align_t));
 }
 
 static int begin_parts(sluice_handover_t *h, sluice_engine_t *engine,

@@ -345,12 +345,27 @@ static void on_leave(void *ctx) {
   sluice_takeover_cancel(ctx);
 }
 
+static void free_struct(sluice_takeover_t *t) {
+  sluice_alloc_t a = t->alloc;
+
+  a.release(a.ctx, t, sizeof(*t), _Alignof(max_align_t));
+}
+
+/* The restore is a guest of its own. */
+static void on_abandon(void *ctx) {
+  sluice_takeover_t *t = ctx;
+
+  sluice__arrivals_drop(&t->arrivals);
+  free_struct(t);
+}
+
 static const sluice__channel_ops_t channel_ops = {.takes_stream = true,
                                                   .message = on_message,
                                                   .ended = on_ended,
                                                   .late = on_late,
                                                   .sent = on_sent,
-                                                  .leave = on_leave};
+                                                  .leave = on_leave,
+                                                  .abandon = on_abandon};
 
 /* ---- life ---- */
 
@@ -361,12 +376,6 @@ static int greet(sluice_takeover_t *t) {
   sluice__put_le32(hello + 4, t->options.copy_memory ? SLUICE__FRAME_COPY : 0u);
   return sluice__channel_send(t->channel, SLUICE__FRAME_HELLO, hello,
                               sizeof(hello));
-}
-
-static void free_struct(sluice_takeover_t *t) {
-  sluice_alloc_t a = t->alloc;
-
-  a.release(a.ctx, t, sizeof(*t), _Alignof(max_align_t));
 }
 
 static int open_parts(sluice_takeover_t *t, int socket, sluice_error_t *err) {

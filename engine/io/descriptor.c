@@ -77,7 +77,13 @@ void sluice__loan_return(sluice__loan_t *loan) {
     flags = fcntl(loan->fd, F_GETFL); /* others may have changed other flags */
     (void)fcntl(loan->fd, F_SETFL, flags & ~O_NONBLOCK);
   }
-  (void)close(loan->fd);
+  sluice__loan_drop(loan);
+}
+
+void sluice__loan_drop(sluice__loan_t *loan) {
+  if (loan->fd >= 0) {
+    (void)close(loan->fd);
+  }
   loan->fd = -1;
 }
 

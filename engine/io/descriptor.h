@@ -40,6 +40,9 @@ int sluice__loan_poll(sluice__loan_t *loan, uv_loop_t *loop, uv_poll_t *poll);
 /* Restores the blocking mode and closes the duplicate; the poll handle must be
  * closing already. */
 void sluice__loan_return(sluice__loan_t *loan);
+/* Closes the duplicate and changes nothing: in a forked child, whose parent
+ * still uses what is behind it. */
+void sluice__loan_drop(sluice__loan_t *loan);
 
 /* A regular file on tmpfs? Quick, but for file systems on a network. */
 bool sluice__file_is_in_memory(int fd);

@@ -25,16 +25,29 @@ static sluice__chunk_t *take_first(sluice__chunk_t **first) {
   return chunk;
 }
 
-int sluice__fifo_push(sluice__fifo_t *f, const sluice__chunk_t *chunk) {
+static sluice__chunk_t *find_node(sluice__fifo_t *f) {
   sluice__chunk_t *node = take_first(&f->spare);
 
   if (node == NULL) {
     node = malloc(sizeof(*node));
+    if (node != NULL) {
+      node->older = f->all;
+      f->all = node;
+    }
   }
+  return node;
+}
+
+int sluice__fifo_push(sluice__fifo_t *f, const sluice__chunk_t *chunk) {
+  sluice__chunk_t *node = find_node(f);
+  sluice__chunk_t *older;
+
   if (node == NULL) {
     return UV_ENOMEM;
   }
+  older = node->older;
   *node = *chunk;
+  node->older = older;
   append(&f->queued, node);
   f->undelivered++;
   return 0;
@@ -102,8 +115,9 @@ bool sluice__fifo_when_quiet(sluice__fifo_t *f, void (*on_quiet)(void *),
 void sluice__fifo_done(sluice__fifo_t *f) {
   sluice__chunk_t *chunk;
 
-  assert(f->undelivered == 0);
-  while ((chunk = take_first(&f->spare)) != NULL) {
+  while ((chunk = f->all) != NULL) {
+    f->all = chunk->older;
     free(chunk);
   }
+  f->spare = NULL;
 }

@@ -25,6 +25,7 @@ typedef struct sluice__chunk_s {
   sluice_sink_cb cb;
   void *ctx;
   struct sluice__chunk_s *next;
+  struct sluice__chunk_s *older; /* the fifo's own: all nodes that there are */
 } sluice__chunk_t;
 
 typedef struct sluice__chunk_list_s {
@@ -35,6 +36,7 @@ typedef struct sluice__chunk_list_s {
 typedef struct sluice__fifo_s {
   sluice__chunk_list_t queued;
   sluice__chunk_t *spare;
+  sluice__chunk_t *all;
   size_t undelivered;
   void (*on_quiet)(void *owner); /* set by sluice__fifo_when_quiet() */
   void *owner;
@@ -63,7 +65,7 @@ void sluice__fifo_deliver(sluice__fifo_t *f, const sluice__chunk_list_t *list);
 bool sluice__fifo_when_quiet(sluice__fifo_t *f, void (*on_quiet)(void *),
                              void *owner);
 
-/* Frees the nodes; nothing may be undelivered. */
+/* Frees the nodes, wherever they are; nobody may be about to deliver one. */
 void sluice__fifo_done(sluice__fifo_t *f);
 
 #endif

@@ -196,3 +196,10 @@ void sluice__poll_reader_close(sluice__poll_reader_t *r) {
   uv_close((uv_handle_t *)&r->later, on_handle_closed);
   sluice__loan_return(&r->loan);
 }
+
+void sluice__poll_reader_abandon(sluice__poll_reader_t *r) {
+  if (r != NULL) {
+    sluice__loan_drop(&r->loan);
+    free(r);
+  }
+}

@@ -39,5 +39,7 @@ uint64_t sluice__poll_reader_busy_ns(const sluice__poll_reader_t *r);
 /* Returns the descriptor at once; the memory goes when libuv lets go of the
  * handles. NULL is fine. */
 void sluice__poll_reader_close(sluice__poll_reader_t *r);
+/* In a forked child: all of it is gone, the handles' memory too. */
+void sluice__poll_reader_abandon(sluice__poll_reader_t *r);
 
 #endif

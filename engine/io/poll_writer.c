@@ -305,12 +305,16 @@ uint64_t sluice__poll_writer_busy_ns(const sluice__poll_writer_t *w) {
   return w != NULL ? w->busy_ns : 0;
 }
 
+static void free_writer(sluice__poll_writer_t *w) {
+  sluice__fifo_done(&w->fifo);
+  free(w);
+}
+
 static void on_handle_closed(uv_handle_t *handle) {
   sluice__poll_writer_t *w = handle->data;
 
   if (--w->handles_open == 0) {
-    sluice__fifo_done(&w->fifo);
-    free(w);
+    free_writer(w);
   }
 }
 
@@ -318,9 +322,17 @@ void sluice__poll_writer_close(sluice__poll_writer_t *w) {
   if (w == NULL) {
     return;
   }
+  assert(w->fifo.undelivered == 0);
   if (w->loan.wait == SLUICE__WAIT_POLL) {
     uv_close((uv_handle_t *)&w->poll, on_handle_closed);
   }
   uv_close((uv_handle_t *)&w->later, on_handle_closed);
   sluice__loan_return(&w->loan);
+}
+
+void sluice__poll_writer_abandon(sluice__poll_writer_t *w) {
+  if (w != NULL) {
+    sluice__loan_drop(&w->loan);
+    free_writer(w);
+  }
 }

@@ -46,5 +46,7 @@ uint64_t sluice__poll_writer_busy_ns(const sluice__poll_writer_t *w);
 /* Returns the descriptor at once; the memory goes when libuv lets go of the
  * handles. NULL is fine. */
 void sluice__poll_writer_close(sluice__poll_writer_t *w);
+/* In a forked child: all of it is gone, the handles' memory too. */
+void sluice__poll_writer_abandon(sluice__poll_writer_t *w);
 
 #endif

@@ -78,7 +78,8 @@ ptrdiff_t sluice__pool_writer_write_now(sluice__pool_writer_t *w,
 int sluice__pool_writer_abort(sluice__pool_writer_t *w, sluice_sink_cb cb,
                               void *ctx);
 
-/* Nothing may be under way; a zeroed one is fine. */
+/* Nothing may be under way, but in a forked child, where nobody does it; a
+ * zeroed one is fine. */
 void sluice__pool_writer_done(sluice__pool_writer_t *w);
 
 #endif

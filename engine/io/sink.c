@@ -11,8 +11,8 @@
 
 #include "io/sink_call.h"
 
-int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
-                       void *self) {
+int sluice__sink_new(sluice_sink_t **out, const sluice_sink_ops_t *ops,
+                     void (*abandon)(void *self), void *self) {
   sluice_sink_t *sink;
 
   /* `write_now` came later: a host may have been compiled before it did. */
@@ -27,8 +27,14 @@ int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
   }
   sink->ops = ops;
   sink->self = self;
+  sink->abandon = abandon;
   *out = sink;
   return 0;
+}
+
+int sluice_sink_custom(sluice_sink_t **out, const sluice_sink_ops_t *ops,
+                       void *self) {
+  return sluice__sink_new(out, ops, NULL, self);
 }
 
 int sluice__sink_take(sluice_sink_t *sink) {
@@ -189,6 +195,11 @@ uint64_t sluice__sink_busy_ns(sluice_sink_t *sink) {
   return sink->busy_ns;
 }
 
+static void free_sink(sluice_sink_t *sink) {
+  sluice__sink_calls_free(sink);
+  free(sink);
+}
+
 void sluice__sink_close(sluice_sink_t *sink) {
   if (sink == NULL) {
     return;
@@ -196,8 +207,17 @@ void sluice__sink_close(sluice_sink_t *sink) {
   if (sink->ops->close != NULL) {
     sink->ops->close(sink->self);
   }
-  sluice__sink_calls_free(sink);
-  free(sink);
+  free_sink(sink);
+}
+
+void sluice__sink_abandon(sluice_sink_t *sink) {
+  if (sink == NULL) {
+    return;
+  }
+  if (sink->abandon != NULL) {
+    sink->abandon(sink->self);
+  }
+  free_sink(sink);
 }
 
 int sluice_sink_free(sluice_sink_t *sink) {

@@ -45,6 +45,16 @@ uint64_t sluice__sink_busy_ns(sluice_sink_t *sink);
 /* Frees the sink; nothing may be under way. NULL is fine. */
 void sluice__sink_close(sluice_sink_t *sink);
 
+/* In a forked child: frees the sink and closes what it has open, whatever is
+ * under way. No loop, file or peer is touched, and nobody is called: of a sink
+ * of the host's own only what is around it is freed. NULL is fine. */
+void sluice__sink_abandon(sluice_sink_t *sink);
+
+/* As sluice_sink_custom(), of a sink of ours. `abandon` does to `self` what
+ * that is to do. */
+int sluice__sink_new(sluice_sink_t **out, const sluice_sink_ops_t *ops,
+                     void (*abandon)(void *self), void *self);
+
 /* As sluice_sink_fd(); an owned descriptor is closed with the sink, and stays
  * the caller's on failure. */
 int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned);

@@ -22,11 +22,21 @@ int sluice__sink_breach(sluice_sink_t *sink, const char *format, ...) {
   return sluice_fail(sink->err, SLUICE_EHANDLER, "the sink's %s", text);
 }
 
+static sluice__sink_call_t *new_call(sluice_sink_t *sink) {
+  sluice__sink_call_t *call = malloc(sizeof(*call));
+
+  if (call != NULL) {
+    call->older = sink->all;
+    sink->all = call;
+  }
+  return call;
+}
+
 sluice__sink_call_t *sluice__sink_call_of_write(sluice_sink_t *sink) {
   sluice__sink_call_t *call = sink->first_idle;
 
   if (sink->idle_count <= REST) {
-    return malloc(sizeof(*call));
+    return new_call(sink);
   }
   sink->first_idle = call->next;
   sink->idle_count--;
@@ -55,7 +65,8 @@ void sluice__sink_call_begin(sluice__sink_call_t *call, sluice_sink_t *sink,
                                 .state = SLUICE__CALL_CALLING,
                                 .name = name,
                                 .cb = cb,
-                                .ctx = ctx};
+                                .ctx = ctx,
+                                .older = call->older};
 }
 
 int sluice__sink_call_end(sluice__sink_call_t *call, int r) {
@@ -108,8 +119,8 @@ void sluice__sink_call_told(void *ctx, int status) {
 void sluice__sink_calls_free(sluice_sink_t *sink) {
   sluice__sink_call_t *call;
 
-  while ((call = sink->first_idle) != NULL) {
-    sink->first_idle = call->next;
+  while ((call = sink->all) != NULL) {
+    sink->all = call->older;
     free(call);
   }
 }

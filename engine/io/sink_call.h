@@ -33,12 +33,14 @@ typedef struct sluice__sink_call_s {
   int answer;       /* what the sink returned: 1, 0, or a failure */
   sluice_sink_cb cb;
   void *ctx;
-  struct sluice__sink_call_s *next; /* of the idle writes */
+  struct sluice__sink_call_s *next;  /* of the idle writes */
+  struct sluice__sink_call_s *older; /* of all writes that there are */
 } sluice__sink_call_t;
 
 struct sluice_sink_s {
   const sluice_sink_ops_t *ops; /* borrowed */
   void *self;
+  void (*abandon)(void *self); /* of ours; NULL: the host's own */
   bool is_taken;
   int breach;          /* SLUICE_EHANDLER from the first one on */
   sluice_error_t *err; /* of open; NULL: nobody wants to know */
@@ -47,6 +49,7 @@ struct sluice_sink_s {
   sluice__sink_call_t *first_idle;
   sluice__sink_call_t *last_idle;
   unsigned idle_count;
+  sluice__sink_call_t *all;
 };
 
 /* NULL: there is no memory for it. */
@@ -67,7 +70,7 @@ int sluice__sink_breach(sluice_sink_t *sink, const char *format, ...)
 #endif
     ;
 
-/* None may be under way. */
+/* Those under way, too. */
 void sluice__sink_calls_free(sluice_sink_t *sink);
 
 #endif

@@ -7,6 +7,7 @@
  * is written by offsets from that position, which moves on at the end. */
 #include "io/sink.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -178,16 +179,29 @@ static int abort_fd(void *self, sluice_sink_cb cb, void *ctx) {
   return sluice__pool_writer_abort(&s->pool, cb, ctx);
 }
 
-static void close_fd(void *self) {
-  struct fd_sink *s = self;
-
-  sluice__poll_writer_close(s->poll);
+static void free_fd(struct fd_sink *s) {
   sluice__pool_writer_done(&s->pool);
-  sluice__loan_return(&s->loan);
   if (s->is_owned) {
     (void)close(s->fd);
   }
   free(s);
+}
+
+static void close_fd(void *self) {
+  struct fd_sink *s = self;
+
+  assert(s->pool.fifo.undelivered == 0);
+  sluice__poll_writer_close(s->poll);
+  sluice__loan_return(&s->loan);
+  free_fd(s);
+}
+
+static void abandon_fd(void *self) {
+  struct fd_sink *s = self;
+
+  sluice__poll_writer_abandon(s->poll);
+  sluice__loan_drop(&s->loan);
+  free_fd(s);
 }
 
 static uint64_t get_busy_ns(const void *self) {
@@ -221,7 +235,7 @@ int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned) {
   s->fd = fd;
   s->is_owned = is_owned;
   s->loan.fd = -1;
-  r = sluice_sink_custom(out, &fd_ops, s);
+  r = sluice__sink_new(out, &fd_ops, abandon_fd, s);
   if (r < 0) {
     free(s);
   }

@@ -9,6 +9,7 @@
  * temporary file exists, afterwards it does not, whatever happened. */
 #include "io/sink.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include <uv.h>
@@ -213,14 +214,27 @@ static int abort_file(void *self, sluice_sink_cb cb, void *ctx) {
   return 0;
 }
 
+static void free_file(struct file_sink *f) {
+  sluice__pool_writer_done(&f->writer);
+  free(f->path);
+  free(f);
+}
+
 static void close_file(void *self) {
   struct file_sink *f = self;
 
+  assert(f->writer.fifo.undelivered == 0);
   sluice__sink_close(f->device);
-  sluice__pool_writer_done(&f->writer);
   sluice__temp_file_discard(&f->temp); /* nothing left, unless misused */
-  free(f->path);
-  free(f);
+  free_file(f);
+}
+
+static void abandon_file(void *self) {
+  struct file_sink *f = self;
+
+  sluice__sink_abandon(f->device);
+  sluice__temp_file_close(&f->temp);
+  free_file(f);
 }
 
 static const sluice_sink_ops_t file_ops = {.size = sizeof(file_ops),
@@ -275,7 +289,7 @@ int sluice_sink_file(sluice_sink_t **out, const char *path,
     return r;
   }
   set_options(f, &o);
-  r = sluice_sink_custom(out, &file_ops, f);
+  r = sluice__sink_new(out, &file_ops, abandon_file, f);
   if (r < 0) {
     close_file(f);
   }

@@ -110,7 +110,7 @@ int sluice_sink_memory(sluice_sink_t **out, size_t max_bytes, void **out_data,
   m->max_bytes = max_bytes;
   m->out_data = out_data;
   m->out_len = out_len;
-  r = sluice_sink_custom(out, &memory_ops, m);
+  r = sluice__sink_new(out, &memory_ops, close_memory, m);
   if (r < 0) {
     free(m);
   }

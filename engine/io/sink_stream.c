@@ -78,6 +78,13 @@ static void close_stream(void *self) {
   free(s);
 }
 
+static void abandon_stream(void *self) {
+  struct stream_sink *s = self;
+
+  sluice__poll_writer_abandon(s->writer);
+  free(s);
+}
+
 static uint64_t get_busy_ns(const void *self) {
   const struct stream_sink *s = self;
 
@@ -104,7 +111,7 @@ int sluice_sink_stream(sluice_sink_t **out, uv_stream_t *stream) {
     return UV_ENOMEM;
   }
   s->stream = stream;
-  r = sluice_sink_custom(out, &stream_ops, s);
+  r = sluice__sink_new(out, &stream_ops, abandon_stream, s);
   if (r < 0) {
     free(s);
   }

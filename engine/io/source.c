@@ -10,8 +10,8 @@
 /* Of the first version of the struct. */
 #define OPS_BYTES offsetof(sluice_source_ops_t, read_into)
 
-int sluice_source_custom(sluice_source_t **out, const sluice_source_ops_t *ops,
-                         void *self) {
+int sluice__source_new(sluice_source_t **out, const sluice_source_ops_t *ops,
+                       void (*abandon)(void *self), void *self) {
   sluice_source_t *source;
 
   if (out == NULL || ops == NULL || ops->size < OPS_BYTES ||
@@ -24,8 +24,14 @@ int sluice_source_custom(sluice_source_t **out, const sluice_source_ops_t *ops,
   }
   source->ops = ops;
   source->self = self;
+  source->abandon = abandon;
   *out = source;
   return 0;
+}
+
+int sluice_source_custom(sluice_source_t **out, const sluice_source_ops_t *ops,
+                         void *self) {
+  return sluice__source_new(out, ops, NULL, self);
 }
 
 int sluice__source_take(sluice_source_t *source) {
@@ -122,6 +128,16 @@ void sluice__source_close(sluice_source_t *source) {
   }
   if (source->ops->close != NULL) {
     source->ops->close(source->self);
+  }
+  free(source);
+}
+
+void sluice__source_abandon(sluice_source_t *source) {
+  if (source == NULL) {
+    return;
+  }
+  if (source->abandon != NULL) {
+    source->abandon(source->self);
   }
   free(source);
 }

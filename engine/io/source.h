@@ -43,6 +43,11 @@ uint64_t sluice__source_busy_ns(sluice_source_t *source);
 /* Frees the source; no read may be under way. NULL is fine. */
 void sluice__source_close(sluice_source_t *source);
 
+/* As sluice__sink_abandon() and sluice__sink_new(). */
+void sluice__source_abandon(sluice_source_t *source);
+int sluice__source_new(sluice_source_t **out, const sluice_source_ops_t *ops,
+                       void (*abandon)(void *self), void *self);
+
 /* As sluice_source_fd(); an owned descriptor is closed with the source, and
  * stays the caller's on failure. */
 int sluice__source_descriptor(sluice_source_t **out, int fd, bool is_owned);

@@ -33,6 +33,7 @@ typedef struct sluice__source_call_s {
 struct sluice_source_s {
   const sluice_source_ops_t *ops; /* borrowed */
   void *self;
+  void (*abandon)(void *self); /* of ours; NULL: the host's own */
   bool is_taken;
   int breach;          /* SLUICE_EHANDLER from the first one on */
   sluice_error_t *err; /* of open; NULL: nobody wants to know */

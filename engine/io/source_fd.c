@@ -80,15 +80,27 @@ static void cancel_fd(void *self) {
   }
 }
 
+static void free_fd(struct fd_source *s) {
+  if (s->is_owned) {
+    (void)close(s->fd);
+  }
+  free(s);
+}
+
 static void close_fd(void *self) {
   struct fd_source *s = self;
 
   sluice__poll_reader_close(s->poll);
   sluice__loan_return(&s->loan);
-  if (s->is_owned) {
-    (void)close(s->fd);
-  }
-  free(s);
+  free_fd(s);
+}
+
+static void abandon_fd(void *self) {
+  struct fd_source *s = self;
+
+  sluice__poll_reader_abandon(s->poll);
+  sluice__loan_drop(&s->loan);
+  free_fd(s);
 }
 
 /* What stands before the position is not the stream's. */
@@ -130,7 +142,7 @@ int sluice__source_descriptor(sluice_source_t **out, int fd, bool is_owned) {
   s->fd = fd;
   s->is_owned = is_owned;
   s->loan.fd = -1;
-  r = sluice_source_custom(out, &fd_ops, s);
+  r = sluice__source_new(out, &fd_ops, abandon_fd, s);
   if (r < 0) {
     free(s);
   }

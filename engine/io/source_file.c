@@ -20,7 +20,7 @@ struct file_source {
   uv_loop_t *loop;
   sluice_source_t *opened; /* NULL until open has succeeded */
   uv_work_t work;
-  int fd; /* result of the work, or a UV_E* code */
+  int fd; /* result of the work, while nobody has it; or a UV_E* code */
   sluice_source_cb cb;
   void *ctx;
   sluice_error_t *err; /* of open; valid until its answer */
@@ -48,10 +48,12 @@ static void work_open(uv_work_t *work) {
 }
 
 static int start_reading(struct file_source *f) {
-  int r = sluice__source_descriptor(&f->opened, f->fd, true);
+  int fd = f->fd;
+  int r = sluice__source_descriptor(&f->opened, fd, true);
 
+  f->fd = -1;
   if (r < 0) {
-    (void)close(f->fd);
+    (void)close(fd);
     return r;
   }
   r = sluice__source_open(f->opened, f->loop, NULL, NULL, f->err);
@@ -107,12 +109,26 @@ static void cancel_file(void *self) {
   }
 }
 
+static void free_file(struct file_source *f) {
+  free(f->path);
+  free(f);
+}
+
 static void close_file(void *self) {
   struct file_source *f = self;
 
   sluice__source_close(f->opened);
-  free(f->path);
-  free(f);
+  free_file(f);
+}
+
+static void abandon_file(void *self) {
+  struct file_source *f = self;
+
+  sluice__source_abandon(f->opened);
+  if (f->fd >= 0) {
+    (void)close(f->fd);
+  }
+  free_file(f);
 }
 
 static int file_of(void *self) {
@@ -140,9 +156,10 @@ int sluice_source_file(sluice_source_t **out, const char *path) {
   if (f == NULL) {
     return UV_ENOMEM;
   }
+  f->fd = -1;
   r = sluice__path_absolute(&f->path, &f->given, path);
   if (r == 0) {
-    r = sluice_source_custom(out, &file_ops, f);
+    r = sluice__source_new(out, &file_ops, abandon_file, f);
   }
   if (r < 0) {
     close_file(f);

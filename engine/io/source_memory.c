@@ -56,7 +56,7 @@ int sluice_source_memory(sluice_source_t **out, const void *data, size_t len) {
   }
   m->data = data;
   m->len = len;
-  r = sluice_source_custom(out, &memory_ops, m);
+  r = sluice__source_new(out, &memory_ops, free, m);
   if (r < 0) {
     free(m);
   }

@@ -77,6 +77,13 @@ static void close_stream(void *self) {
   free(s);
 }
 
+static void abandon_stream(void *self) {
+  struct stream_source *s = self;
+
+  sluice__poll_reader_abandon(s->reader);
+  free(s);
+}
+
 static uint64_t get_busy_ns(const void *self) {
   const struct stream_source *s = self;
 
@@ -104,7 +111,7 @@ int sluice_source_stream(sluice_source_t **out, uv_stream_t *stream) {
     return UV_ENOMEM;
   }
   s->stream = stream;
-  r = sluice_source_custom(out, &stream_ops, s);
+  r = sluice__source_new(out, &stream_ops, abandon_stream, s);
   if (r < 0) {
     free(s);
   }

@@ -124,10 +124,17 @@ static int follow_link(sluice__target_t *t, const char *path, bool no_sync) {
   return r;
 }
 
+void sluice__target_init(sluice__target_t *t) {
+  t->folder_fd = -1;
+  t->is_device = false;
+  t->name[0] = '\0';
+  t->failed = NULL;
+}
+
 int sluice__target_find(sluice__target_t *t, const char *path, bool no_sync) {
   struct stat st;
 
-  *t = (sluice__target_t){.folder_fd = -1};
+  sluice__target_init(t);
   if (lstat(path, &st) != 0) {
     return errno == ENOENT ? split_path(t, path, no_sync)
                            : fail_errno(t, "cannot look at");
@@ -140,8 +147,10 @@ int sluice__target_find(sluice__target_t *t, const char *path, bool no_sync) {
 }
 
 void sluice__target_done(sluice__target_t *t) {
-  if (t->folder_fd >= 0) {
-    (void)close(t->folder_fd);
+  int fd = t->folder_fd;
+
+  t->folder_fd = -1; /* first: a child may be forked in between */
+  if (fd >= 0) {
+    (void)close(fd);
   }
-  t->folder_fd = -1;
 }

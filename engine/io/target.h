@@ -27,6 +27,8 @@ int sluice__path_absolute(char **out, const char **given, const char *path);
  * nothing is open. Without a sync the folder need not be readable. */
 int sluice__target_find(sluice__target_t *t, const char *path, bool no_sync);
 
+/* Nothing is there: what done takes. */
+void sluice__target_init(sluice__target_t *t);
 void sluice__target_done(sluice__target_t *t);
 
 #endif

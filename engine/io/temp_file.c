@@ -28,11 +28,15 @@ static int fail_errno(sluice__temp_file_t *t, const char *what) {
   return fail(t, uv_translate_sys_error(errno), what);
 }
 
+/* Forgotten first: in a child that is forked in between the number may be
+ * another file's already. */
 static void close_one(int *fd) {
-  if (*fd >= 0) {
-    (void)close(*fd);
-  }
+  int open = *fd;
+
   *fd = -1;
+  if (open >= 0) {
+    (void)close(open);
+  }
 }
 
 /* O_NONBLOCK: a FIFO that nobody reads fails (ENXIO) instead of holding a
@@ -164,9 +168,14 @@ static int create_beside(sluice__temp_file_t *t,
   return r;
 }
 
+/* Field by field: again, on the pool, it changes nothing, at no moment. */
 void sluice__temp_file_init(sluice__temp_file_t *t) {
-  *t = (sluice__temp_file_t){
-      .fd = -1, .direct_fd = -1, .held_fd = -1, .target = {.folder_fd = -1}};
+  t->fd = -1;
+  t->direct_fd = -1;
+  t->held_fd = -1;
+  t->temp[0] = '\0';
+  t->failed = NULL;
+  sluice__target_init(&t->target);
 }
 
 int sluice__temp_file_create(sluice__temp_file_t *t, const char *path,
@@ -260,5 +269,12 @@ int sluice__temp_file_commit(sluice__temp_file_t *t, bool no_sync) {
 void sluice__temp_file_discard(sluice__temp_file_t *t) {
   close_one(&t->direct_fd);
   drop(t, true);
+  sluice__temp_file_close(t);
+}
+
+void sluice__temp_file_close(sluice__temp_file_t *t) {
+  close_one(&t->direct_fd);
+  close_one(&t->fd);
+  close_one(&t->held_fd);
   sluice__target_done(&t->target);
 }

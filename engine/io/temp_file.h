@@ -55,5 +55,8 @@ int sluice__temp_file_commit(sluice__temp_file_t *t, bool no_sync);
 /* Closes and removes whatever there is. A discarded or committed one is fine.
  */
 void sluice__temp_file_discard(sluice__temp_file_t *t);
+/* Closes what there is, and removes nothing: in a forked child the file is the
+ * parent's. One that the pool is at work on is fine there. */
+void sluice__temp_file_close(sluice__temp_file_t *t);
 
 #endif

@@ -71,6 +71,12 @@ static int open_engine(sluice_engine_t *engine, uv_loop_t *loop,
   return r;
 }
 
+static void free_struct(sluice_engine_t *engine) {
+  sluice_alloc_t a = engine->alloc;
+
+  a.release(a.ctx, engine, sizeof(*engine), _Alignof(max_align_t));
+}
+
 static int check_new(sluice_engine_t **out, uv_loop_t *loop,
                      sluice_error_t *err) {
   if (out == NULL || loop == NULL) {
@@ -105,7 +111,7 @@ int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
   engine->alloc = *a;
   r = open_engine(engine, loop, &o, err);
   if (r < 0) {
-    a->release(a->ctx, engine, sizeof(*engine), _Alignof(max_align_t));
+    free_struct(engine);
     return r;
   }
   *out = engine;
@@ -116,10 +122,9 @@ static void on_pump_closed(sluice__pump_t *pump) {
   sluice_engine_t *engine = pump->data;
   sluice_engine_close_cb cb = engine->close_cb;
   void *data = engine->close_data;
-  sluice_alloc_t alloc = engine->alloc;
 
   sluice__thread_pool_done(&engine->threads);
-  alloc.release(alloc.ctx, engine, sizeof(*engine), _Alignof(max_align_t));
+  free_struct(engine);
   if (cb != NULL) {
     cb(data); /* last touch */
   }
@@ -183,6 +188,20 @@ int sluice_engine_close(sluice_engine_t *engine, sluice_engine_close_cb cb,
   ask_guests_to_leave(engine);
   sluice__engine_left(engine);
   return 0;
+}
+
+/* Neither the pump nor the thread pool holds memory of its own. The pool's lock
+ * may be held for ever, by a thread that this process does not have: it is not
+ * destroyed. */
+void sluice_engine_abandon(sluice_engine_t *engine) {
+  if (engine == NULL) {
+    return;
+  }
+  SLUICE__ASSERT_ON_LOOP(engine);
+  while (engine->guests != NULL) {
+    engine->guests->abandon(engine->guests);
+  }
+  free_struct(engine);
 }
 
 uv_loop_t *sluice_engine_loop(const sluice_engine_t *engine) {

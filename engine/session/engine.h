@@ -20,6 +20,10 @@ struct sluice__guest_s {
   sluice__guest_t *prev;
   /* The engine closes: leaves, now or later. The engine waits until it has. */
   void (*leave)(sluice__guest_t *guest);
+  /* In a forked child: parts, and is freed with all that is its; see
+   * sluice_engine_abandon(). Guests do not rely on each other in there, in
+   * whichever order they are asked. */
+  void (*abandon)(sluice__guest_t *guest);
   /* Optional. Time that callbacks of the host's took on the loop so far. */
   uint64_t (*own_ns)(const sluice__guest_t *guest);
 };

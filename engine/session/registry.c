@@ -313,6 +313,13 @@ int sluice__registry_acquire(sluice_registry_t *registry, void *session) {
   return 0;
 }
 
+void sluice__registry_free_stashes(sluice_registry_t *registry,
+                                   sluice__mem_t *mem) {
+  for (sluice_section_t *at = registry->first; at != NULL; at = at->next) {
+    sluice__stash_free(mem, &at->stash);
+  }
+}
+
 void sluice__registry_release(sluice_registry_t *registry) {
   registry->user = NULL;
 }

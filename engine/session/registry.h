@@ -91,6 +91,9 @@ sluice_section_t *sluice__registry_resolve(sluice_registry_t *registry,
  * (empty). */
 int sluice__registry_acquire(sluice_registry_t *registry, void *session);
 void sluice__registry_release(sluice_registry_t *registry);
+/* What its sections hold of that operation's memory. */
+void sluice__registry_free_stashes(sluice_registry_t *registry,
+                                   sluice__mem_t *mem);
 
 /* section.c; the section as a stream declares it. */
 sluice_decl_t sluice__section_decl(const sluice_section_t *section);

@@ -124,6 +124,15 @@ static void on_leave(sluice__guest_t *guest) {
   sluice__session_cancel(FROM(guest, sluice__session_t, guest));
 }
 
+static void on_abandon(sluice__guest_t *guest) {
+  sluice__session_abandon(FROM(guest, sluice__session_t, guest));
+}
+
+void sluice__session_abandon(sluice__session_t *s) {
+  sluice__engine_part(s->engine, &s->guest);
+  s->ops->abandon(s);
+}
+
 static uint64_t get_own_ns(const sluice__guest_t *guest) {
   const sluice__session_t *s =
       (const sluice__session_t *)(const void *)((const char *)guest -
@@ -135,6 +144,7 @@ static uint64_t get_own_ns(const sluice__guest_t *guest) {
 
 static void join_engine(sluice__session_t *s) {
   s->guest.leave = on_leave;
+  s->guest.abandon = on_abandon;
   s->guest.own_ns = get_own_ns;
   sluice__engine_join(s->engine, &s->guest);
 }

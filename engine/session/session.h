@@ -48,6 +48,9 @@ typedef struct sluice__session_ops_s {
   bool (*settle)(sluice__session_t *s);
   /* The outcome; may free the session. */
   void (*deliver)(sluice__session_t *s);
+  /* In a forked child: frees the session, whatever it is at; see
+   * sluice_engine_abandon(). Instead of all of the above. */
+  void (*abandon)(sluice__session_t *s);
   /* Time that the sink's or source's callbacks took on the loop so far. */
   uint64_t (*own_ns)(const sluice__session_t *s);
   /* Optional. Fills what sluice__session_progress() cannot know. */
@@ -151,6 +154,9 @@ void sluice__session_cancel(sluice__session_t *s);
 /* What is under way cannot be undone any more: its own result is the outcome, a
  * cancel or a stall changes nothing. */
 void sluice__session_seal(sluice__session_t *s);
+
+/* It is no guest any more, and freed: its `abandon`. */
+void sluice__session_abandon(sluice__session_t *s);
 
 /* Something happened outside: run the turn. */
 void sluice__session_wake(sluice__session_t *s);

@@ -15,14 +15,20 @@ void sluice__copy_queue_init(sluice__copy_queue_t *q,
   q->job_bytes = job_bytes;
 }
 
-void sluice__copy_queue_done(sluice__copy_queue_t *q) {
-  assert(q->first == NULL);
-  while (q->idle != NULL) {
-    sluice__copy_job_t *job = q->idle;
+static void free_list(sluice__copy_queue_t *q, sluice__copy_job_t **list) {
+  while (*list != NULL) {
+    sluice__copy_job_t *job = *list;
 
-    q->idle = job->next;
+    *list = job->next;
     q->alloc.release(q->alloc.ctx, job, q->job_bytes, _Alignof(max_align_t));
   }
+}
+
+void sluice__copy_queue_done(sluice__copy_queue_t *q) {
+  free_list(q, &q->first);
+  free_list(q, &q->idle);
+  q->last = NULL;
+  q->next = NULL;
 }
 
 static sluice__copy_job_t *find_idle(sluice__copy_queue_t *q) {
@@ -67,10 +73,15 @@ void sluice__copy_queue_retire(sluice__copy_queue_t *q,
 }
 
 void sluice__copy_queue_drop(sluice__copy_queue_t *q, sluice__copy_job_t *job) {
-  assert(job == q->first && job == q->last && job->state == SLUICE__COPY_BUILT);
-  q->first = NULL;
-  q->last = NULL;
-  q->next = NULL;
+  sluice__copy_job_t *before = q->first == job ? NULL : q->first;
+
+  assert(job == q->last && job->state == SLUICE__COPY_BUILT);
+  while (before != NULL && before->next != job) {
+    before = before->next;
+  }
+  *(before == NULL ? &q->first : &before->next) = NULL;
+  q->last = before;
+  q->next = q->next == job ? NULL : q->next;
   sluice__copy_queue_retire(q, job);
 }
 

@@ -59,7 +59,7 @@ typedef struct sluice__copy_queue_s {
  * its own behind it. */
 void sluice__copy_queue_init(sluice__copy_queue_t *q,
                              const sluice_alloc_t *alloc, size_t job_bytes);
-/* None is left but idle ones. */
+/* Frees all jobs: nobody is at work on one. */
 void sluice__copy_queue_done(sluice__copy_queue_t *q);
 
 /* For a record in the lent buffer `chunk`; NULL: no memory. */
@@ -71,8 +71,8 @@ static inline void sluice__copy_job_is_ready(sluice__copy_job_t *job,
   job->slot = slot;
   job->state = SLUICE__COPY_READY;
 }
-/* The record will not be. That is so when a stream is given up, which it is not
- * before all other jobs were popped: so it is the only one. */
+/* The record will not be, as the stream is given up. It is the last that was
+ * appended. */
 void sluice__copy_queue_drop(sluice__copy_queue_t *q, sluice__copy_job_t *job);
 
 /* The page at stream offset `slot` is to be `page` when the job is over that

@@ -6,8 +6,8 @@ cd "${SOURCE:-.}"
 failed=0
 
 long=$(find . \( -name build -o -name .git \) -prune -o \
-  -name '*.[ch]' -type f -exec awk '
-    END { if (FNR > 500) printf "%s: %d lines\n", FILENAME, FNR }' {} \;)
+  -name '*.[ch]' -type f -exec wc -l {} + |
+  awk '$1 > 500 && $2 != "total" { printf "%s: %d lines\n", $2, $1 }')
 if [ -n "$long" ]; then
   echo "longer than 500 lines:"
   echo "$long"

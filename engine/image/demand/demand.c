@@ -24,12 +24,17 @@ int sluice__demand_new(sluice__demand_t **out, uv_loop_t *loop, int fd,
   return 0;
 }
 
-static void free_demand(sluice__demand_t *demand) {
+void sluice__demand_free(sluice__demand_t *demand) {
   free(demand->list);
   free(demand->buf);
   free(demand->lost_map);
   free(demand->told_map);
   free(demand);
+}
+
+void sluice__demand_abandon(sluice__demand_t *demand) {
+  sluice__demand_close_fds(demand);
+  sluice__demand_free(demand);
 }
 
 int sluice__demand_add(sluice__demand_t *demand,
@@ -61,14 +66,13 @@ void sluice__demand_stats(const sluice__demand_t *demand,
 
 static void on_closed(uv_handle_t *handle) {
   sluice__demand_t *demand = handle->data;
-  int code = atomic_load(&demand->code);
 
   if (demand->is_kept) {
-    demand->owner.filled(demand->owner.ctx, code);
+    demand->owner.filled(demand->owner.ctx, atomic_load(&demand->code));
   } else {
     demand->gone(demand->ctx);
+    sluice__demand_free(demand);
   }
-  free_demand(demand);
 }
 
 static void close_demand(sluice__demand_t *demand) {
@@ -161,7 +165,7 @@ void sluice__demand_keep(sluice__demand_t *demand,
 
 bool sluice__demand_drop(sluice__demand_t *demand) {
   if (!demand->is_started) {
-    free_demand(demand);
+    sluice__demand_free(demand);
     return true;
   }
   if (!demand->is_closing) {

@@ -53,7 +53,7 @@ typedef struct sluice__demand_owner_s {
   void *ctx;
   /* These were lost; each page is told once. */
   void (*lost)(void *ctx, const sluice__demand_pages_t *range);
-  /* All is there, or why pages are not. `demand` is gone behind it. */
+  /* All is there, or why pages are not. The owner is to free it in there. */
   void (*filled)(void *ctx, int code);
 } sluice__demand_owner_t;
 
@@ -82,6 +82,11 @@ void sluice__demand_keep(sluice__demand_t *demand,
  * gone; else it is once `gone` was called. Not when it is kept; again is fine.
  */
 bool sluice__demand_drop(sluice__demand_t *demand);
+/* In `filled`. */
+void sluice__demand_free(sluice__demand_t *demand);
+/* In a forked child, which has neither the thread nor the memory: frees it,
+ * whatever it is at, and closes its descriptors. */
+void sluice__demand_abandon(sluice__demand_t *demand);
 void sluice__demand_stats(const sluice__demand_t *demand,
                           sluice__demand_stats_t *out);
 

@@ -54,7 +54,11 @@ typedef struct sluice_engine_stats_s {
 
 /* `loop` is borrowed until the engine is closed; `options` may be NULL.
  * UV_EINVAL (options, executor, no loop), UV_ENOMEM, UV_EMFILE; `err` (may be
- * NULL; cleared first) names what is wrong. Loop thread. */
+ * NULL; cleared first) names what is wrong. Loop thread.
+ *
+ * The loop has handles of the engine's from now on, and of what runs on it. A
+ * host that closes every handle that uv_walk() shows must leave these out:
+ * sluice_engine_close() closes them. */
 SLUICE_EXTERN int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
                                     const sluice_engine_options_t *options,
                                     sluice_error_t *err);
@@ -65,6 +69,37 @@ SLUICE_EXTERN int sluice_engine_new(sluice_engine_t **out, uv_loop_t *loop,
  * thread, from any callback. */
 SLUICE_EXTERN int sluice_engine_close(sluice_engine_t *engine,
                                       sluice_engine_close_cb cb, void *data);
+
+/* For a child that is forked while the engine exists; the only call on anything
+ * of Sluice's that is allowed there.
+ *
+ * Frees the engine and whatever runs on it (saves, restores, hand-overs, what
+ * follows a restore's commit) with the sinks and sources that these took, and
+ * closes the descriptors that those opened. Nothing else happens: no loop is
+ * touched, no file is written, renamed or removed, no lock given up, no peer
+ * learns of it, and nobody is called, neither a handler, nor a callback, nor a
+ * sink, source or executor of the host's own; only the allocator, to free.
+ *
+ * The child must never run or close the loop, neither before nor after: its
+ * handles are in memory that is freed here, and the kernel shares what it polls
+ * with the parent. Nor does it come back from a callback or hook of Sluice's
+ * that it was forked in. Pointers to the engine, and to what ran on it, are not
+ * to be used again.
+ *
+ * What is the host's stays as it is, for the child to leave alone: registries,
+ * sections and handlers; sinks and sources that no operation has taken, or that
+ * are of its own; saves and the like that are over and were not freed; the
+ * loop, with handles that are closing. A descriptor that one of libuv's threads
+ * was about to open or close stays open, as all do until exec() (they are
+ * O_CLOEXEC).
+ *
+ * Before fork() nothing is needed, and in the parent nothing changes. It is the
+ * loop's thread that forks, at any time, in any callback; the child of another
+ * thread, which may find the engine in the middle of a step, does not call
+ * this. Nor need a child that only calls exec() or _exit(). The allocator has
+ * to work in a forked child, as malloc() of glibc and jemalloc do. NULL is
+ * fine. */
+SLUICE_EXTERN void sluice_engine_abandon(sluice_engine_t *engine);
 
 SLUICE_EXTERN uv_loop_t *sluice_engine_loop(const sluice_engine_t *engine);
 

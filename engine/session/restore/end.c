@@ -1,6 +1,8 @@
 /* end.c - how a restore ends: one path for success, failure, cancel. */
 #include "session/restore/restore.h"
 
+#include "io/source.h"
+
 void sluice__restore_end_sections(sluice_restore_t *restore, int status) {
   for (sluice_section_t *at = restore->session.registry->first; at != NULL;
        at = at->next) {
@@ -36,14 +38,15 @@ static bool goes_on(const sluice_restore_t *restore) {
          sluice__postcommit_is_wanted(&restore->options);
 }
 
-/* The source last: the file's descriptor is its. */
-static void close_input(sluice_restore_t *restore) {
+/* What stays is the source: the file's descriptor is its. */
+static void free_memory(sluice_restore_t *restore) {
+  sluice_decoder_free(restore->decoder);
+  restore->decoder = NULL;
+  sluice__image_file_close(&restore->file);
   if (restore->is_mapped) {
-    restore->input->ops->close(restore->input);
+    sluice__map_close(&restore->map);
+    restore->image.input.ops->close(&restore->image.input);
     restore->input = &restore->stream.input;
-  }
-  if (!goes_on(restore)) {
-    restore->input->ops->close(restore->input);
   }
 }
 
@@ -54,14 +57,24 @@ bool sluice__restore_settle(sluice__session_t *s) {
   if (is_busy(restore)) {
     return false; /* a callback wakes the turn */
   }
-  sluice_decoder_free(restore->decoder);
-  restore->decoder = NULL;
-  sluice__image_file_close(&restore->file);
-  if (restore->is_mapped) {
-    sluice__map_close(&restore->map);
+  free_memory(restore);
+  if (!goes_on(restore)) {
+    restore->input->ops->close(restore->input);
   }
-  close_input(restore);
   return true;
+}
+
+void sluice__restore_free_struct(sluice_restore_t *restore) {
+  sluice_alloc_t a = restore->alloc;
+
+  a.release(a.ctx, restore, sizeof(*restore), _Alignof(max_align_t));
+}
+
+void sluice__restore_free(sluice_restore_t *restore) {
+  sluice__region_names_close(&restore->map.postcopy.names);
+  sluice__postcommit_close(&restore->postcommit);
+  sluice__session_done(&restore->session);
+  sluice__restore_free_struct(restore);
 }
 
 static void begin_postcommit(sluice_restore_t *restore) {
@@ -69,6 +82,7 @@ static void begin_postcommit(sluice_restore_t *restore) {
 
   restore->postcommit = (sluice__postcommit_t){
       .restore = restore,
+      .free = sluice__restore_free,
       .options = &restore->options,
       .stats = &restore->stats,
       .session = &restore->session,
@@ -90,4 +104,15 @@ void sluice__restore_deliver(sluice__session_t *s) {
     return;
   }
   restore->cb(restore, s->error.code); /* last touch: it may be freed here */
+}
+
+void sluice__restore_abandon(sluice__session_t *s) {
+  sluice_restore_t *restore = (sluice_restore_t *)s;
+
+  sluice__postcopy_abandon(&restore->map.postcopy);
+  sluice__registry_free_stashes(s->registry, &s->mem);
+  free_memory(restore);
+  sluice__source_abandon(sluice__input_stream_release(&restore->stream));
+  sluice__session_done(s);
+  sluice__restore_free_struct(restore);
 }

@@ -1,7 +1,11 @@
 /* postcommit.c - see postcommit.h. */
 #include "session/restore/postcommit.h"
 
+#include <stddef.h>
 #include <uv.h>
+
+#define FROM(member, type, field)                                              \
+  ((type *)(void *)((char *)(member)-offsetof(type, field)))
 
 static bool verifies(const sluice_restore_options_t *options) {
   return options->way == SLUICE_RESTORE_MAPPED_VERIFY;
@@ -33,9 +37,13 @@ void sluice__postcommit_stats(const sluice__postcommit_t *pc,
 
 /* ---- what is told ---- */
 
-static void close_source(sluice__postcommit_t *pc) {
+/* The host may free it in what it is told next. */
+static void end(sluice__postcommit_t *pc) {
   sluice__source_close(pc->source);
   pc->source = NULL;
+  pc->is_owed = false;
+  sluice__engine_part(pc->session->engine, &pc->guest);
+  sluice__engine_left(pc->session->engine);
 }
 
 static void tell_damage(void *ctx, const sluice_damage_t *range) {
@@ -69,8 +77,7 @@ static void tell_progress(void *ctx, const sluice_progress_t *p) {
 static void tell_verified(void *ctx, int code) {
   sluice__postcommit_t *pc = ctx;
 
-  close_source(pc);
-  pc->is_owed = false;
+  end(pc);
   pc->options->verified(pc->restore, code); /* last touch */
 }
 
@@ -94,21 +101,19 @@ static void end_demand(sluice__postcommit_t *pc, int code) {
   if (pc->stats->late_lost > 0) {
     sluice__demand_take_losses(pc->demand, &pc->losses);
   }
+  sluice__demand_free(pc->demand);
   pc->demand = NULL;
   if (code < 0) {
     (void)sluice_fail(&pc->session->error, code,
                       "%llu bytes of pages could not be read after the commit",
                       (unsigned long long)pc->stats->late_lost);
   }
-  sluice__engine_part(pc->session->engine, &pc->guest);
-  sluice__engine_left(pc->session->engine);
 }
 
 /* All pages are there, or lost. */
 static void go_on_filled(sluice__postcommit_t *pc, int code) {
   if (!verifies(pc->options)) {
-    close_source(pc);
-    pc->is_owed = false;
+    end(pc);
     pc->options->filled(pc->restore, code); /* last touch */
     return;
   }
@@ -150,18 +155,38 @@ static int open_scrub(sluice__postcommit_t *pc) {
                                     pc->stats->file_bytes);
 }
 
-/* The engine closes: not before all is there. */
+/* The engine closes: not before all is there. The scrub is asked itself. */
 static void on_leave(sluice__guest_t *guest) {
   (void)guest;
+}
+
+/* The restore is over but for this, and the host's to free no sooner: so it
+ * goes with it. */
+static void on_abandon(sluice__guest_t *guest) {
+  sluice__postcommit_t *pc = FROM(guest, sluice__postcommit_t, guest);
+
+  sluice__engine_part(pc->session->engine, guest);
+  if (pc->scrub.is_open) {
+    sluice__session_abandon(&pc->scrub.session);
+  }
+  if (pc->demand != NULL) {
+    sluice__demand_abandon(pc->demand);
+  }
+  sluice__source_abandon(pc->source);
+  pc->is_owed = false;
+  pc->free(pc->restore);
+}
+
+static void join(sluice__postcommit_t *pc) {
+  pc->guest.leave = on_leave;
+  pc->guest.abandon = on_abandon;
+  sluice__engine_join(pc->session->engine, &pc->guest);
 }
 
 void sluice__postcommit_begin(sluice__postcommit_t *pc) {
   pc->is_begun = true;
   pc->is_owed = true;
-  if (pc->demand != NULL) {
-    pc->guest.leave = on_leave;
-    sluice__engine_join(pc->session->engine, &pc->guest);
-  }
+  join(pc);
   if (verifies(pc->options) && pc->fd >= 0) {
     pc->scrub_code = open_scrub(pc);
   }

@@ -7,8 +7,8 @@
  * One behind the other: while pages are missing the disk is theirs, and what
  * could not be read is known when the file is verified, so no page is told
  * twice. The last that the host is owed is the end: there it may free. Owns the
- * source from the commit on; a guest of the engine while pages are missing.
- * Loop thread. */
+ * source from the commit on; a guest of the engine until the end. Loop thread.
+ */
 #ifndef SLUICE_SESSION_RESTORE_POSTCOMMIT_H
 #define SLUICE_SESSION_RESTORE_POSTCOMMIT_H
 
@@ -22,6 +22,7 @@
 
 typedef struct sluice__postcommit_s {
   sluice_restore_t *restore; /* whom the host's callbacks are told */
+  void (*free)(sluice_restore_t *restore);
   const sluice_restore_options_t *options;
   sluice_restore_stats_t *stats;
   sluice__session_t *session; /* the restore's; OVER */

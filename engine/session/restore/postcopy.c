@@ -22,7 +22,7 @@ static uint8_t *place_of(const sluice__postcopy_t *p,
 static void on_gone(void *ctx) {
   sluice__postcopy_t *p = ctx;
 
-  p->is_closing = false;
+  p->closing = NULL;
   p->gone(p->ctx);
 }
 
@@ -104,11 +104,23 @@ sluice__demand_t *sluice__postcopy_take(sluice__postcopy_t *p) {
 void sluice__postcopy_drop(sluice__postcopy_t *p) {
   sluice__demand_t *demand = sluice__postcopy_take(p);
 
-  p->is_closing |= demand != NULL && !sluice__demand_drop(demand);
+  if (demand != NULL && !sluice__demand_drop(demand)) {
+    p->closing = demand;
+  }
+}
+
+void sluice__postcopy_abandon(sluice__postcopy_t *p) {
+  if (p->demand != NULL) {
+    sluice__demand_abandon(p->demand);
+  }
+  if (p->closing != NULL) {
+    sluice__demand_abandon(p->closing);
+  }
+  sluice__region_names_close(&p->names);
 }
 
 bool sluice__postcopy_is_busy(const sluice__postcopy_t *p) {
-  return p->is_closing;
+  return p->closing != NULL;
 }
 
 void sluice__postcopy_stats(const sluice__postcopy_t *p,

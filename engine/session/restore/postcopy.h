@@ -26,7 +26,7 @@ typedef struct sluice__postcopy_s {
   const char *reason;       /* why not; NULL: it can, or was not tried */
   uint32_t gap;             /* between mappings, the one at hand */
   uint32_t gap_region;
-  bool is_closing;
+  sluice__demand_t *closing; /* dropped, and not gone yet */
 } sluice__postcopy_t;
 
 /* True: the extent may come after the commit. */
@@ -42,6 +42,8 @@ sluice__demand_t *sluice__postcopy_take(sluice__postcopy_t *p);
 void sluice__postcopy_drop(sluice__postcopy_t *p);
 void sluice__postcopy_stats(const sluice__postcopy_t *p,
                             sluice_restore_stats_t *out);
+/* In a forked child. */
+void sluice__postcopy_abandon(sluice__postcopy_t *p);
 bool sluice__postcopy_is_busy(const sluice__postcopy_t *p);
 
 #endif

@@ -30,6 +30,7 @@ static const sluice__session_ops_t restore_ops = {
     .fail = sluice__restore_fail,
     .settle = sluice__restore_settle,
     .deliver = sluice__restore_deliver,
+    .abandon = sluice__restore_abandon,
     .own_ns = get_own_ns,
     .tell = tell,
 };
@@ -148,12 +149,6 @@ static void wire(sluice_restore_t *restore, sluice_source_t *source) {
 
 /* ---- life ---- */
 
-static void free_struct(sluice_restore_t *restore) {
-  sluice_alloc_t a = restore->alloc;
-
-  a.release(a.ctx, restore, sizeof(*restore), _Alignof(max_align_t));
-}
-
 static int check_way(const sluice_restore_options_t *o, sluice_error_t *err) {
   switch (o->way) {
   case SLUICE_RESTORE_EAGER:
@@ -241,7 +236,7 @@ int sluice_restore_begin(sluice_restore_t **out, sluice_engine_t *engine,
   r = open_parts(restore, engine, registry, source);
   if (r < 0) {
     sluice__source_give_back(source);
-    free_struct(restore);
+    sluice__restore_free_struct(restore);
     return sluice_fail(err, r, "the restore cannot begin: %s",
                        sluice_strerror(r));
   }
@@ -278,10 +273,7 @@ int sluice_restore_free(sluice_restore_t *restore) {
       restore->postcommit.is_owed) {
     return UV_EBUSY;
   }
-  sluice__region_names_close(&restore->map.postcopy.names);
-  sluice__postcommit_close(&restore->postcommit);
-  sluice__session_done(&restore->session);
-  free_struct(restore);
+  sluice__restore_free(restore);
   return 0;
 }
 

@@ -79,6 +79,10 @@ void sluice__restore_wake(void *ctx);
 void sluice__restore_fail(sluice__session_t *s);
 bool sluice__restore_settle(sluice__session_t *s);
 void sluice__restore_deliver(sluice__session_t *s);
+void sluice__restore_abandon(sluice__session_t *s);
+void sluice__restore_free_struct(sluice_restore_t *restore);
+/* One that is over. */
+void sluice__restore_free(sluice_restore_t *restore);
 void sluice__restore_end_sections(sluice_restore_t *restore, int status);
 
 #endif

@@ -61,6 +61,14 @@ static void deliver(sluice__session_t *session) {
   s->owner.over(s->owner.ctx, session->error.code);
 }
 
+/* Its owner is a guest of its own. */
+static void abandon(sluice__session_t *session) {
+  sluice__scrub_session_t *s = scrub_of(session);
+
+  sluice__scrub_close(&s->scrub);
+  sluice__scrub_session_close(s);
+}
+
 static uint64_t get_own_ns(const sluice__session_t *s) {
   (void)s; /* files are read on the pool */
   return 0;
@@ -83,6 +91,7 @@ static const sluice__session_ops_t scrub_ops = {
     .fail = fail,
     .settle = settle,
     .deliver = deliver,
+    .abandon = abandon,
     .own_ns = get_own_ns,
     .progress = progress,
     .tell = tell,

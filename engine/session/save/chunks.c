@@ -7,6 +7,7 @@
 struct sluice__save_chunk_s {
   sluice__chunks_t *owner;
   sluice__save_chunk_t *next;
+  sluice__save_chunk_t *older; /* of all that there are */
   uint8_t *base;
   size_t skip; /* where its bytes begin */
   size_t len;
@@ -35,21 +36,22 @@ void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
 
 void sluice__chunks_resize(sluice__chunks_t *c, size_t chunk_bytes,
                            size_t high_bytes) {
-  assert(c->chunk_count == 0);
+  assert(c->all == NULL);
   c->chunk_bytes = chunk_bytes;
   c->high_bytes = high_bytes;
 }
 
 void sluice__chunks_done(sluice__chunks_t *c) {
-  while (c->idle != NULL) {
-    sluice__save_chunk_t *chunk = c->idle;
+  while (c->all != NULL) {
+    sluice__save_chunk_t *chunk = c->all;
 
-    c->idle = chunk->next;
+    c->all = chunk->older;
     sluice__mem_free_aligned(c->mem, chunk->base, size_of_chunk(c),
                              SLUICE_CHUNK_ALIGN);
-    c->chunk_count--;
   }
-  assert(c->chunk_count == 0);
+  c->idle = NULL;
+  c->first = NULL;
+  c->last = NULL;
 }
 
 static int add_chunk(sluice__chunks_t *c) {
@@ -65,7 +67,8 @@ static int add_chunk(sluice__chunks_t *c) {
   chunk->base = base;
   chunk->next = c->idle;
   c->idle = chunk;
-  c->chunk_count++;
+  chunk->older = c->all;
+  c->all = chunk;
   return 0;
 }
 

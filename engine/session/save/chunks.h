@@ -25,10 +25,10 @@ typedef struct sluice__chunks_s {
   sluice__mem_t *mem;
   sluice__direct_writer_t *writer;
   const sluice__copy_queue_t *jobs; /* who still fills chunks */
-  sluice__save_chunk_t *idle;       /* ready to be lent */
-  size_t chunk_count;               /* that exist */
-  size_t chunk_bytes;               /* of each */
-  sluice__save_chunk_t *first;      /* emitted, but it or one before it waits */
+  sluice__save_chunk_t *all;
+  sluice__save_chunk_t *idle;  /* ready to be lent */
+  size_t chunk_bytes;          /* of each */
+  sluice__save_chunk_t *first; /* emitted, but it or one before it waits */
   sluice__save_chunk_t *last;
   size_t flying_bytes; /* emitted, and not yet taken by the sink */
   size_t high_bytes;   /* no more is made above this */
@@ -44,7 +44,7 @@ void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
  * said then. */
 void sluice__chunks_resize(sluice__chunks_t *c, size_t chunk_bytes,
                            size_t high_bytes);
-/* Frees the buffers; none is under way. */
+/* Frees the buffers, wherever they are: nobody uses one any more. */
 void sluice__chunks_done(sluice__chunks_t *c);
 
 /* The encoder's output. */

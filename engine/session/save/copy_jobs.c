@@ -111,10 +111,12 @@ void sluice__copy_jobs_collect(sluice__copy_jobs_t *j, bool is_silent) {
   sluice__copy_job_t *job;
 
   while ((job = sluice__copy_queue_pop(&j->queue)) != NULL) {
-    if (!is_silent) {
-      sluice__copy_jobs_tell(j, job->lender);
-    }
+    sluice_section_t *lender = job->lender;
+
     sluice__copy_queue_retire(&j->queue, job);
+    if (!is_silent) {
+      sluice__copy_jobs_tell(j, lender);
+    }
     sluice__chunks_go_on(j->chunks);
   }
 }

@@ -33,7 +33,7 @@ void sluice__copy_jobs_init(sluice__copy_jobs_t *j,
                             sluice__thread_pool_t *threads,
                             const sluice_alloc_t *alloc,
                             sluice__chunks_t *chunks);
-/* None is left but idle ones. */
+/* Quiet; or in a forked child, where the threads are gone. */
 void sluice__copy_jobs_done(sluice__copy_jobs_t *j);
 
 /* For the encoder; NULL: it copies everything itself. */

@@ -10,6 +10,7 @@
  * nothing cannot hold up the end. */
 #include "session/save/save.h"
 
+#include <assert.h>
 #include <uv.h>
 
 #include "io/sink.h"
@@ -83,14 +84,20 @@ static void abort_sink(sluice_save_t *save) {
   }
 }
 
-static void close_parts(sluice_save_t *save) {
-  sluice__pump_undelay(&save->session.engine->pump, &save->late);
-  sluice__encoder_totals(save->encoder, &save->totals);
+/* The encoder gives back the chunk that it was lent. */
+static void free_memory(sluice_save_t *save) {
   sluice_encoder_free(save->encoder);
   save->encoder = NULL;
   sluice__copy_jobs_done(&save->jobs);
-  sluice__save_free_kept(save);
+  sluice__registry_free_stashes(save->session.registry, &save->session.mem);
   sluice__chunks_done(&save->chunks);
+}
+
+static void close_parts(sluice_save_t *save) {
+  assert(sluice__copy_jobs_are_quiet(&save->jobs) && save->direct.writes == 0);
+  sluice__pump_undelay(&save->session.engine->pump, &save->late);
+  sluice__encoder_totals(save->encoder, &save->totals);
+  free_memory(save);
   sluice__sink_close(save->sink);
   save->sink = NULL;
 }
@@ -132,4 +139,21 @@ void sluice__save_deliver(sluice__session_t *s) {
   sluice_save_t *save = (sluice_save_t *)s;
 
   save->cb(save, s->error.code); /* last touch: the host may free it here */
+}
+
+void sluice__save_free_struct(sluice_save_t *save) {
+  sluice_alloc_t a = save->alloc;
+
+  a.release(a.ctx, save, sizeof(*save), _Alignof(max_align_t));
+}
+
+/* Nothing of what the encoder gives back may go to the sink. */
+void sluice__save_abandon(sluice__session_t *s) {
+  sluice_save_t *save = (sluice_save_t *)s;
+
+  sluice__direct_writer_shut(&save->direct);
+  free_memory(save);
+  sluice__sink_abandon(save->sink);
+  sluice__session_done(s);
+  sluice__save_free_struct(save);
 }

@@ -68,6 +68,7 @@ static const sluice__session_ops_t save_ops = {
     .fail = sluice__save_fail,
     .settle = sluice__save_settle,
     .deliver = sluice__save_deliver,
+    .abandon = sluice__save_abandon,
     .own_ns = get_own_ns,
     .progress = progress,
     .tell = tell,
@@ -176,12 +177,6 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
   return r;
 }
 
-static void free_struct(sluice_save_t *save) {
-  sluice_alloc_t a = save->alloc;
-
-  a.release(a.ctx, save, sizeof(*save), _Alignof(max_align_t));
-}
-
 static int check_options(const sluice_save_options_t *o, sluice_error_t *err) {
   if (o->mode != SLUICE_CONVERGE && o->mode != SLUICE_CUT) {
     return sluice_fail(err, UV_EINVAL, "no such mode: %d", (int)o->mode);
@@ -281,7 +276,7 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   r = open_parts(save, engine, registry);
   if (r < 0) {
     sluice__sink_give_back(sink);
-    free_struct(save);
+    sluice__save_free_struct(save);
     return sluice_fail(err, r, "the save cannot begin: %s", sluice_strerror(r));
   }
   *out = save;
@@ -320,7 +315,7 @@ int sluice_save_free(sluice_save_t *save) {
     return UV_EBUSY;
   }
   sluice__session_done(&save->session);
-  free_struct(save);
+  sluice__save_free_struct(save);
   return 0;
 }
 

@@ -6,7 +6,8 @@
  *   rounds.c    rounds, policy, when to switch
  *   stuck.c     a save that waits for nobody
  *   snapshot.c  mode CUT: arming, the instant, what is kept
- *   end.c       undoing after a failure, settling, telling */
+ *   end.c       undoing after a failure, settling, telling; the end in a
+ *               forked child */
 #ifndef SLUICE_SESSION_SAVE_SAVE_H
 #define SLUICE_SESSION_SAVE_SAVE_H
 
@@ -129,12 +130,13 @@ void sluice__save_rearm(sluice_save_t *save);
 void sluice__save_take_snapshot(sluice_save_t *save);
 /* As _finish_sections. */
 int sluice__save_write_kept(sluice_save_t *save, sluice__budget_t *b);
-void sluice__save_free_kept(sluice_save_t *save);
 
 /* end.c */
 void sluice__save_fail(sluice__session_t *s);
 bool sluice__save_settle(sluice__session_t *s);
 void sluice__save_deliver(sluice__session_t *s);
+void sluice__save_abandon(sluice__session_t *s);
+void sluice__save_free_struct(sluice_save_t *save);
 
 /* pause.c */
 void sluice__save_resume_host(sluice_save_t *save);

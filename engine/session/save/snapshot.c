@@ -202,13 +202,6 @@ int sluice__save_write_kept(sluice_save_t *save, sluice__budget_t *b) {
   return SLUICE_DONE;
 }
 
-void sluice__save_free_kept(sluice_save_t *save) {
-  for (sluice_section_t *at = save->session.registry->first; at != NULL;
-       at = at->next) {
-    sluice__stash_free(&save->session.mem, &at->stash);
-  }
-}
-
 sluice_save_mode_t sluice_section_mode(const sluice_section_t *section) {
   const sluice_save_t *save = section != NULL ? section->session : NULL;
 
