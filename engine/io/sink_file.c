@@ -18,6 +18,7 @@
 #include <sluice/options.h>
 
 #include "io/descriptor.h"
+#include "io/patch_job.h"
 #include "io/pool_writer.h"
 #include "io/temp_file.h"
 
@@ -35,6 +36,7 @@ struct file_sink {
   uv_loop_t *loop;
   sluice__temp_file_t temp;
   sluice__pool_writer_t writer;
+  sluice__patch_job_t patch;
   sluice_sink_t *device; /* used instead of the two above; or NULL */
   uv_work_t step;        /* of open, finish or abort */
   int step_status;
@@ -158,6 +160,20 @@ static int is_random_file(const void *self) {
   return f->device == NULL && f->is_in_memory;
 }
 
+static int patch_file(void *self, const sluice_patch_t *patches, size_t count,
+                      sluice_sink_cb cb, void *ctx) {
+  struct file_sink *f = self;
+
+  f->patch.fd = f->temp.fd;
+  f->patch.name = f->given;
+  f->patch.err = f->err;
+  return sluice__patch_job_start(&f->patch, f->loop, patches, count, cb, ctx);
+}
+
+static int can_patch_file(const void *self) {
+  return ((const struct file_sink *)self)->device == NULL;
+}
+
 /* Images are to be mapped; what stands for a device is not. */
 static size_t get_chunk_bytes(const void *self) {
   const struct file_sink *f = self;
@@ -245,7 +261,9 @@ static const sluice_sink_ops_t file_ops = {.size = sizeof(file_ops),
                                            .close = close_file,
                                            .write_now = write_file_now,
                                            .is_random = is_random_file,
-                                           .chunk_bytes = get_chunk_bytes};
+                                           .chunk_bytes = get_chunk_bytes,
+                                           .patch = patch_file,
+                                           .can_patch = can_patch_file};
 
 static void set_options(struct file_sink *f, const sluice_file_options_t *o) {
   f->options.mode = o->mode != 0 ? o->mode : DEFAULT_MODE;

@@ -15,11 +15,26 @@ void sluice__copy_queue_init(sluice__copy_queue_t *q,
   q->job_bytes = job_bytes;
 }
 
+static size_t amended_bytes(const sluice__copy_job_t *job) {
+  return sizeof(sluice__amended_page_t) + job->list.page_size;
+}
+
+static void drop_amended(sluice__copy_queue_t *q, sluice__copy_job_t *job) {
+  sluice__amended_page_t *page = job->amended;
+
+  job->amended = page->next;
+  q->alloc.release(q->alloc.ctx, page, amended_bytes(job),
+                   _Alignof(max_align_t));
+}
+
 static void free_list(sluice__copy_queue_t *q, sluice__copy_job_t **list) {
   while (*list != NULL) {
     sluice__copy_job_t *job = *list;
 
     *list = job->next;
+    while (job->amended != NULL) {
+      drop_amended(q, job);
+    }
     q->alloc.release(q->alloc.ctx, job, q->job_bytes, _Alignof(max_align_t));
   }
 }
@@ -108,10 +123,6 @@ static sluice__copy_job_t *find_slot(const sluice__copy_queue_t *q,
   return at;
 }
 
-static size_t amended_bytes(const sluice__copy_job_t *job) {
-  return sizeof(sluice__amended_page_t) + job->list.page_size;
-}
-
 static sluice__amended_page_t *amended_at(const sluice__copy_job_t *job,
                                           uint32_t at) {
   sluice__amended_page_t *page = job->amended;
@@ -122,11 +133,10 @@ static sluice__amended_page_t *amended_at(const sluice__copy_job_t *job,
   return page;
 }
 
-static sluice__amended_page_t *add_amended(sluice__copy_queue_t *q,
-                                           sluice__copy_job_t *job,
-                                           uint32_t at) {
-  sluice__amended_page_t *page = q->alloc.alloc(q->alloc.ctx, amended_bytes(job),
-                                                _Alignof(max_align_t));
+static sluice__amended_page_t *
+add_amended(sluice__copy_queue_t *q, sluice__copy_job_t *job, uint32_t at) {
+  sluice__amended_page_t *page =
+      q->alloc.alloc(q->alloc.ctx, amended_bytes(job), _Alignof(max_align_t));
 
   if (page != NULL) {
     page->at = at;
@@ -166,9 +176,7 @@ static void amend(sluice__copy_queue_t *q, sluice__copy_job_t *job) {
     memcpy(list->data + (size_t)page->at * list->page_size, page + 1,
            list->page_size);
     sluice__put_le64(list->hashes + page->at * sizeof(uint64_t), page->hash);
-    job->amended = page->next;
-    q->alloc.release(q->alloc.ctx, page, amended_bytes(job),
-                     _Alignof(max_align_t));
+    drop_amended(q, job);
   }
 }
 

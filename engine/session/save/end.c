@@ -70,7 +70,7 @@ static void on_aborted(void *ctx, int status) {
 
 /* True when the ABORT record is out, or has had its time. */
 static bool is_grace_over(const sluice_save_t *save) {
-  return save->chunks.flying_bytes == 0 || save->direct.code < 0 ||
+  return sluice__chunks_flying(&save->chunks) == 0 || save->direct.code < 0 ||
          now(save) >= save->grace_ns;
 }
 
@@ -119,12 +119,12 @@ bool sluice__save_settle(sluice__session_t *s) {
     return false;
   }
   if (s->error.code != 0 && !save->is_aborting) {
-    if (!is_grace_over(save)) {
+    if (!is_grace_over(save) || save->chunks.patches.is_busy) {
       return false;
     }
     abort_sink(save);
   }
-  if (save->is_sink_busy || save->chunks.flying_bytes > 0) {
+  if (save->is_sink_busy || sluice__chunks_flying(&save->chunks) > 0) {
     return false;
   }
   if (!sluice__encoder_shrink(save->encoder)) {

@@ -45,7 +45,6 @@ static void free_batches(sluice__patches_t *p, sluice__patch_batch_t **list) {
 }
 
 void sluice__patches_done(sluice__patches_t *p) {
-  assert(!p->is_busy);
   free_batches(p, &p->open);
   free_batches(p, &p->first);
   free_batches(p, &p->idle);

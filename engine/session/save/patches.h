@@ -37,7 +37,7 @@ typedef struct sluice__patches_s {
 
 void sluice__patches_init(sluice__patches_t *p, sluice__mem_t *mem,
                           sluice__direct_writer_t *writer);
-/* Frees everything; none is with the sink. */
+/* Frees everything: nobody uses it any more. */
 void sluice__patches_done(sluice__patches_t *p);
 
 /* `len` bytes for stream offset `offset`, copied: at most a page. 0, UV_ENOMEM

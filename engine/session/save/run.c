@@ -70,6 +70,9 @@ static void begin_live(sluice_save_t *save) {
   int r = size_chunks(save);
 
   sluice__direct_writer_open(&save->direct);
+  if (sluice__sink_can_patch(save->sink)) {
+    sluice__encoder_keep_last(save->encoder);
+  }
   enter(save, save->arming > 0 ? SLUICE__SAVE_ARMING : SLUICE__SAVE_LIVE,
         SLUICE_PHASE_BEGIN);
   assert(r == 0);
@@ -255,7 +258,9 @@ static int kept_turn(sluice_save_t *save, sluice__budget_t *b) {
 
 static int flush_turn(sluice_save_t *save) {
   save->session.bytes_done = sluice_encoder_offset(save->encoder);
-  if (save->chunks.flying_bytes > 0) {
+  sluice__chunks_flush(&save->chunks);
+  if (sluice__chunks_flying(&save->chunks) > 0 ||
+      save->session.error.code != 0) {
     return SLUICE__WAIT;
   }
   enter(save, SLUICE__SAVE_SYNCING, SLUICE_PHASE_FINISH);

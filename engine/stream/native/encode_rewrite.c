@@ -51,14 +51,14 @@ static int rewrite_built(sluice_encoder_t *e, uint64_t slot,
   uint32_t at = (uint32_t)((slot - p->data) / p->page_size);
 
   p->hashes[at] = hash;
-  if (p->list != NULL && p->job == NULL && at < p->list->out) {
-    return patch_output(e, slot, page, p->page_size);
-  }
-  if (p->list != NULL) {
-    p->list->pages[at].from = NULL;
-  }
   memcpy(n->at + (slot - n->start), page, p->page_size);
-  return 0;
+  if (p->list == NULL) {
+    return 0;
+  }
+  p->list->pages[at].from = NULL;
+  return p->job == NULL && at < p->list->out
+             ? patch_output(e, slot, page, p->page_size)
+             : 0;
 }
 
 static int put_bytes(sluice_encoder_t *e, uint64_t offset, const uint8_t *data,
