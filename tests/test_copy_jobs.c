@@ -8,6 +8,7 @@
 #include "busy_pool.h"
 #include "can_guard.h"
 #include "odd_executor.h"
+#include "sample.h"
 #include "skip.h"
 #include "slow.h"
 #include "suite.h"
@@ -54,7 +55,7 @@ START_TEST(a_cut_is_the_memory_at_the_instant) {
                                    .bandwidth = SLOW_SINK * 8};
 
   open_row(_i);
-  for (int i = 0; i < SEEDS; i++) {
+  for (int i = 0; i < SEEDS; i += slow_step(SEEDS)) {
     int r;
 
     start_writing();
@@ -105,7 +106,7 @@ static int converge(void) {
 
 START_TEST(a_converging_save_is_the_memory_at_the_pause) {
   open_row(_i);
-  for (int i = 0; i < SEEDS; i++) {
+  for (int i = 0; i < SEEDS; i += slow_step(SEEDS)) {
     start_writing();
     ck_assert_int_eq(converge(), 0);
     assert_image_is_the_cut();
@@ -122,10 +123,11 @@ static void on_over_unmap(sluice_save_t *save, int status) {
 
 START_TEST(a_cancelled_save_reads_nothing_any_more) {
   const sluice_save_options_t o = {.size = sizeof(o), .mode = SLUICE_CUT};
+  int step = (int)sample_step() * slow_step(9);
   int is_through = 0;
 
   open_row(_i);
-  for (int n = 0; !is_through; n++) {
+  for (int n = (int)sample_first("turns"); !is_through; n += step) {
     unsigned before = box.rig.callbacks;
     sluice_sink_t *sink;
     sluice_save_t *save;
@@ -207,7 +209,7 @@ START_TEST(with_too_little_memory_it_fails_by_name_or_does_without) {
     rig_run(&box.rig);
     r = r < 0 ? r : box.rig.status;
     ck_assert(r == 0 || r == SLUICE_ELIMIT || r == UV_ENOMEM);
-    memory += memory / 8;
+    memory += memory / (is_slow() ? 1 : 8);
   } while (r != 0);
   assert_image_is_the_cut();
   close_box();

@@ -19,6 +19,7 @@
 #include "io/quiet_write.h"
 #include "io_faults.h"
 #include "io_rig.h"
+#include "slow.h"
 #include "suite.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024, OLD = 5000, NEW = 2 * MIB + 77 };
@@ -65,7 +66,7 @@ static void sweep(int row, bool is_sticky) {
     return; /* a file with a name needs no link */
   }
   while (fail_nth(path, row, nth, is_sticky)) {
-    nth++;
+    nth += slow_step(5);
   }
   ck_assert_int_gt(nth, 0); /* else the fault was never in the way */
 }

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <uv.h>
 
+#include "sample.h"
 #include "slow.h"
 #include "suite.h"
 
@@ -282,10 +283,10 @@ START_TEST(pages_of_a_host_that_is_still_are_offered) {
 END_TEST
 
 START_TEST(a_take_that_fails_ends_the_save) {
-  unsigned step = (unsigned)slow_step(9);
+  unsigned step = sample_step() * (unsigned)slow_step(9);
 
   open_row(_i);
-  for (sink.fail_at = 1;; sink.fail_at += step) {
+  for (sink.fail_at = 1 + sample_first("takes");; sink.fail_at += step) {
     int r = run(_i, new_sink());
 
     if (sink.takes < sink.fail_at) {
@@ -303,10 +304,11 @@ END_TEST
 /* What was taken of a record is followed by its rest and by ABORT. A sink that
  * takes things in any order is undone anyway. */
 START_TEST(a_cancelled_stream_says_so) {
+  int step = (int)sample_step() * slow_step(19);
   int is_through = 0;
 
   open_row(_i);
-  for (int n = 1; !is_through; n += slow_step(19)) {
+  for (int n = 1 + (int)sample_first("turns"); !is_through; n += step) {
     unsigned before = box.rig.callbacks;
     sluice_save_t *save = begin(_i, new_sink());
 

@@ -9,6 +9,10 @@ set -u
 socket=$work/handover
 check_pid=
 
+# Of a sweep a run takes one step in so many, as tests/support/sample.h says.
+sample=${SLUICE_TEST_SAMPLE:-1}
+first_step=$((${SLUICE_SEED:-$(date +%s)} % sample + 1))
+
 info() { # NAME
   cli info handover | tr -d '\r' | sed -n "s/^$1://p"
 }
@@ -229,7 +233,7 @@ begin_successor() {
 killed_successors() { # OPTIONS OF THE KVD
   start --handover "$socket" "$@"
   begin_check 10 16
-  for step in $(seq 500); do
+  for step in $(seq "$first_step" "$sample" 500); do
     export KVD_KILL_AT="$step"
     begin_successor "$MORTAL"
     unset KVD_KILL_AT
@@ -289,8 +293,8 @@ killed_olds() { # OPTIONS...
 
 case $1 in
 fast)
-  in_a_row 10
-  in_a_row 10 --memfd
+  in_a_row 5
+  in_a_row 5 --memfd
   in_the_midst
   while_saving save
   while_saving bgsave
@@ -301,8 +305,8 @@ fast)
   killed_successors --memfd
   ;;
 sweep)
-  in_a_row 100
-  in_a_row 100 --memfd
+  in_a_row $((100 / sample))
+  in_a_row $((100 / sample)) --memfd
   killed_olds
   killed_olds --memfd
   ;;
