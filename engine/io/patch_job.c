@@ -38,15 +38,21 @@ static void work_patch(uv_work_t *work) {
   }
 }
 
-static void on_over(uv_work_t *work, int status) {
+static void on_work_over(uv_work_t *work, int status) {
   sluice__patch_job_t *job = work->data;
+  void (*then)(void *) = job->on_over;
+  void *owner = job->owner;
 
   status = status < 0 ? status : job->status;
   if (status < 0 && job->name != NULL) {
     (void)sluice_fail(job->err, status, "cannot write '%s': %s", job->name,
                       sluice_strerror(status));
   }
+  job->is_running = false;
   job->cb(job->ctx, status); /* last touch: may close the owner */
+  if (then != NULL) {
+    then(owner); /* who waits for that has not closed it */
+  }
 }
 
 int sluice__patch_job_start(sluice__patch_job_t *job, uv_loop_t *loop,
@@ -57,5 +63,15 @@ int sluice__patch_job_start(sluice__patch_job_t *job, uv_loop_t *loop,
   job->count = count;
   job->cb = cb;
   job->ctx = ctx;
-  return uv_queue_work(loop, &job->work, work_patch, on_over);
+  job->is_running = true;
+  return uv_queue_work(loop, &job->work, work_patch, on_work_over);
+}
+
+bool sluice__patch_job_when_over(sluice__patch_job_t *job,
+                                 void (*on_over)(void *), void *owner) {
+  if (job->is_running) {
+    job->on_over = on_over;
+    job->owner = owner;
+  }
+  return !job->is_running;
 }

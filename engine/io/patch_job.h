@@ -7,6 +7,7 @@
 #ifndef SLUICE_IO_PATCH_JOB_H
 #define SLUICE_IO_PATCH_JOB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,10 @@ typedef struct sluice__patch_job_s {
   uint64_t base; /* where the stream begins in the file */
   const sluice_patch_t *patches;
   size_t count;
+  bool is_running;
   int status;
+  void (*on_over)(void *owner); /* set by sluice__patch_job_when_over() */
+  void *owner;
   sluice_sink_cb cb;
   void *ctx;
   const char *name; /* for what is said; or NULL */
@@ -32,5 +36,10 @@ typedef struct sluice__patch_job_s {
 int sluice__patch_job_start(sluice__patch_job_t *job, uv_loop_t *loop,
                             const sluice_patch_t *patches, size_t count,
                             sluice_sink_cb cb, void *ctx);
+
+/* True when none is under way. Otherwise `on_over` is called, from the loop,
+ * right after its callback. */
+bool sluice__patch_job_when_over(sluice__patch_job_t *job,
+                                 void (*on_over)(void *), void *owner);
 
 #endif

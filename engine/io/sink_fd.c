@@ -37,8 +37,8 @@ struct fd_sink {
   sluice_error_t *err; /* of open; valid as long as the sink */
   uv_work_t sync;
   int sync_status;
-  sluice_sink_cb finish_cb;
-  void *finish_ctx;
+  sluice_sink_cb end_cb; /* of finish or abort */
+  void *end_ctx;
 };
 
 /* Who appends does so whatever the offset says. */
@@ -171,7 +171,7 @@ static void on_synced(uv_work_t *work, int status) {
     (void)sluice_fail(s->err, status, "cannot sync descriptor %d: %s", s->fd,
                       sluice_strerror(status));
   }
-  s->finish_cb(s->finish_ctx, status);
+  s->end_cb(s->end_ctx, status);
 }
 
 static int finish_fd(void *self, sluice_sink_cb cb, void *ctx) {
@@ -184,19 +184,39 @@ static int finish_fd(void *self, sluice_sink_cb cb, void *ctx) {
       lseek(s->loan.fd, (off_t)(s->base + s->end), SEEK_SET) < 0) {
     return uv_translate_sys_error(errno);
   }
-  s->finish_cb = cb;
-  s->finish_ctx = ctx;
+  s->end_cb = cb;
+  s->end_ctx = ctx;
   s->sync.data = s;
   return uv_queue_work(s->loop, &s->sync, work_sync, on_synced);
 }
 
+static void tell_ended(void *owner) {
+  struct fd_sink *s = owner;
+
+  s->end_cb(s->end_ctx, 0);
+}
+
+static void on_writes_ended(void *ctx, int status) {
+  struct fd_sink *s = ctx;
+
+  (void)status;
+  if (sluice__patch_job_when_over(&s->patch, tell_ended, s)) {
+    tell_ended(s);
+  }
+}
+
 static int abort_fd(void *self, sluice_sink_cb cb, void *ctx) {
   struct fd_sink *s = self;
+  int r;
 
   if (s->poll != NULL) {
     return sluice__poll_writer_abort(s->poll, cb, ctx);
   }
-  return sluice__pool_writer_abort(&s->pool, cb, ctx);
+  s->end_cb = cb;
+  s->end_ctx = ctx;
+  r = sluice__pool_writer_abort(&s->pool, on_writes_ended, s);
+  return r > 0 && !sluice__patch_job_when_over(&s->patch, tell_ended, s) ? 0
+                                                                         : r;
 }
 
 static void free_fd(struct fd_sink *s) {

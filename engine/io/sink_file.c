@@ -1,7 +1,7 @@
 /* sink_file.c - a stream written to a file, under its name only when whole.
  *
  *   open: create ---> write...  +--> finish: commit
- *             \                 +--> abort: writes end, then discard
+ *             \                 +--> abort: writes and patch end, then discard
  *              +--> a device or pipe stands there: sink_fd.c does the rest
  *
  * Every step that can block runs on the pool; one step at a time, writes being
@@ -208,12 +208,20 @@ static int finish_file(void *self, sluice_sink_cb cb, void *ctx) {
                     on_step_over);
 }
 
+static void discard(void *owner) {
+  struct file_sink *f = owner;
+
+  f->step_status = 0;
+  (void)start_step(f, work_discard, on_step_over);
+}
+
 static void on_writes_ended(void *ctx, int status) {
   struct file_sink *f = ctx;
 
   (void)status;
-  f->step_status = 0;
-  (void)start_step(f, work_discard, on_step_over);
+  if (sluice__patch_job_when_over(&f->patch, discard, f)) {
+    discard(f);
+  }
 }
 
 static int abort_file(void *self, sluice_sink_cb cb, void *ctx) {

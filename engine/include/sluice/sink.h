@@ -30,23 +30,6 @@ typedef struct sluice_sink_s sluice_sink_t;
  * call that started it. `status` 0 or a negative code. */
 typedef void (*sluice_sink_cb)(void *ctx, int status);
 
-/* A sink of the host's own. In order of life:
- *
- *   open  write...  (finish | abort)  close
- *
- * All but `close` answer alike: 1 done at once (`cb` is not called), 0 `cb`
- * will be called, a negative code failed (`cb` is not called). One that is left
- * out is done at once.
- *
- * Several writes may be under way; they are given in stream order, and complete
- * in any order. After a failed write comes `abort`; after a failed `open`,
- * `finish` or `abort` only `close`: they clean up themselves.
- *
- * A sink that does not keep to this fails the session with SLUICE_EHANDLER,
- * which names the call and what it did: it returned another positive number, it
- * took more than it was given, it called back inside the call, twice, after it
- * returned anything but 0, or with a positive status. After `close` it must not
- * call back at all: nothing is there any more that could tell. */
 /* Bytes that replace others of the stream. */
 typedef struct sluice_patch_s {
   const void *data;
@@ -54,6 +37,23 @@ typedef struct sluice_patch_s {
   uint64_t offset; /* in the stream */
 } sluice_patch_t;
 
+/* A sink of the host's own. In order of life:
+ *
+ *   open  (write | patch)...  (finish | abort)  close
+ *
+ * All but `close` answer alike: 1 done at once (`cb` is not called), 0 `cb`
+ * will be called, a negative code failed (`cb` is not called). One that is left
+ * out is done at once.
+ *
+ * Several writes may be under way; they are given in stream order, and complete
+ * in any order. After a failed write or patch comes `abort`; after a failed
+ * `open`, `finish` or `abort` only `close`: they clean up themselves.
+ *
+ * A sink that does not keep to this fails the session with SLUICE_EHANDLER,
+ * which names the call and what it did: it returned another positive number, it
+ * took more than it was given, it called back inside the call, twice, after it
+ * returned anything but 0, or with a positive status. After `close` it must not
+ * call back at all: nothing is there any more that could tell. */
 typedef struct sluice_sink_ops_s {
   uint32_t size; /* sizeof(sluice_sink_ops_t) */
   /* Optional. Ready to take writes, on `loop`. `err` stays valid until `close`
@@ -65,12 +65,12 @@ typedef struct sluice_sink_ops_s {
    * `cb`. */
   int (*write)(void *self, const void *data, size_t len, uint64_t offset,
                sluice_sink_cb cb, void *ctx);
-  /* Optional. Everything was written, no write is under way: make it last
-   * (sync, rename). */
+  /* Optional. Everything was written, no write or patch is under way: make it
+   * last (sync, rename). */
   int (*finish)(void *self, sluice_sink_cb cb, void *ctx);
-  /* Optional, unless writes can take for ever. Undo: no half-written image
-   * stays. With writes under way: end them soon; their callbacks come first,
-   * with any status, and not from inside this call. */
+  /* Optional, unless writes or patches can take for ever. Undo: no half-written
+   * image stays. With some under way: end them soon; their callbacks come
+   * first, with any status, and not from inside this call. */
   int (*abort)(void *self, sluice_sink_cb cb, void *ctx);
   /* Optional. Frees `self`; nothing is under way. Handles that need a close
    * callback free themselves there. */
@@ -101,10 +101,10 @@ typedef struct sluice_sink_ops_s {
   /* Optional. Overwrites bytes that it has: each of `count` pieces, one after
    * the other, where it belongs. `patches` and what they point to stay valid
    * until `cb`. Only bytes whose write has been answered, or that write_now()
-   * took, and one call at a time: the next comes when this one is answered, and
-   * `finish` and `abort` come later. Writes of what follows in the stream may
-   * be under way meanwhile. With it each page is in the image once: one that is
-   * sent again takes its former place. */
+   * took, and one call at a time. Writes of what follows in the stream may be
+   * under way meanwhile. A piece is a hash of 8 bytes, or pages. With patch
+   * each page is in the image once: one that is sent again takes its former
+   * place. After a failure the bytes may be the old, the new or neither. */
   int (*patch)(void *self, const sluice_patch_t *patches, size_t count,
                sluice_sink_cb cb, void *ctx);
   /* Optional, goes with patch. 0: it cannot patch after all. Asked once it is

@@ -112,15 +112,6 @@ static uint64_t find_known(const sluice__chunks_t *c) {
   return known;
 }
 
-static void give_patches(sluice__chunks_t *c) {
-  int before = c->writer->code;
-
-  sluice__patches_go(&c->patches, find_known(c));
-  if (c->writer->code != before) {
-    c->on_written(c->ctx, c->writer->code);
-  }
-}
-
 static void on_patched(void *ctx, int status) {
   sluice__chunks_t *c = ctx;
 
@@ -231,14 +222,19 @@ static int patch(void *ctx, uint64_t offset, const void *data, size_t len) {
     memcpy(held->base + held->skip + at, data, len);
   } else {
     r = sluice__patches_add(&c->patches, offset, data, len);
-    give_patches(c);
+    sluice__patches_go(&c->patches, find_known(c));
   }
   return r < 0 ? r : c->writer->code;
 }
 
 void sluice__chunks_flush(sluice__chunks_t *c) {
+  int before = c->writer->code;
+
   sluice__patches_close(&c->patches);
-  give_patches(c);
+  sluice__patches_go(&c->patches, find_known(c));
+  if (c->writer->code != before) {
+    c->on_written(c->ctx, c->writer->code);
+  }
 }
 
 sluice_output_t sluice__chunks_output(sluice__chunks_t *c) {

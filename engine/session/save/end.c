@@ -119,7 +119,7 @@ bool sluice__save_settle(sluice__session_t *s) {
     return false;
   }
   if (s->error.code != 0 && !save->is_aborting) {
-    if (!is_grace_over(save) || save->chunks.patches.is_busy) {
+    if (!is_grace_over(save)) {
       return false;
     }
     abort_sink(save);

@@ -68,11 +68,13 @@ static int open_batch(sluice__patches_t *p) {
   return 0;
 }
 
-/* For a page and its hash: they are not to be parted, for a stream that ends
- * early is read up to there. */
-static bool has_room(const sluice__patch_batch_t *b) {
-  return BATCH_BYTES - b->fill >= SLUICE_PAGE_MAX && b->count + 2 <= PIECES &&
-         b->small_fill + HASH_BYTES <= sizeof(b->small);
+/* A page leaves room for its hash: they are not to be parted, for a stream that
+ * ends early is read up to there. */
+static bool has_room(const sluice__patch_batch_t *b, bool is_small) {
+  return b->small_fill + HASH_BYTES <= sizeof(b->small) &&
+         (is_small ? b->count < PIECES
+                   : BATCH_BYTES - b->fill >= SLUICE_PAGE_MAX &&
+                         b->count + 2 <= PIECES);
 }
 
 static void add_piece(sluice__patch_batch_t *b, sluice_patch_t **last,
@@ -95,7 +97,7 @@ int sluice__patches_add(sluice__patches_t *p, uint64_t offset, const void *data,
   sluice__patch_batch_t *b;
   uint8_t *to;
 
-  if (p->open != NULL && !is_small && !has_room(p->open)) {
+  if (p->open != NULL && !has_room(p->open, is_small)) {
     sluice__patches_close(p);
   }
   if (p->open == NULL && open_batch(p) < 0) {
