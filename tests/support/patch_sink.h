@@ -2,7 +2,8 @@
  * holds its session to the contract of `patch`.
  *
  * A late one reads what it was given when it answers, in the reverse order of
- * the calls: so what is not kept until then is seen. One a process. */
+ * the calls: so what is not kept until then is seen. Writes take it many turns
+ * of the loop, a patch one. One a process. */
 #ifndef SLUICE_TESTS_PATCH_SINK_H
 #define SLUICE_TESTS_PATCH_SINK_H
 
@@ -15,7 +16,11 @@
 #include <sys/uio.h>
 #include <uv.h>
 
-enum { PATCH_CALLS_MAX = 64, PATCH_IMAGE_MAX = 16 << 20 };
+enum {
+  PATCH_CALLS_MAX = 64,
+  PATCH_IMAGE_MAX = 16 << 20,
+  PATCH_WRITE_TURNS = 40
+};
 
 typedef struct patch_call_s {
   sluice_sink_cb cb;
@@ -26,6 +31,7 @@ typedef struct patch_call_s {
   const sluice_patch_t *patches;
   size_t count;
   int status;
+  unsigned turns; /* until it answers */
 } patch_call_t;
 
 static struct {
@@ -70,29 +76,49 @@ static inline void patch_answer(patch_call_t call) {
   call.cb(call.ctx, call.status);
 }
 
-static inline bool patch_call_hangs(const patch_call_t *call) {
-  return call->status == UV_ETIMEDOUT && !patch_sink.is_aborted;
+static inline bool patch_is_abort(const patch_call_t *call) {
+  return call->data == NULL && call->patches == NULL;
 }
 
-/* What came last first, but for an abort, which waits for all. */
+static inline bool patch_is_due(patch_call_t *call) {
+  if (patch_sink.is_aborted) {
+    return true;
+  }
+  call->turns -= call->turns > 0;
+  return call->turns == 0 && call->status != UV_ETIMEDOUT;
+}
+
+/* Those of `calls` that are due, what came last first; the others wait on. */
+static inline void patch_answer_due(patch_call_t *calls, unsigned n) {
+  bool is_due[PATCH_CALLS_MAX];
+
+  patch_sink.waiting = 0;
+  for (unsigned i = 0; i < n; i++) {
+    is_due[i] = patch_is_due(&calls[i]);
+    if (!is_due[i]) {
+      patch_sink.calls[patch_sink.waiting++] = calls[i];
+    }
+  }
+  for (unsigned i = n; i > 0; i--) {
+    if (is_due[i - 1] && !patch_is_abort(&calls[i - 1])) {
+      patch_answer(calls[i - 1]);
+    }
+  }
+}
+
 static inline void patch_on_idle(uv_idle_t *idle) {
   patch_call_t calls[PATCH_CALLS_MAX];
   unsigned n = patch_sink.waiting;
 
-  (void)uv_idle_stop(idle);
   memcpy(calls, patch_sink.calls, n * sizeof(*calls));
-  patch_sink.waiting = 0;
-  for (unsigned i = n; i > 0; i--) {
-    if (patch_call_hangs(&calls[i - 1])) {
-      patch_sink.calls[patch_sink.waiting++] = calls[i - 1];
-    } else if (calls[i - 1].data != NULL || calls[i - 1].patches != NULL) {
-      patch_answer(calls[i - 1]);
+  patch_answer_due(calls, n);
+  for (unsigned i = 0; i < n; i++) {
+    if (patch_is_abort(&calls[i])) {
+      patch_answer(calls[i]); /* behind all others */
     }
   }
-  for (unsigned i = 0; i < n; i++) {
-    if (calls[i].data == NULL && calls[i].patches == NULL) {
-      patch_answer(calls[i]);
-    }
+  if (patch_sink.waiting == 0) {
+    (void)uv_idle_stop(idle);
   }
 }
 
@@ -113,8 +139,12 @@ static inline int patch_open(void *self, uv_loop_t *loop, sluice_sink_cb cb,
 
 static inline int patch_write(void *self, const void *data, size_t len,
                               uint64_t offset, sluice_sink_cb cb, void *ctx) {
-  const patch_call_t call = {
-      .cb = cb, .ctx = ctx, .data = data, .len = len, .offset = offset};
+  const patch_call_t call = {.cb = cb,
+                             .ctx = ctx,
+                             .data = data,
+                             .len = len,
+                             .offset = offset,
+                             .turns = PATCH_WRITE_TURNS};
 
   (void)self;
   if (patch_sink.is_late) {
