@@ -111,6 +111,13 @@ typedef struct sluice_save_options_s {
   void (*cut)(sluice_save_t *save);
   /* Optional. About every 100 ms, and at each change of phase. */
   void (*progress)(sluice_save_t *save, const sluice_progress_t *progress);
+  /* CONVERGE: what the pause may take at most, by the engine's clock, from the
+   * call of `pause` to that of `resume`; 0: any time. A save of which it is
+   * expected to take longer (after `max_rounds`, whatever `at_max_rounds` says;
+   * not asked where the host has a policy, or switches itself), or does, ends
+   * with SLUICE_ENOCONVERGE, in the phase LIVE or PAUSED, and the host goes on.
+   * Success so means that it was kept. Less than downtime_us: is the aim. */
+  uint64_t downtime_max_us;
 } sluice_save_options_t;
 
 /* Primes the queue with one continuation for each section of `registry` and

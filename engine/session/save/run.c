@@ -33,11 +33,6 @@ static void enter(sluice_save_t *save, sluice__save_state_t state,
   save->session.phase = phase;
 }
 
-static void fail(sluice_save_t *save, int code) {
-  sluice__session_fail(&save->session, code, NULL,
-                       sluice_encoder_offset(save->encoder), NULL);
-}
-
 /* As large as the sink likes, and memory and `staging` allow. Threads fill a
  * record each, and the loop those that are late: a large one would make its
  * slices longer. */
@@ -140,7 +135,7 @@ static int open_sink(sluice_save_t *save) {
 /* All that is left fits the downtime, or somebody said so. */
 static int pause_host(sluice_save_t *save) {
   enter(save, SLUICE__SAVE_PAUSING, SLUICE_PHASE_PAUSED);
-  save->paused_ns = sluice__pump_now(&save->session.engine->pump);
+  sluice__save_pause_begins(save);
   save->is_finishing_live = true;
   sluice__direct_writer_hurry(&save->direct); /* the pause does not wait */
   save->finishing = save->session.registry->first;
@@ -198,7 +193,7 @@ static int live_turn(sluice_save_t *save, sluice__budget_t *b) {
   switch (sluice__save_judge(save, r)) {
   case SLUICE_GO_ON: break;
   case SLUICE_SWITCH: return pause_host(save);
-  case SLUICE_GIVE_UP: fail(save, SLUICE_ENOCONVERGE); break;
+  case SLUICE_GIVE_UP: sluice__save_fail_rounds(save); break;
   }
   return r == SLUICE__MORE ? SLUICE__MORE : SLUICE__WAIT;
 }
@@ -234,6 +229,9 @@ static int paused_turn(sluice_save_t *save, sluice__budget_t *b) {
   sluice__copy_jobs_start(&save->jobs);
   if (!sluice__copy_jobs_are_quiet(&save->jobs)) {
     return SLUICE__WAIT; /* the host's pages are still being read */
+  }
+  if (sluice__save_pause_is_too_long(save)) {
+    return SLUICE__WAIT;
   }
   save->pause_took_ns =
       sluice__pump_now(&save->session.engine->pump) - save->paused_ns;
@@ -322,7 +320,8 @@ int sluice__save_run(sluice__session_t *s, sluice__budget_t *b) {
   sluice_save_t *save = (sluice_save_t *)s;
   int r = SLUICE__WAIT; /* a completed write wakes us */
 
-  if (!sluice__chunks_are_full(&save->chunks)) {
+  if (!sluice__save_pause_is_too_long(save) &&
+      !sluice__chunks_are_full(&save->chunks)) {
     r = run_state(save, b);
   }
   sluice__copy_jobs_start(&save->jobs);

@@ -91,6 +91,9 @@ static void fill_defaults(sluice_save_options_t *o) {
   if (o->downtime_us == 0) {
     o->downtime_us = DOWNTIME_DEFAULT_US;
   }
+  if (o->downtime_max_us != 0 && o->downtime_us > o->downtime_max_us) {
+    o->downtime_us = o->downtime_max_us;
+  }
   if (o->max_rounds == 0) {
     o->max_rounds = ROUNDS_DEFAULT;
   }

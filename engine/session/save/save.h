@@ -78,6 +78,7 @@ struct sluice_save_s {
   bool is_finishing_live;      /* first pass: live sections, then the rest */
   bool is_payload_open;        /* `finishing` has been declared */
   uint64_t paused_ns;          /* when the pause began */
+  sluice__delay_t pause_end;   /* when it may not go on any longer */
   uint64_t pause_took_ns;
   uint64_t pause_moved; /* bytes dealt with and taken, at the last tick */
   uint32_t pause_ticks; /* since then */
@@ -111,6 +112,8 @@ bool sluice__save_release_sections(sluice_save_t *save);
 
 /* rounds.c: what to do after a drain that answered `drained`. */
 sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained);
+/* As the verdict was: latches SLUICE_ENOCONVERGE. */
+void sluice__save_fail_rounds(sluice_save_t *save);
 
 /* stuck.c: both latch SLUICE_ELOSTWAKE when they answer true. */
 /* A section waits although it says that it has work. */
@@ -139,6 +142,14 @@ void sluice__save_abandon(sluice__session_t *s);
 void sluice__save_free_struct(sluice_save_t *save);
 
 /* pause.c */
+/* The pause begins: notes the time, and sees to it that a turn looks again when
+ * it may not go on. */
+void sluice__save_pause_begins(sluice_save_t *save);
+/* Is the pause under way, and longer than it may be? Latches
+ * SLUICE_ENOCONVERGE. */
+bool sluice__save_pause_is_too_long(sluice_save_t *save);
+/* Is a pause of so many microseconds expected that would be? */
+bool sluice__save_would_be_too_long(const sluice_save_t *save, uint64_t us);
 void sluice__save_resume_host(sluice_save_t *save);
 /* Latches SLUICE_ESTUCK when the pause has no end. */
 void sluice__save_tick(sluice__session_t *s);
