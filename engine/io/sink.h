@@ -28,6 +28,8 @@ ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
                                  const struct iovec *pieces, int count,
                                  uint64_t offset);
 bool sluice__sink_is_random(const sluice_sink_t *sink);
+/* Was it made by sluice_sink_file()? */
+bool sluice__sink_is_file(const sluice_sink_t *sink);
 /* A size that a chunk can have, whatever the sink says. */
 size_t sluice__sink_chunk_bytes(const sluice_sink_t *sink);
 /* Can bytes be replaced that it has? Once it is open. */

@@ -20,6 +20,7 @@
 #include "io/descriptor.h"
 #include "io/patch_job.h"
 #include "io/pool_writer.h"
+#include "io/sink_call.h"
 #include "io/temp_file.h"
 
 enum {
@@ -298,6 +299,10 @@ static int new_file(struct file_sink **out, const char *path) {
   }
   *out = f;
   return 0;
+}
+
+bool sluice__sink_is_file(const sluice_sink_t *sink) {
+  return sink->ops == &file_ops;
 }
 
 int sluice_sink_file(sluice_sink_t **out, const char *path,

@@ -51,6 +51,7 @@ static const sluice_handler_t ram_handler = {RAM_HOOKS};
 /* With a hook to arm, the instant of a cut could not be inside of begin. */
 static const sluice_handler_t ram_handler_armed = {
     RAM_HOOKS,
+    .save_can_cut = sluice__ram_save_can_cut,
     .save_arm = sluice__ram_save_arm,
     .save_release = sluice__ram_save_release,
 };

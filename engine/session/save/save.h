@@ -3,6 +3,7 @@
  *   save.c      life: begin, cancel, free, accessors
  *   run.c       the states, from opening the sink to its finish
  *   sections.c  calling the handlers
+ *   mode.c      which mode AUTO is
  *   rounds.c    rounds, policy, when to switch
  *   stuck.c     a save that waits for nobody
  *   snapshot.c  mode CUT: arming, the instant, what is kept
@@ -37,8 +38,9 @@ typedef enum sluice__save_state_e {
 } sluice__save_state_t;
 
 struct sluice_save_s {
-  sluice__session_t session; /* first: the hooks get this */
-  sluice_save_options_t options;
+  sluice__session_t session;     /* first: the hooks get this */
+  sluice_save_options_t options; /* `mode` is what became of AUTO */
+  sluice_error_t not_cut;        /* AUTO: why; code 0: it is cut */
   sluice_save_cb cb;
   sluice_alloc_t alloc; /* that this struct is from */
   sluice_sink_t *sink;
@@ -120,6 +122,11 @@ void sluice__save_fail_rounds(sluice_save_t *save);
 bool sluice__save_has_lost_wake(sluice_save_t *save);
 /* The turn is about to wait: is there nobody who will end that? */
 bool sluice__save_is_stuck(sluice_save_t *save);
+
+/* mode.c: what AUTO is for these sections; `out_why` says why not CUT. */
+void sluice__save_choose_mode(sluice_save_options_t *o,
+                              const sluice_registry_t *registry,
+                              sluice_error_t *out_why);
 
 /* snapshot.c: 0, or UV_ENOTSUP: a section, which `err` names, cannot be cut. */
 int sluice__save_check_snapshot(const sluice_registry_t *registry,
