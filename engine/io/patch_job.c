@@ -1,41 +1,13 @@
 /* patch_job.c - see patch_job.h. */
 #include "io/patch_job.h"
 
-#include <sys/uio.h>
-
 #include "io/quiet_write.h"
-
-static struct iovec piece_of(const sluice_patch_t *patch) {
-  struct iovec piece = {(void *)(uintptr_t)patch->data, patch->len};
-
-  return piece;
-}
-
-static int put(const sluice__patch_job_t *job, const sluice_patch_t *patch) {
-  struct iovec piece = piece_of(patch);
-  struct iovec *at = &piece;
-  uint64_t offset = job->base + patch->offset;
-  int count = 1;
-
-  while (count > 0) {
-    ssize_t n = sluice__quiet_pwrite(job->fd, at, count, offset);
-
-    if (n < 0) {
-      return (int)n;
-    }
-    offset += (uint64_t)n;
-    sluice__iov_advance(&at, &count, (size_t)n);
-  }
-  return 0;
-}
 
 static void work_patch(uv_work_t *work) {
   sluice__patch_job_t *job = work->data;
 
-  job->status = 0;
-  for (size_t i = 0; i < job->count && job->status == 0; i++) {
-    job->status = put(job, &job->patches[i]);
-  }
+  job->status =
+      sluice__quiet_patch(job->fd, job->patches, job->count, job->base);
 }
 
 static void on_work_over(uv_work_t *work, int status) {

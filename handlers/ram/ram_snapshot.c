@@ -14,15 +14,21 @@
 
 #define PREIMAGE_DEFAULT (UINT64_C(32) << 20)
 
+static uint64_t find_limit(const sluice_ram_t *ram) {
+  uint64_t page = UINT64_C(1) << ram->page_shift;
+  uint64_t max = ram->max_preimage == 0 ? PREIMAGE_DEFAULT : ram->max_preimage;
+
+  return max < page ? page : max;
+}
+
 /* Who can neither be put off nor wait may use as much again. */
 static int open_store(sluice_ram_t *ram, sluice_error_t *err) {
   sluice__ram_snapshot_t *snapshot = ram->snapshot;
   uint64_t page = UINT64_C(1) << ram->page_shift;
-  uint64_t max = ram->max_preimage == 0 ? PREIMAGE_DEFAULT : ram->max_preimage;
+  uint64_t max = find_limit(ram);
   int can_exceed = ram->policy == SLUICE_RAM_SLOW && max <= UINT64_MAX / 2;
   int r;
 
-  max = max < page ? page : max;
   r = sluice__preimages_open(&snapshot->store, (uint32_t)page,
                              can_exceed ? 2 * max : max, ram->spill_dir);
 
@@ -64,10 +70,30 @@ static int watch_regions(sluice_ram_t *ram, sluice__fault_handler_t **out,
   return r;
 }
 
+/* Whatever the host writes, and however slow the sink is? */
+static int has_room(const sluice_ram_t *ram, sluice_error_t *err) {
+  uint64_t limit = find_limit(ram);
+  uint64_t bytes = 0;
+
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    bytes += ram->regions[i]->bytes;
+  }
+  return bytes <= limit || ram->policy != SLUICE_RAM_FAIL ||
+                 ram->tracker == &sluice__tracker_static
+             ? 0
+             : sluice_fail(err, SLUICE_ELIMIT,
+                           "pre-images may be %" PRIu64
+                           " bytes, max_preimage is %" PRIu64,
+                           bytes, limit);
+}
+
 int sluice__ram_snapshot_is_possible(sluice_ram_t *ram, sluice_error_t *err) {
   sluice__fault_handler_t *faults = NULL;
-  int r = sluice__ram_is_asked(ram) ? watch_regions(ram, &faults, err) : 0;
+  int r = has_room(ram, err);
 
+  if (r == 0 && sluice__ram_is_asked(ram)) {
+    r = watch_regions(ram, &faults, err);
+  }
   sluice__fault_handler_close(faults);
   return r;
 }

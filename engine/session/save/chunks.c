@@ -45,6 +45,7 @@ void sluice__chunks_resize(sluice__chunks_t *c, size_t chunk_bytes,
   assert(c->all == NULL);
   c->chunk_bytes = chunk_bytes;
   c->high_bytes = high_bytes;
+  sluice__patches_resize(&c->patches, chunk_bytes);
 }
 
 void sluice__chunks_done(sluice__chunks_t *c) {

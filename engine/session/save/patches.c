@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <string.h>
 
+#include <sluice/encoder.h>
 #include <sluice/item.h>
 
 enum {
-  BATCH_BYTES = 1024 * 1024, /* a hop to another thread costs little beside */
   HASH_BYTES = 8,
-  PIECES = 1024
+  COMMON_PAGE = 4096,
+  /* For each page of the common size, and its hash, a piece. */
+  PIECE_BYTES = COMMON_PAGE / 2
 };
 
 /* Pages that are side by side, in the stream and here, are one piece, and so
@@ -23,9 +25,9 @@ struct sluice__patch_batch_s {
   size_t small_fill;
   sluice_patch_t *last_page; /* pieces; NULL: none yet */
   sluice_patch_t *last_small;
-  sluice_patch_t pieces[PIECES];
-  uint8_t small[PIECES * HASH_BYTES];
-  uint8_t data[BATCH_BYTES];
+  uint8_t *small; /* the three are behind the struct */
+  uint8_t *data;
+  sluice_patch_t pieces[];
 };
 
 void sluice__patches_init(sluice__patches_t *p, sluice__mem_t *mem,
@@ -33,6 +35,28 @@ void sluice__patches_init(sluice__patches_t *p, sluice__mem_t *mem,
   memset(p, 0, sizeof(*p));
   p->mem = mem;
   p->writer = writer;
+  sluice__patches_resize(p, SLUICE_CHUNK_BYTES);
+}
+
+void sluice__patches_resize(sluice__patches_t *p, size_t batch_bytes) {
+  assert(p->open == NULL && p->first == NULL && p->idle == NULL);
+  p->batch_bytes = batch_bytes;
+  p->pieces_max = batch_bytes / PIECE_BYTES;
+}
+
+static size_t size_of_batch(const sluice__patches_t *p) {
+  return sizeof(sluice__patch_batch_t) +
+         p->pieces_max * (sizeof(sluice_patch_t) + HASH_BYTES) + p->batch_bytes;
+}
+
+static sluice__patch_batch_t *new_batch(sluice__patches_t *p) {
+  sluice__patch_batch_t *batch = sluice__mem_alloc(p->mem, size_of_batch(p));
+
+  if (batch != NULL) {
+    batch->small = (uint8_t *)(batch->pieces + p->pieces_max);
+    batch->data = batch->small + p->pieces_max * HASH_BYTES;
+  }
+  return batch;
 }
 
 static void free_batches(sluice__patches_t *p, sluice__patch_batch_t **list) {
@@ -40,7 +64,7 @@ static void free_batches(sluice__patches_t *p, sluice__patch_batch_t **list) {
     sluice__patch_batch_t *batch = *list;
 
     *list = batch->next;
-    sluice__mem_free(p->mem, batch, sizeof(*batch));
+    sluice__mem_free(p->mem, batch, size_of_batch(p));
   }
 }
 
@@ -58,23 +82,25 @@ static int open_batch(sluice__patches_t *p) {
   if (batch != NULL) {
     p->idle = batch->next;
   } else {
-    batch = sluice__mem_alloc(p->mem, sizeof(*batch));
+    batch = new_batch(p);
   }
   if (batch == NULL) {
     return sluice__mem_error(p->mem);
   }
-  memset(batch, 0, offsetof(sluice__patch_batch_t, pieces));
+  memset(batch, 0, offsetof(sluice__patch_batch_t, small));
   p->open = batch;
   return 0;
 }
 
 /* A page leaves room for its hash: they are not to be parted, for a stream that
  * ends early is read up to there. */
-static bool has_room(const sluice__patch_batch_t *b, bool is_small) {
-  return b->small_fill + HASH_BYTES <= sizeof(b->small) &&
-         (is_small ? b->count < PIECES
-                   : BATCH_BYTES - b->fill >= SLUICE_PAGE_MAX &&
-                         b->count + 2 <= PIECES);
+static bool has_room(const sluice__patches_t *p, bool is_small) {
+  const sluice__patch_batch_t *b = p->open;
+
+  return b->small_fill + HASH_BYTES <= p->pieces_max * HASH_BYTES &&
+         (is_small ? b->count < p->pieces_max
+                   : p->batch_bytes - b->fill >= SLUICE_PAGE_MAX &&
+                         b->count + 2 <= p->pieces_max);
 }
 
 static void add_piece(sluice__patch_batch_t *b, sluice_patch_t **last,
@@ -85,7 +111,6 @@ static void add_piece(sluice__patch_batch_t *b, sluice_patch_t **last,
     at->len += len;
     return;
   }
-  assert(b->count < PIECES);
   at = &b->pieces[b->count++];
   *at = (sluice_patch_t){.data = data, .len = len, .offset = offset};
   *last = at;
@@ -97,7 +122,7 @@ int sluice__patches_add(sluice__patches_t *p, uint64_t offset, const void *data,
   sluice__patch_batch_t *b;
   uint8_t *to;
 
-  if (p->open != NULL && !has_room(p->open, is_small)) {
+  if (p->open != NULL && !has_room(p, is_small)) {
     sluice__patches_close(p);
   }
   if (p->open == NULL && open_batch(p) < 0) {

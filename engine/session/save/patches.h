@@ -24,6 +24,8 @@ typedef struct sluice__patch_batch_s sluice__patch_batch_t;
 typedef struct sluice__patches_s {
   sluice__mem_t *mem;
   sluice__direct_writer_t *writer;
+  size_t batch_bytes; /* of pages, in each */
+  size_t pieces_max;
   sluice__patch_batch_t *open; /* NULL: none */
   sluice__patch_batch_t *first;
   sluice__patch_batch_t *last;
@@ -37,6 +39,8 @@ typedef struct sluice__patches_s {
 
 void sluice__patches_init(sluice__patches_t *p, sluice__mem_t *mem,
                           sluice__direct_writer_t *writer);
+/* There is none yet. Large ones go to another thread less often. */
+void sluice__patches_resize(sluice__patches_t *p, size_t batch_bytes);
 /* Frees everything: nobody uses it any more. */
 void sluice__patches_done(sluice__patches_t *p);
 
