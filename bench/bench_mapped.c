@@ -1,6 +1,7 @@
 /* bench_mapped.c - how long until a host can serve, eagerly and by mapping?
  *
- *   bench_mapped [--mapped|--scattered[=PAGES]] [DIR [GIB...]]  /dev/shm, 1 2 8
+ *   bench_mapped [--mapped|--saved|--scattered[=PAGES]] [DIR [GIB...]]
+ *                                                       /dev/shm, 1 2 8
  *
  * From begin to commit, into fresh memory, then one page is read, then 10 000
  * at random places. The state that is saved is 64 MiB mapped again and again,
@@ -11,7 +12,9 @@
  * allows mappings, what is over comes before the commit or, with late pages,
  * behind it; or all is read eagerly, unless mapping is insisted on (must_map),
  * which is measured turn about with it. 1000 pages are read at the commit, and
- * the time until all is there counts from it. Not of the harness: a run is
+ * the time until all is there counts from it. --saved: how long a save of the
+ * restored memory takes that has to verify its pages, turn about with one where
+ * all was verified before. Not of the harness: a run is
  * milliseconds, or seconds. */
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -37,7 +40,7 @@ enum { RUNS = 5, READS = 10000, EARLY_READS = 1000, PAGE = 4096 };
 static uv_loop_t loop;
 static sluice_engine_t *engine;
 static sluice_restore_stats_t stats;
-static bool is_scattered, is_brief;
+static bool is_scattered, is_brief, is_saved;
 static size_t run_pages = 1; /* if it is scattered */
 
 static void must(int r, const char *what) {
@@ -106,19 +109,24 @@ static void close_state(state_t *s) {
   (void)sluice_ram_free(s->ram);
 }
 
-static void save(const char *path, size_t bytes) {
+static void save_state(const char *path, const state_t *s) {
   const sluice_file_options_t file = {
       .size = sizeof(file), .no_sync = 1, .no_direct = 1};
-  uint8_t *base = tiled(bytes);
   sluice_sink_t *sink;
   sluice_save_t *op;
+
+  must(sluice_sink_file(&sink, path, &file), path);
+  must(sluice_save_begin(&op, engine, s->registry, sink, NULL, on_saved, NULL),
+       "save");
+  (void)uv_run(&loop, UV_RUN_DEFAULT);
+}
+
+static void save(const char *path, size_t bytes) {
+  uint8_t *base = tiled(bytes);
   state_t s;
 
   open_state(&s, base, bytes);
-  must(sluice_sink_file(&sink, path, &file), path);
-  must(sluice_save_begin(&op, engine, s.registry, sink, NULL, on_saved, NULL),
-       "save");
-  (void)uv_run(&loop, UV_RUN_DEFAULT);
+  save_state(path, &s);
   close_state(&s);
   (void)munmap(base, bytes);
 }
@@ -134,6 +142,7 @@ typedef struct sample_s {
   double early_us; /* a random page, at the commit */
   double reads_us; /* ... when nothing more comes */
   double behind_s; /* verified, or all there, after the commit */
+  double save_ms;  /* of the memory, afterwards */
 } sample_t;
 
 static double read_some(const sample_t *s, int count, uint64_t seed) {
@@ -208,6 +217,19 @@ static void tell_phases(sample_t *s, uint64_t begin) {
   s->map_ms = (double)(s->over_ns - map_ns) / 1e6;
 }
 
+/* Beside the image, which it does not replace. */
+static double save_again(const char *path, const state_t *s) {
+  uint64_t begin = uv_hrtime();
+  char again[4200];
+  double ms;
+
+  (void)snprintf(again, sizeof(again), "%s.again", path);
+  save_state(again, s);
+  ms = (double)(uv_hrtime() - begin) / 1e6;
+  (void)unlink(again);
+  return ms;
+}
+
 static sample_t measure(const char *path, size_t bytes, const plan_t *plan) {
   sample_t out = {.base = reserve(bytes), .bytes = bytes};
   const sluice_restore_options_t o = {.size = sizeof(o),
@@ -235,6 +257,7 @@ static sample_t measure(const char *path, size_t bytes, const plan_t *plan) {
   if (memcmp(out.base + bytes - TILE, out.base, TILE) != 0) {
     must(SLUICE_ECORRUPT, "restored something else");
   }
+  out.save_ms = is_saved ? save_again(path, &s) : 0;
   close_state(&s);
   (void)munmap(out.base, bytes);
   return out;
@@ -244,7 +267,9 @@ static int compare(const void *a, const void *b) {
   const sample_t *x = a;
   const sample_t *y = b;
 
-  return (x->commit_ms > y->commit_ms) - (x->commit_ms < y->commit_ms);
+  return is_saved
+             ? (x->save_ms > y->save_ms) - (x->save_ms < y->save_ms)
+             : (x->commit_ms > y->commit_ms) - (x->commit_ms < y->commit_ms);
 }
 
 static void tell_behind(const sample_t *m, sluice_restore_way_t way) {
@@ -286,6 +311,10 @@ static void tell(sample_t *samples, size_t gib, const plan_t *plan) {
                samples[plan->runs - 1].commit_ms, m->walk_ms, m->map_ms,
                m->first_us, m->reads_us, (unsigned long long)stats.mappings);
   tell_behind(m, plan->way);
+  if (is_saved) {
+    (void)printf("  saved in %.0f ms (%.0f - %.0f)", m->save_ms,
+                 samples[0].save_ms, samples[plan->runs - 1].save_ms);
+  }
   (void)printf("\n");
   (void)fflush(stdout);
 }
@@ -364,6 +393,16 @@ static void bench_mapped(const char *path, size_t gib) {
   }
 }
 
+static void bench_saved(const char *path, size_t gib) {
+  const plan_t plans[] = {
+      {.name = "mapped", .way = SLUICE_RESTORE_MAPPED, .runs = RUNS},
+      {.name = "mapped, verified",
+       .way = SLUICE_RESTORE_MAPPED_VERIFY,
+       .runs = RUNS}};
+
+  bench_pair(path, gib, plans);
+}
+
 static void bench_size(const char *dir, size_t gib) {
   char path[4096];
 
@@ -372,6 +411,8 @@ static void bench_size(const char *dir, size_t gib) {
   save(path, gib * GIB);
   if (is_scattered) {
     bench_scattered(path, gib);
+  } else if (is_saved) {
+    bench_saved(path, gib);
   } else {
     bench_mapped(path, gib);
   }
@@ -393,7 +434,8 @@ int main(int argc, char **argv) {
   if (is_scattered && starts_with(argv[1], "--scattered=")) {
     run_pages = strtoull(argv[1] + strlen("--scattered="), NULL, 10);
   }
-  is_brief = argc > 1 && strcmp(argv[1], "--mapped") == 0;
+  is_saved = argc > 1 && strcmp(argv[1], "--saved") == 0;
+  is_brief = is_saved || (argc > 1 && strcmp(argv[1], "--mapped") == 0);
   argc -= is_scattered || is_brief;
   argv += is_scattered || is_brief;
   dir = argc > 1 ? argv[1] : "/dev/shm";

@@ -11,7 +11,8 @@ set(matrix_executors none pool1 pool3 pool7 at_once threads fickle refuses late)
 function(sluice_matrix_row name suite folder)
   add_test(NAME ${name} COMMAND test_${suite})
   set_tests_properties(${name} PROPERTIES LABELS matrix TIMEOUT ${HANG_S}
-    ENVIRONMENT "SLUICE_TEST_FOLDER=${matrix_${folder}};${ARGN}")
+    ENVIRONMENT
+    "SLUICE_TEST_FOLDER=${matrix_${folder}};CK_EXCLUDE_TAGS=large;${ARGN}")
 endfunction()
 
 foreach(folder IN LISTS matrix_folders)
@@ -19,12 +20,8 @@ foreach(folder IN LISTS matrix_folders)
       objects fields_sections restore_place)
     if(TARGET test_${suite})
       foreach(executor IN LISTS matrix_executors)
-        set(more "")
-        if(suite STREQUAL live_ram) # not those of 5 GiB
-          set(more CK_RUN_CASE=core)
-        endif()
         sluice_matrix_row(matrix_${suite}_${executor}_${folder} ${suite}
-          ${folder} SLUICE_TEST_EXECUTOR=${executor} ${more})
+          ${folder} SLUICE_TEST_EXECUTOR=${executor})
       endforeach()
     endif()
   endforeach()

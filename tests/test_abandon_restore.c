@@ -59,6 +59,14 @@ static void save_image(void) {
   (void)close(fd);
 }
 
+static unsigned files_of_section(void) {
+  return state_is_unverified(&box.to);
+}
+
+static unsigned blocks_of_section(void) {
+  return 4 * files_of_section();
+}
+
 /* Of two engines the second is forked. */
 static void open_box(size_t scatter) {
   memset(&box, 0, sizeof(box));
@@ -71,6 +79,8 @@ static void open_box(size_t scatter) {
   save_image();
   forked_end(NULL);
   forked_init();
+  forked.of_host = blocks_of_section;
+  forked.files_of_host = files_of_section;
 }
 
 static void close_box(void) {

@@ -254,6 +254,7 @@ Suite *live_ram_suite(void) {
   tcase_add_test(core, a_save_through_a_pipe_is_restored_at_the_other_end);
   tcase_add_test(core, after_a_cancel_no_write_is_forgotten);
   suite_add_tcase(s, core);
+  tcase_set_tags(limits, "large");
   tcase_add_checked_fixture(limits, setup, teardown);
   tcase_add_loop_test(limits, a_region_over_4_gib_survives_the_round_trip, 0,
                       2);

@@ -153,6 +153,8 @@ START_TEST(a_section) {
   sluice_section_wake(NULL);
   sluice_section_wake_async(NULL);
   sluice_section_urgent(NULL);
+  REFUSED(sluice_section_inherit(NULL, NULL));
+  sluice_section_soundness(NULL, NULL, 0);
   ck_assert_ptr_eq(sluice_section_stream_schema(NULL, NULL), NULL);
 }
 END_TEST
@@ -394,6 +396,8 @@ START_TEST(ram) {
   REFUSED(sluice_ram_may_write(NULL, 0, 0, 1));
   REFUSED(sluice_ram_marks(NULL, 0, &marks, sizeof(marks)));
   ck_assert_uint_eq(sluice_ram_dirty_pages(NULL), 0);
+  REFUSED(sluice_ram_inherit(NULL, NULL));
+  sluice_ram_soundness(NULL, NULL, 0);
   memset(&stats, 1, sizeof(stats));
   sluice_ram_stats(NULL, &stats, sizeof(stats));
   ck_assert_mem_eq(&stats, &zeros, sizeof(stats));

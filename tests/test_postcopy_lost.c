@@ -170,6 +170,41 @@ START_TEST(a_host_that_is_not_told_finds_them_counted) {
 }
 END_TEST
 
+static int save_lost(int write_damaged) {
+  const sluice_save_options_t o = {
+      .size = sizeof(o), .mode = SLUICE_CUT, .write_damaged = write_damaged};
+
+  return box_save_as(&box.to, &o);
+}
+
+/* Whoever reads it gets a signal: a save does not. */
+START_TEST(a_lost_page_is_not_saved_but_as_damaged) {
+  if (!can_fill()) {
+    skip(NO_FILL);
+    return;
+  }
+  spoil_some();
+  ck_assert_int_eq(restore_late(1), 0);
+  ck_assert_uint_eq(box.stats.unsound_bytes, pages(4));
+  ck_assert_int_eq(save_lost(0), SLUICE_ECORRUPT);
+  ck_assert_str_eq(box.rig.error.section, "ram");
+  ck_assert_ptr_nonnull(strstr(box.rig.error.message,
+                               "region 'low': the image that it was restored "
+                               "from is damaged at byte 24576"));
+  ck_assert_int_eq(save_lost(1), 0);
+  disk.count = 0;
+  late.filled = box.restored = box.damage_count = 0;
+  late.way = SLUICE_RESTORE_MAPPED_VERIFY;
+  ck_assert_int_eq(restore_late(1), 0);
+  ck_assert_int_eq(box.verified_status, SLUICE_ECORRUPT);
+  join_told();
+  ck_assert_uint_eq(box.damage_count, 2);
+  ck_assert_uint_eq(box.damages[0].offset, pages(6));
+  ck_assert_uint_eq(box.damages[1].offset, pages(10));
+  ck_assert_uint_eq(box.stats.damaged_bytes, pages(4));
+}
+END_TEST
+
 static uint8_t seen[LOW_PAGES + HIGH_PAGES];
 
 static void mark(sluice_restore_t *restore, const sluice_damage_t *damage) {
@@ -389,6 +424,7 @@ Suite *postcopy_lost_suite(void) {
 
   tcase_add_checked_fixture(t, open_lost, box_close);
   tcase_add_loop_test(t, a_lost_page_is_told_once_with_region_and_range, 0, 3);
+  tcase_add_test(t, a_lost_page_is_not_saved_but_as_damaged);
   tcase_add_test(t, a_host_that_is_not_told_finds_them_counted);
   tcase_add_test(t, where_all_is_lost_each_page_is_told_once);
   tcase_add_test(t, late_pages_are_filled_and_then_verified);

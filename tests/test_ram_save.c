@@ -381,6 +381,14 @@ static void add_limits(Suite *s) {
   tcase_add_test(t, a_region_of_small_pages_need_not_lie_on_kernel_pages);
   tcase_add_test(t, regions_are_numbered_from_0_in_order);
   tcase_add_test(t, no_region_is_added_while_saving);
+  suite_add_tcase(s, t);
+}
+
+static void add_large(Suite *s) {
+  TCase *t = tcase_create("large");
+
+  tcase_set_tags(t, "large");
+  tcase_add_checked_fixture(t, open_box, close_box);
   tcase_add_test(t, the_last_page_of_6_gib_is_saved_and_told_apart);
   suite_add_tcase(s, t);
 }
@@ -415,5 +423,6 @@ Suite *ram_save_suite(void) {
 
   add_limits(s);
   add_steps(s);
+  add_large(s);
   return s;
 }

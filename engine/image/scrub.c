@@ -23,7 +23,7 @@ static bool goes_on(const sluice_damage_t *range, const sluice_damage_t *page) {
 }
 
 static void add(sluice__scrub_t *v, const sluice_damage_t *part) {
-  if (v->is_known != NULL && v->is_known(v->ctx, part)) {
+  if (v->found_part != NULL && v->found_part(v->ctx, part)) {
     return;
   }
   if (goes_on(&v->found, part)) {

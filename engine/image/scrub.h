@@ -17,9 +17,10 @@ typedef struct sluice__scrub_s {
   sluice__file_job_t *job; /* shared with its owner */
   int fd;
   void (*tell)(void *ctx, const sluice_damage_t *range); /* NULL: fail */
-  /* With `tell`, optional: this part, at most a page of the kernel's, was told
-   * before by somebody else. It counts, but is not told again. */
-  bool (*is_known)(void *ctx, const sluice_damage_t *part);
+  /* With `tell`, optional: this part, at most a page of the kernel's, was found
+   * just now. True: somebody else has told it before; it counts, but is not
+   * told again. */
+  bool (*found_part)(void *ctx, const sluice_damage_t *part);
   void *ctx;
 
   sluice_decoder_t *decoder;

@@ -9,6 +9,8 @@
 
 #include <sluice/options.h>
 
+#include "soundness/soundness.h"
+
 #ifdef __clang__ /* does not read uthash's comments on falling through */
 #pragma clang diagnostic ignored "-Wimplicit-fallthrough"
 #endif
@@ -245,6 +247,7 @@ static void free_section(sluice_registry_t *registry,
   const sluice_handler_t *handler = section->handler;
   void *self = section->self;
 
+  sluice__soundness_drop(section->soundness);
   sluice__registry_hash_free(registry, section, sizeof(*section));
   if (handler->removed != NULL) {
     handler->removed(self);

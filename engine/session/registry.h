@@ -63,6 +63,9 @@ struct sluice_section_s {
   sluice__stash_t stash;
   const void *stream_schema; /* inside restore_begin only */
   size_t stream_schema_len;
+
+  /* Of pages that were restored by mapping; NULL: all are sound. */
+  struct sluice__soundness_s *soundness;
 };
 
 struct sluice_registry_s {

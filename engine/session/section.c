@@ -1,9 +1,11 @@
 /* section.c - what a handler asks of its section, and how a stream declares
  * it. */
+#include <sluice/options.h>
 #include <uv.h>
 
 #include "session/registry.h"
 #include "session/session.h"
+#include "soundness/soundness.h"
 
 sluice_decl_t sluice__section_decl(const sluice_section_t *section) {
   return (sluice_decl_t){
@@ -44,6 +46,34 @@ const void *sluice_section_stream_schema(const sluice_section_t *section,
     *out_len = section != NULL ? section->stream_schema_len : 0;
   }
   return section != NULL ? section->stream_schema : NULL;
+}
+
+void sluice_section_soundness(const sluice_section_t *section,
+                              sluice_soundness_t *out, size_t size) {
+  sluice_soundness_t told = {0};
+  sluice__sound_sums_t sums;
+
+  if (section != NULL) {
+    sluice__soundness_sums(section->soundness, &sums);
+    told = (sluice_soundness_t){sums.sound, sums.unverified, sums.damaged};
+  }
+  sluice_result_copy(out, size, &told, sizeof(told));
+}
+
+int sluice_section_inherit(sluice_section_t *section,
+                           const sluice_section_t *from) {
+  sluice__soundness_t *s;
+
+  if (section == NULL || from == NULL) {
+    return UV_EINVAL;
+  }
+  if (section->session != NULL || from->session != NULL) {
+    return UV_EBUSY;
+  }
+  s = from->soundness == NULL ? NULL : sluice__soundness_keep(from->soundness);
+  sluice__soundness_drop(section->soundness);
+  section->soundness = s;
+  return 0;
 }
 
 void sluice_section_urgent(sluice_section_t *section) {

@@ -20,7 +20,8 @@ typedef struct sluice__index_run_s {
   uint32_t page_size;
   uint64_t offset; /* bytes in the region */
   uint64_t bytes;
-  uint64_t at; /* stream offset; 0: zeros */
+  uint64_t at;     /* stream offset; 0: zeros */
+  uint64_t hashes; /* where those of the pages stand; 0: zeros */
 } sluice__index_run_t;
 
 typedef struct sluice__decode_hooks_s {

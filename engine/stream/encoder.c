@@ -135,6 +135,11 @@ uint32_t sluice__encoder_page_size(const sluice_encoder_t *e, uint32_t region) {
   return region < e->region_count ? e->regions[region].page_size : 0;
 }
 
+const char *sluice__encoder_region_name(const sluice_encoder_t *e,
+                                        uint32_t region) {
+  return region < e->region_count ? e->regions[region].name : NULL;
+}
+
 int sluice_encoder_new(sluice_encoder_t **out,
                        const sluice_encoder_options_t *options,
                        const sluice_output_t *output,

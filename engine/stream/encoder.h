@@ -41,6 +41,9 @@ int sluice__encoder_leave(sluice_encoder_t *e, uint32_t id, bool goes_on);
 
 /* Of a region that exists, else 0. */
 uint32_t sluice__encoder_page_size(const sluice_encoder_t *e, uint32_t region);
+/* As it was declared; of one that does not exist NULL. */
+const char *sluice__encoder_region_name(const sluice_encoder_t *e,
+                                        uint32_t region);
 
 /* Before the header: the output lends so many bytes at a time. UV_EINVAL as in
  * sluice_output_t. */

@@ -17,7 +17,10 @@ typedef enum sluice__page_kind_e {
   SLUICE__PAGES_BORROWED,
   /* Do not change until the payload is left: may be written from where they
    * are. */
-  SLUICE__PAGES_STABLE
+  SLUICE__PAGES_STABLE,
+  /* One that was damaged before it came here: copied, and given a hash that is
+   * not its own, also where it is zeros. Native only. */
+  SLUICE__PAGES_SPOILT
 } sluice__page_kind_t;
 
 typedef struct sluice__page_source_s {

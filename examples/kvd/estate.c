@@ -96,6 +96,9 @@ static int add_heap(estate_t *e, bool is_new, sluice_error_t *err) {
   if (r == 0) {
     r = sluice_ram_blank(e->ram, 0, is_new ? 0 : heap_header(h)->top);
   }
+  if (r == 0 && !is_new) {
+    r = persist_inherit(&e->server->persist, e->ram);
+  }
   if (r == 0 && !is_new && h->memfd >= 0) {
     r = sluice_ram_region_memfd(e->ram, 0, h->memfd);
   }

@@ -92,9 +92,31 @@ static int make_section(persist_t *p, sluice_error_t *err) {
                               heap_header(&p->db->heap)->top, 0, NULL);
   }
   if (r == 0) {
+    r = persist_inherit(p, p->ram);
+  }
+  if (r == 0) {
     r = sluice_ram_marks(p->ram, 0, &p->marks, sizeof(p->marks));
   }
   return r;
+}
+
+int persist_inherit(const persist_t *p, sluice_ram_t *ram) {
+  return p->origin == NULL ? 0 : sluice_ram_inherit(ram, p->origin);
+}
+
+/* What is damaged in the image is in use. An image of that would push out the
+ * last good ones: there will be none, and these stay. */
+static int check_sound(const persist_t *p, sluice_error_t *err) {
+  sluice_soundness_t s;
+
+  sluice_ram_soundness(p->origin, &s, sizeof(s));
+  return s.unsound_bytes == 0
+             ? 0
+             : sluice_fail(err, SLUICE_ECORRUPT,
+                           "image %llu, which is in use, is damaged: %llu "
+                           "bytes; it is not saved over good ones",
+                           (unsigned long long)p->restored,
+                           (unsigned long long)s.unsound_bytes);
 }
 
 static void note_end(persist_t *p, int status) {
@@ -210,7 +232,10 @@ static int begin_now(persist_t *p) {
   int r;
 
   p->last_try_ns = uv_hrtime();
-  r = make_section(p, &err);
+  r = check_sound(p, &err);
+  if (r == 0) {
+    r = make_section(p, &err);
+  }
   if (r == 0) {
     r = begin(p, &err);
   }
@@ -339,6 +364,10 @@ void persist_close(persist_t *p) {
   if (p->engine != NULL) {
     p->done = NULL;
     (void)sluice_engine_close(p->engine, NULL, NULL);
+    (void)sluice_registry_free(p->origin_registry);
+    (void)sluice_ram_free(p->origin);
+    p->origin_registry = NULL;
+    p->origin = NULL;
     p->engine = NULL;
   }
 }

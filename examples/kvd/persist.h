@@ -61,6 +61,10 @@ typedef struct persist_s {
   sluice_restore_t *behind;    /* being verified; NULL: not, or no more */
   sluice_restore_stats_t load; /* as it was at last */
   int verified;                /* 1: not known; 0: good; or an error */
+  /* The section that it was restored by: what is known of its pages. NULL: it
+   * was not mapped. */
+  sluice_registry_t *origin_registry;
+  sluice_ram_t *origin;
 
   /* the save that runs */
   sluice_save_t *save; /* NULL: none */
@@ -131,6 +135,10 @@ static inline bool persist_is_failing(const persist_t *p) {
   return p->failures > 0 && p->options->save_every > 0 &&
          p->options->stop_writes;
 }
+
+/* The section is over the heap: it is as sound as the image that this server
+ * began with. */
+int persist_inherit(const persist_t *p, sluice_ram_t *ram);
 
 /* Lines for INFO, "name:value\r\n" each, NUL at the end, at most `size`. */
 void persist_info(const persist_t *p, char *out, size_t size);

@@ -104,7 +104,16 @@ static const char *verified_name(const persist_t *p) {
   return p->verified < 0 ? "no" : "unknown";
 }
 
+/* What is not verified yet, or damaged, of the heap as it was restored. */
+static sluice_soundness_t soundness(const persist_t *p) {
+  sluice_soundness_t s;
+
+  sluice_ram_soundness(p->origin, &s, sizeof(s));
+  return s;
+}
+
 void persist_info(const persist_t *p, char *out, size_t size) {
+  const sluice_soundness_t sound = soundness(p);
   size_t n = (size_t)put_redis(p, out, size);
 
   if (n < size) {
@@ -118,11 +127,14 @@ void persist_info(const persist_t *p, char *out, size_t size) {
              "restored_mapped_bytes:%llu\r\n"
              "restored_verified:%s\r\n"
              "restored_damaged_bytes:%llu\r\n"
+             "restored_unverified_bytes:%llu\r\n"
+             "restored_unsound_bytes:%llu\r\n"
              "images_kept:%zu\r\n"
              "loop_longest_turn_us:%llu\r\n",
              (ull)p->restored, (ull)p->restore_ms, way_name(p->load.way),
              (ull)p->load.mapped_bytes, verified_name(p),
-             (ull)p->load.damaged_bytes, p->images.count,
+             (ull)p->load.damaged_bytes, (ull)sound.unverified_bytes,
+             (ull)sound.unsound_bytes, p->images.count,
              (ull)(p->turn->longest_ns / 1000));
   }
 }

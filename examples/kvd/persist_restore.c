@@ -183,6 +183,20 @@ static int read_all(attempt_t *a, sluice_source_t *source,
   return a->err.code;
 }
 
+/* Kept as long as the server runs: each save has a section of its own, and has
+ * to know what it may believe. */
+static void keep_origin(persist_t *p, sluice_registry_t *registry,
+                        sluice_ram_t *ram) {
+  p->origin_registry = registry;
+  p->origin = ram;
+}
+
+static void drop_origin(persist_t *p) {
+  (void)sluice_registry_free(p->origin_registry);
+  (void)sluice_ram_free(p->origin);
+  keep_origin(p, NULL, NULL);
+}
+
 static int read_into(attempt_t *a, const char *path,
                      sluice_registry_t *registry) {
   const sluice_ram_options_t options = {.size = sizeof(options),
@@ -191,9 +205,10 @@ static int read_into(attempt_t *a, const char *path,
                              ? SLUICE_RAM_IN_PLACE
                              : SLUICE_RAM_IN_PLACE | SLUICE_RAM_REMAP;
   sluice_source_t *source;
-  sluice_ram_t *ram;
+  sluice_ram_t *ram = NULL;
   int r = sluice_ram_new(&ram, registry, "heap", NULL, &options, &a->err);
 
+  keep_origin(a->p, registry, ram);
   if (r != 0) {
     return r;
   }
@@ -202,12 +217,7 @@ static int read_into(attempt_t *a, const char *path,
   if (r == 0) {
     r = sluice_source_file(&source, path);
   }
-  if (r == 0) {
-    r = read_all(a, source, registry);
-  }
-  (void)sluice_registry_remove(registry, "heap", 0);
-  (void)sluice_ram_free(ram);
-  return r;
+  return r == 0 ? read_all(a, source, registry) : r;
 }
 
 /* Every byte of it was checked by its checksums, or will be: the root will do.
@@ -240,7 +250,9 @@ static int try_image(attempt_t *a, const char *path) {
   if (r != 0 && a->p->behind != NULL) {
     sluice_restore_cancel(a->p->behind);
   }
-  (void)sluice_registry_free(registry);
+  if (r != 0) {
+    drop_origin(a->p);
+  }
   return r;
 }
 

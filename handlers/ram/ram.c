@@ -24,6 +24,7 @@ static void forget_registry(void *self) {
   sluice_ram_t *ram = self;
 
   ram->registry = NULL;
+  ram->own = NULL;
 }
 
 /* Version 4 is what QEMU calls this payload; decoders turn older ones into the
@@ -178,7 +179,7 @@ int sluice_ram_new(sluice_ram_t **out, sluice_registry_t *registry,
     r = sluice_registry_add(registry, name,
                             sluice__ram_is_asked(ram) ? &ram_handler_armed
                                                       : &ram_handler,
-                            ram, section, NULL, err);
+                            ram, section, &ram->own, err);
   }
   if (r != 0) {
     (void)sluice_ram_free(ram);
@@ -431,6 +432,17 @@ uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram) {
     n += sluice__ram_region_dirty(ram->regions[i]);
   }
   return n;
+}
+
+void sluice_ram_soundness(const sluice_ram_t *ram, sluice_soundness_t *out,
+                          size_t size) {
+  sluice_section_soundness(ram == NULL ? NULL : ram->own, out, size);
+}
+
+int sluice_ram_inherit(sluice_ram_t *ram, const sluice_ram_t *from) {
+  return ram == NULL || from == NULL
+             ? UV_EINVAL
+             : sluice_section_inherit(ram->own, from->own);
 }
 
 void sluice_ram_stats(const sluice_ram_t *ram, sluice_ram_stats_t *out,

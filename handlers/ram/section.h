@@ -69,6 +69,7 @@ struct sluice_ram_s {
   void (*writable)(void *data);
   void *writable_data;
   sluice_registry_t *registry;    /* that holds it; NULL: none does any more */
+  sluice_section_t *own;          /* there */
   sluice__ram_region_t **regions; /* each stays where it is: marks are lent */
   uint32_t region_count;
   uint32_t region_capacity;

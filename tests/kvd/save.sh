@@ -216,6 +216,32 @@ damage_behind() {
   logs 'image 1 is damaged: 4096 bytes at '
   says 30000000 strlen large # it is served all the same
   [ "$(info restored_damaged_bytes)" = 4096 ] || wrong "damaged bytes"
+  not_saved
+  stop
+}
+
+# What is damaged is not made a good image of, and the old ones stay.
+not_saved() {
+  [ "$(info restored_unsound_bytes)" = 4096 ] || wrong "unsound bytes"
+  cli save | grep -q ERR || wrong "a damaged heap is saved"
+  info save_last_error | grep -q 'ECORRUPT: .*damaged' ||
+    wrong "why it is not saved: $(info save_last_error)"
+  [ -f "$images/kvd.image.1" ] || wrong "the image is gone"
+  [ ! -f "$images/kvd.image.2" ] || wrong "there is another image"
+}
+
+# Nobody looks before the first save: that one does.
+damage_mapped() {
+  anew --keep 1
+  head -c 30000000 /dev/urandom >"$work/value"
+  cli -x set large <"$work/value" >/dev/null
+  says OK save
+  crash
+  flip "$images/kvd.image.1" 20000000
+  serve --load mapped --keep 1
+  [ "$(info restored_unverified_bytes)" -gt 20000000 ] || wrong "unverified"
+  cli save | grep -q ERR || wrong "a damaged heap is saved"
+  not_saved
   stop
 }
 
@@ -361,6 +387,7 @@ fast() {
   damaged_images
   loaded_ways
   damage_behind
+  damage_mapped
   no_room
   killed_while_saving
   left_over

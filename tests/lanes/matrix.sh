@@ -4,7 +4,7 @@
 
 # The rows, or so many of them, as the seed chooses.
 matrix_rows() { # [COUNT]
-  ctest --preset matrix -N | sed -n 's/^ *Test *#[0-9]*: //p' |
+  tests_of matrix |
     awk -v seed="$SLUICE_SEED" 'BEGIN { srand(seed) } { print rand(), $0 }' |
     sort | awk -v count="${1:-100000}" 'NR <= count { print $2 }'
 }

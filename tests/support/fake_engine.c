@@ -88,6 +88,19 @@ sluice_save_mode_t sluice_section_mode(const sluice_section_t *section) {
   return section->mode;
 }
 
+void sluice_section_soundness(const sluice_section_t *section,
+                              sluice_soundness_t *out, size_t size) {
+  (void)section;
+  memset(out, 0, size);
+}
+
+int sluice_section_inherit(sluice_section_t *section,
+                           const sluice_section_t *from) {
+  (void)section;
+  (void)from;
+  return UV_ENOTSUP;
+}
+
 int sluice_delta_apply(uint8_t *page, size_t page_size, const uint8_t *delta,
                        size_t len, sluice_error_t *err) {
   if (len < 2 || delta[0] + len - 1 > page_size) {

@@ -24,7 +24,8 @@ typedef struct forked_s {
                          have at hand is left */
   void (*turn)(void); /* of the host's, in every turn; or NULL */
   unsigned (*of_host)(void); /* blocks that are its since it began; or NULL */
-  uint32_t slice_bytes;      /* of the engine; small: many turns */
+  unsigned (*files_of_host)(void); /* and open files, at most; or NULL */
+  uint32_t slice_bytes;            /* of the engine; small: many turns */
 
   uv_loop_t loop;
   sluice_engine_t *engine;

@@ -87,9 +87,10 @@ static void end(void *self, int status) {
 
 static int restore_begin(void *self, sluice_section_t *section,
                          uint32_t version, sluice_error_t *err) {
-  (void)section;
+  forked_state_t *s = self;
+
+  s->section = section;
   (void)version;
-  (void)self;
   (void)err;
   forked_call();
   return 0;
@@ -287,6 +288,13 @@ void state_close(forked_state_t *s) {
   ck_assert_int_eq(sluice_registry_free(s->registry), 0);
   ck_assert_int_eq(munmap(s->memory, STATE_BYTES), 0);
   ck_assert_int_eq(munmap(s->words, STATE_WORDS), 0);
+}
+
+unsigned state_is_unverified(const forked_state_t *s) {
+  sluice_soundness_t known;
+
+  sluice_section_soundness(s->section, &known, sizeof(known));
+  return known.sound_bytes + known.unverified_bytes > 0;
 }
 
 int state_equal(const forked_state_t *a, const forked_state_t *b) {

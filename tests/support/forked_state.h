@@ -14,7 +14,7 @@ enum { STATE_BYTES = STATE_PAGES * STATE_PAGE };
 
 typedef struct forked_state_s {
   sluice_registry_t *registry;
-  sluice_section_t *section; /* of the pages, in an operation */
+  sluice_section_t *section; /* of the pages, once there was an operation */
   uint8_t *memory;
   uint8_t *words;
   int is_late;           /* pages may come after the commit */
@@ -31,6 +31,9 @@ void state_open(forked_state_t *s, size_t scatter);
 void state_close(forked_state_t *s);
 /* Fresh memory again. */
 void state_clear(forked_state_t *s);
+/* Its pages were mapped: what is known of them is the section's, in four blocks
+ * with an open file, and stays with it. */
+unsigned state_is_unverified(const forked_state_t *s);
 int state_equal(const forked_state_t *a, const forked_state_t *b);
 
 #endif

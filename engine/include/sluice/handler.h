@@ -204,6 +204,30 @@ SLUICE_EXTERN int sluice_section_pass_memory(sluice_section_t *section,
 SLUICE_EXTERN int sluice_section_passed(sluice_section_t *section,
                                         const char *tag);
 
+/* What is known of pages that a restore by mapping made memory before they were
+ * verified (restore.h). All zero: there are none, or all have been found sound.
+ */
+typedef struct sluice_soundness_s {
+  uint64_t sound_bytes;
+  uint64_t unverified_bytes;
+  uint64_t unsound_bytes; /* damaged in the image's file, or lost */
+} sluice_soundness_t;
+
+/* Of a registered section; `size` as for sluice_save_progress(). Takes a look
+ * at each run of the image's pages, and changes nothing. Loop thread. */
+SLUICE_EXTERN void sluice_section_soundness(const sluice_section_t *section,
+                                            sluice_soundness_t *out,
+                                            size_t size);
+
+/* `section` is over memory that was restored as `from`'s: what is known of its
+ * pages, and what is not, is from now on known of `section`, in place of what
+ * was. Regions are the same by name. For hosts that make a section a save; what
+ * is removed from its registry knows nothing any more.
+ *   UV_EINVAL  a NULL
+ *   UV_EBUSY   an operation has one of them; nothing happened */
+SLUICE_EXTERN int sluice_section_inherit(sluice_section_t *section,
+                                         const sluice_section_t *from);
+
 /* Of the save that runs, from save_begin to its last step. */
 SLUICE_EXTERN sluice_save_mode_t
 sluice_section_mode(const sluice_section_t *section);

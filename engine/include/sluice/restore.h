@@ -30,7 +30,12 @@
  *                  slices beside the host, and tells it what is damaged. It is
  *                  the file that is verified: pages that the host has written
  *                  meanwhile do not matter. Pages that come after the commit
- *                  (`filled`) come first. */
+ *                  (`filled`) come first.
+ *
+ * Until they are verified such pages are unsound: the next save verifies what
+ * is left, and fails where the file is damaged (save.h). For that each section
+ * keeps a descriptor of the image, and some memory, past the restore; both go
+ * when all is sound, when the section is restored anew, or with it. */
 #ifndef SLUICE_RESTORE_H
 #define SLUICE_RESTORE_H
 
@@ -136,6 +141,12 @@ typedef struct sluice_restore_stats_s {
   uint64_t late_faults;       /* times that somebody waited for one */
   uint64_t late_lost;         /* of late_bytes; among damaged_bytes once told */
   const char *late_reason;    /* why they were read before; or NULL */
+  /* Of pages that became memory unverified, what is known by now, by whoever
+   * found it: the verification, pages that came late, a save. Until the restore
+   * is freed; sluice_section_soundness() also afterwards. */
+  uint64_t sound_bytes;
+  uint64_t unverified_bytes;
+  uint64_t unsound_bytes; /* damaged in the file, or lost */
 } sluice_restore_stats_t;
 
 /* As sluice_save_begin(). `source` is taken on success. UV_EINVAL also:

@@ -28,6 +28,14 @@
  * `patch`) and the image has an index: it is as long as the state. A stream
  * keeps every copy; sluice_save_totals() says how much of it is superseded.
  *
+ * Pages that were restored by mapping (restore.h) and that nobody has verified
+ * are verified while they are saved, from the image's file, of which a
+ * descriptor is kept; the save does not end before. A page is judged by what
+ * the file has, whatever the host has written over it: a part of it may still
+ * be the file's. Damaged ones make the save fail with SLUICE_ECORRUPT, naming
+ * section, region and offset, and so does a file that was changed meanwhile; or
+ * see `write_damaged`. So no image has a good checksum for a damaged page.
+ *
  * A save's callback runs exactly once, from the loop, never from inside a call,
  * and after it nothing of the save is under way. */
 #ifndef SLUICE_SAVE_H
@@ -121,6 +129,11 @@ typedef struct sluice_save_options_s {
   void (*cut)(sluice_save_t *save);
   /* Optional. About every 100 ms, and at each change of phase. */
   void (*progress)(sluice_save_t *save, const sluice_progress_t *progress);
+  /* Not 0: pages whose image was found damaged (see above) are written, with
+   * what is in memory, as pages that every reader finds damaged; the save
+   * succeeds. Nothing is sent before all is verified. Native; a hand-over, and
+   * QEMU's format, which has no checksums, fail as without. */
+  int write_damaged;
   /* CONVERGE: what the pause may take at most, by the engine's clock, from the
    * call of `pause` to that of `resume`; 0: any time. A save of which it is
    * expected to take longer (after `max_rounds`, whatever `at_max_rounds` says;

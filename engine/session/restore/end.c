@@ -67,6 +67,7 @@ bool sluice__restore_settle(sluice__session_t *s) {
 void sluice__restore_free_struct(sluice_restore_t *restore) {
   sluice_alloc_t a = restore->alloc;
 
+  sluice__sound_list_close(&restore->sound);
   a.release(a.ctx, restore, sizeof(*restore), _Alignof(max_align_t));
 }
 
@@ -89,6 +90,7 @@ static void begin_postcommit(sluice_restore_t *restore) {
       .source = sluice__input_stream_release(&restore->stream),
       .demand = sluice__postcopy_take(postcopy),
       .names = postcopy->names,
+      .sound = &restore->sound,
       .fd = restore->is_mapped ? restore->file.probe.fd : -1};
   postcopy->names = (sluice__region_names_t){0};
   sluice__postcommit_begin(&restore->postcommit);

@@ -19,6 +19,15 @@ static sluice_section_t *find_section(sluice__map_t *map, uint32_t id) {
   return NULL; /* optional, and nobody's */
 }
 
+/* It will be memory before anybody has verified it. */
+static int note_unverified(const sluice__map_t *map, sluice_section_t *owner,
+                           const sluice__index_run_t *run) {
+  return map->sound == NULL
+             ? 0
+             : sluice__sound_list_add(map->sound, owner,
+                                      &map->session->registry->alloc, run);
+}
+
 static int on_index_run(void *ctx, const sluice__index_run_t *run) {
   sluice__map_t *map = ctx;
   sluice__image_extent_t extent = {.region_name = run->region_name,
@@ -28,13 +37,17 @@ static int on_index_run(void *ctx, const sluice__index_run_t *run) {
                                    .bytes = run->bytes,
                                    .at = run->at};
 
-  if (run->at == 0 || sluice__extents_join(&map->extents, &extent)) {
+  int r;
+
+  extent.owner = run->at == 0 ? NULL : find_section(map, run->section_id);
+  if (extent.owner == NULL) {
     return 0;
   }
-  extent.owner = find_section(map, run->section_id);
-  return extent.owner == NULL
-             ? 0
-             : sluice__extents_add(&map->extents, &map->session->mem, &extent);
+  r = note_unverified(map, extent.owner, run);
+  if (r < 0 || sluice__extents_join(&map->extents, &extent)) {
+    return r;
+  }
+  return sluice__extents_add(&map->extents, &map->session->mem, &extent);
 }
 
 /* `bytes` of an extent, from byte `from` of it, to its handler: DONE, MORE (not

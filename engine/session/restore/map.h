@@ -14,6 +14,7 @@
 #include "session/restore/fault.h"
 #include "session/restore/image_file.h"
 #include "session/restore/postcopy.h"
+#include "session/restore/sound_list.h"
 #include "session/session.h"
 #include "stream/decoder.h"
 
@@ -22,6 +23,7 @@ typedef struct sluice__map_s {
   sluice__image_file_t *file; /* probed */
   sluice_restore_stats_t *stats;
   uint32_t max_mappings;
+  sluice__sound_list_t *sound; /* NULL: all is verified */
   sluice__postcopy_t postcopy;
 
   sluice__extents_t extents;

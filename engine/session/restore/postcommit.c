@@ -59,13 +59,21 @@ static void on_lost(void *ctx, const sluice__demand_pages_t *range) {
   const sluice__postcommit_t *pc = ctx;
   sluice_damage_t damage = sluice__region_names_damage(&pc->names, range);
 
+  sluice__sound_list_damage(pc->sound, &damage);
   tell_damage(ctx, &damage);
 }
 
-static bool is_known(void *ctx, const sluice_damage_t *part) {
+static bool on_found(void *ctx, const sluice_damage_t *part) {
   const sluice__postcommit_t *pc = ctx;
 
+  sluice__sound_list_damage(pc->sound, part);
   return sluice__region_names_was_lost(&pc->names, &pc->losses, part);
+}
+
+static void on_seen(void *ctx, uint64_t end) {
+  const sluice__postcommit_t *pc = ctx;
+
+  sluice__sound_list_scrubbed(pc->sound, end);
 }
 
 static void tell_progress(void *ctx, const sluice_progress_t *p) {
@@ -74,9 +82,20 @@ static void tell_progress(void *ctx, const sluice_progress_t *p) {
   pc->options->progress(pc->restore, p);
 }
 
+/* The decoder's words, where the image does not hold together beyond pages. */
+static void conclude(const sluice__postcommit_t *pc) {
+  int code = pc->scrub.is_open ? pc->scrub.scrub.error.code : 0;
+
+  if (code == SLUICE_ECORRUPT || code == SLUICE_ETRUNCATED ||
+      code == SLUICE_ETRAILING || code == SLUICE_EFORMAT) {
+    sluice__sound_list_refuse(pc->sound);
+  }
+}
+
 static void tell_verified(void *ctx, int code) {
   sluice__postcommit_t *pc = ctx;
 
+  conclude(pc);
   end(pc);
   pc->options->verified(pc->restore, code); /* last touch */
 }
@@ -138,7 +157,8 @@ static int open_scrub(sluice__postcommit_t *pc) {
   const sluice_restore_options_t *o = pc->options;
   const sluice__scrub_owner_t owner = {.ctx = pc,
                                        .tell = tell_damage,
-                                       .is_known = is_known,
+                                       .found = on_found,
+                                       .seen = on_seen,
                                        .progress = tell_progress,
                                        .over = tell_verified};
   const sluice__session_config_t config = {

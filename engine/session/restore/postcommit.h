@@ -18,6 +18,7 @@
 #include "io/source.h"
 #include "session/restore/region_names.h"
 #include "session/restore/scrub_session.h"
+#include "session/restore/sound_list.h"
 #include "session/session.h"
 
 typedef struct sluice__postcommit_s {
@@ -29,6 +30,7 @@ typedef struct sluice__postcommit_s {
   sluice_source_t *source;
   sluice__demand_t *demand; /* NULL: all pages are there */
   sluice__region_names_t names;
+  sluice__sound_list_t *sound; /* the restore's */
   int fd; /* of the file that was mapped; negative: none was */
 
   sluice__guest_t guest;

@@ -134,6 +134,9 @@ static void wire_map(sluice_restore_t *restore) {
   map->file = file;
   map->stats = &restore->stats;
   map->max_mappings = o->max_mappings;
+  if (o->way != SLUICE_RESTORE_VERIFY_MAPPED) {
+    map->sound = &restore->sound;
+  }
   map->postcopy.loop = loop;
   map->postcopy.is_wanted = o->filled != NULL;
   map->postcopy.gone = sluice__restore_wake;
@@ -302,6 +305,7 @@ static void get_stats(const sluice_restore_t *restore,
   *out = restore->stats;
   sluice__postcopy_stats(&restore->map.postcopy, out);
   sluice__postcommit_stats(&restore->postcommit, out);
+  sluice__sound_list_stats(&restore->sound, out);
 }
 
 void sluice_restore_stats(const sluice_restore_t *restore,

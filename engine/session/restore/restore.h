@@ -10,7 +10,8 @@
  *    |- image_file.c    may it be mapped? scrubbing first -> image/probe, scrub
  *    `- map.c           what the index names     -> image/extents,
  * fallback_read
- *        `- postcopy.c      what of it comes later   -> image/demand
+ *        |- postcopy.c      what of it comes later   -> image/demand
+ *        `- sound_list.c    what of it is unverified -> soundness/
  *   end.c           undoing, settling, telling
  *    `- postcommit.c    what follows the commit
  *        `- scrub_session.c                      -> image/scrub
@@ -66,6 +67,7 @@ struct sluice_restore_s {
   sluice__input_image_t image;
   sluice__image_file_t file;
   sluice__map_t map;
+  sluice__sound_list_t sound;
   sluice__postcommit_t postcommit;
 };
 

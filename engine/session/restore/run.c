@@ -270,8 +270,23 @@ static int map_turn(sluice_restore_t *restore, sluice__budget_t *b) {
   if (r != SLUICE__DONE || restore->session.error.code != 0) {
     return r;
   }
+  r = sluice__sound_list_seal(&restore->sound, &restore->file.probe);
+  if (r < 0) {
+    return fail(restore, r, NULL);
+  }
   prime_checks(restore);
   return SLUICE__MORE;
+}
+
+static void commit_section(sluice_restore_t *restore,
+                           sluice_section_t *section) {
+  if (section->stage != SLUICE__SECTION_CHECKED) {
+    return;
+  }
+  if (section->handler->restore_commit != NULL) {
+    section->handler->restore_commit(section->self);
+  }
+  sluice__sound_list_commit(&restore->sound, section);
 }
 
 /* Every section has passed: now all of them, in one go. */
@@ -279,10 +294,7 @@ static void commit(sluice_restore_t *restore) {
   enter(restore, SLUICE__RESTORE_COMMITTED, SLUICE_PHASE_COMMIT);
   for (sluice_section_t *at = restore->session.registry->first; at != NULL;
        at = at->next) {
-    if (at->stage == SLUICE__SECTION_CHECKED &&
-        at->handler->restore_commit != NULL) {
-      at->handler->restore_commit(at->self);
-    }
+    commit_section(restore, at);
   }
   restore->stats.commit_us = (sluice__pump_now(&restore->session.engine->pump) -
                               restore->session.begun_ns) /

@@ -34,6 +34,8 @@ static int run(sluice__session_t *session, sluice__budget_t *b) {
                          &s->scrub.error);
     return SLUICE__WAIT;
   }
+  s->owner.seen(s->owner.ctx,
+                r == SLUICE__DONE ? UINT64_MAX : session->bytes_done);
   if (r == SLUICE__DONE) {
     finish(s);
     return SLUICE__MORE;
@@ -123,7 +125,7 @@ int sluice__scrub_session_open(sluice__scrub_session_t *s,
   s->scrub = (sluice__scrub_t){.job = &s->job,
                                .fd = fd,
                                .tell = owner->tell,
-                               .is_known = owner->is_known,
+                               .found_part = owner->found,
                                .ctx = owner->ctx};
   r = sluice__scrub_open(&s->scrub, &s->session.mem_alloc, config->max_memory);
   if (r < 0) {

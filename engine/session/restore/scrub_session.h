@@ -15,7 +15,8 @@
 typedef struct sluice__scrub_owner_s {
   void *ctx;
   void (*tell)(void *ctx, const sluice_damage_t *range);
-  bool (*is_known)(void *ctx, const sluice_damage_t *part);
+  bool (*found)(void *ctx, const sluice_damage_t *part);
+  void (*seen)(void *ctx, uint64_t end); /* all before was looked at */
   void (*progress)(void *ctx, const sluice_progress_t *p);
   void (*over)(void *ctx, int code); /* last touch */
 } sluice__scrub_owner_t;

@@ -36,7 +36,10 @@ static void send_abort(sluice_save_t *save) {
 }
 
 void sluice__save_fail(sluice__session_t *s) {
-  ((sluice_save_t *)s)->is_failing = true;
+  sluice_save_t *save = (sluice_save_t *)s;
+
+  save->is_failing = true;
+  sluice__prove_cancel(&save->prove);
 }
 
 /* What was laid out is filled in if it still may go out, before the ABORT
@@ -86,6 +89,7 @@ static void abort_sink(sluice_save_t *save) {
 
 /* The encoder gives back the chunk that it was lent. */
 static void free_memory(sluice_save_t *save) {
+  sluice__prove_close(&save->prove);
   sluice_encoder_free(save->encoder);
   save->encoder = NULL;
   sluice__copy_jobs_done(&save->jobs);
@@ -110,6 +114,9 @@ bool sluice__save_settle(sluice__session_t *s) {
       return false;
     }
     give_up(save);
+  }
+  if (sluice__prove_is_busy(&save->prove)) {
+    return false; /* its end wakes the turn */
   }
   if (!sluice__save_release_sections(save)) {
     sluice__session_wake(s); /* a slice a turn */

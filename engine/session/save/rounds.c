@@ -98,12 +98,13 @@ static bool is_round_over(sluice_save_t *save) {
 
 sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained) {
   bool is_clean = drained != SLUICE__MORE;
+  bool is_held = save->is_held || save->prove.is_pending;
 
   if (save->begun < save->session.registry->count) {
     return SLUICE_GO_ON;
   }
   save->session.phase = SLUICE_PHASE_LIVE; /* all are declared */
-  if (!save->is_held && (save->live == 0 || save->wants_switch)) {
+  if (!is_held && (save->live == 0 || save->wants_switch)) {
     return SLUICE_SWITCH;
   }
   if (is_clean && sluice__save_has_lost_wake(save)) {
@@ -112,7 +113,7 @@ sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained) {
   if (!save->is_round_open) {
     open_round(save);
   }
-  if (save->is_held || (!is_clean && !is_round_over(save))) {
+  if (is_held || (!is_clean && !is_round_over(save))) {
     return SLUICE_GO_ON; /* a round goes on while nobody may switch */
   }
   close_round(save);

@@ -167,7 +167,7 @@ static int arming_turn(sluice_save_t *save, sluice__budget_t *b) {
 /* A snapshot has no rounds: every live section goes on until it is done. */
 static int judge_snapshot(sluice_save_t *save, int drained) {
   save->session.phase = SLUICE_PHASE_LIVE;
-  if (save->ended == save->live) {
+  if (save->ended == save->live && !save->prove.is_pending) {
     save->finishing = save->session.registry->first;
     enter(save, SLUICE__SAVE_KEPT, SLUICE_PHASE_LIVE);
     return SLUICE__MORE;
@@ -261,6 +261,9 @@ static int flush_turn(sluice_save_t *save) {
       save->session.error.code != 0) {
     return SLUICE__WAIT;
   }
+  if (!sluice__prove_holds(&save->prove)) {
+    return SLUICE__WAIT;
+  }
   enter(save, SLUICE__SAVE_SYNCING, SLUICE_PHASE_FINISH);
   sluice__session_seal(&save->session);
   return asked(save,
@@ -316,12 +319,31 @@ static void note_progress(sluice_save_t *save) {
   }
 }
 
+/* Beside the states; it wakes the turn when it has something new. */
+static int run_prove(sluice_save_t *save, sluice__budget_t *b) {
+  int r = sluice__prove_run(&save->prove, b);
+
+  if (save->session.error.code != 0) {
+    return SLUICE__WAIT;
+  }
+  if (r != SLUICE__DONE && save->prove.may_write) {
+    return r; /* what is damaged has to be known before it is written */
+  }
+  if (!sluice__chunks_are_full(&save->chunks)) {
+    r = run_state(save, b);
+  }
+  return r;
+}
+
 int sluice__save_run(sluice__session_t *s, sluice__budget_t *b) {
   sluice_save_t *save = (sluice_save_t *)s;
   int r = SLUICE__WAIT; /* a completed write wakes us */
 
-  if (!sluice__save_pause_is_too_long(save) &&
-      !sluice__chunks_are_full(&save->chunks)) {
+  if (sluice__save_pause_is_too_long(save)) {
+    r = SLUICE__WAIT;
+  } else if (save->prove.is_pending) {
+    r = run_prove(save, b);
+  } else if (!sluice__chunks_are_full(&save->chunks)) {
     r = run_state(save, b);
   }
   sluice__copy_jobs_start(&save->jobs);

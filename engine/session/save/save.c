@@ -244,6 +244,10 @@ static sluice_save_t *new_save(sluice_engine_t *engine,
 
 static void start(sluice_save_t *save) {
   save->session.phase = SLUICE_PHASE_BEGIN;
+  save->prove.session = &save->session;
+  save->prove.may_write = save->options.write_damaged != 0 &&
+                          save->options.format != SLUICE_FORMAT_QEMU3;
+  sluice__prove_begin(&save->prove);
   sluice__session_start(&save->session);
   if (save->options.mode == SLUICE_CUT) {
     sluice__save_prime_snapshot(save); /* may call the host */

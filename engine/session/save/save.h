@@ -6,6 +6,7 @@
  *   mode.c      which mode AUTO is
  *   rounds.c    rounds, policy, when to switch
  *   stuck.c     a save that waits for nobody
+ *   prove.c     pages that a restore by mapping has not verified
  *   snapshot.c  mode CUT: arming, the instant, what is kept
  *   end.c       undoing after a failure, settling, telling; the end in a
  *               forked child */
@@ -16,6 +17,7 @@
 
 #include "session/save/chunks.h"
 #include "session/save/copy_jobs.h"
+#include "session/save/prove.h"
 #include "session/save/writer.h"
 #include "session/session.h"
 
@@ -49,6 +51,7 @@ struct sluice_save_s {
   sluice__direct_writer_t direct;
   sluice__chunks_t chunks;
   sluice__copy_jobs_t jobs;
+  sluice__prove_t prove;
   sluice__delay_t late; /* looks at jobs that nobody has begun */
   uint64_t seen_offset; /* of `direct` at the end of a turn */
   sluice__save_state_t state;

@@ -45,7 +45,8 @@ static const sluice_section_t *find_lender(const sluice_save_t *save) {
 
 /* Somebody will wake the turn. */
 static bool is_under_way(const sluice_save_t *save) {
-  return save->is_sink_busy || save->is_held || save->direct.writes > 0 ||
+  return save->is_sink_busy || save->is_held ||
+         sluice__prove_is_busy(&save->prove) || save->direct.writes > 0 ||
          save->chunks.patches.is_busy || save->state == SLUICE__SAVE_PAUSING ||
          save->session.pace.armed ||
          !sluice__copy_jobs_are_quiet(&save->jobs) ||

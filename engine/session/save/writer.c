@@ -9,6 +9,7 @@
 
 #include <sluice/error.h>
 
+#include "session/save/spoilt.h"
 #include "stream/bytes.h"
 #include "stream/encoder.h"
 
@@ -234,7 +235,9 @@ static int put_pages(sluice_writer_t *w, uint32_t region, uint64_t offset,
   }
   if (ensure_open(w) == 0) {
     sluice__encoder_totals(w->encoder, &before);
-    w->status = sluice__encoder_pages(w->encoder, region, offset, source);
+    w->status = sluice__spoilt_has_any(w)
+                    ? sluice__spoilt_pages(w, region, offset, source)
+                    : sluice__encoder_pages(w->encoder, region, offset, source);
     charge_pages(w, &before,
                  source->count * sluice__encoder_page_size(w->encoder, region));
   }

@@ -86,7 +86,8 @@ int sluice__native_tell_entry(sluice_decoder_t *d,
                                    .page_size = region->page_size,
                                    .offset = entry->offset,
                                    .bytes = entry->count * region->page_size,
-                                   .at = entry->data};
+                                   .at = entry->data,
+                                   .hashes = entry->hashes};
   int r;
 
   if (!region->is_skipped || d->hooks.on_index_run == NULL) {

@@ -152,8 +152,8 @@ static uint64_t copy_page(const uint8_t *page, uint8_t *to, uint32_t page_size,
 /* May the page at hand be read later? */
 static bool is_left_out(const sluice__encode_pages_t *p,
                         sluice__page_kind_t kind) {
-  return p->job != NULL ? kind != SLUICE__PAGES_CHANGING
-                        : kind == SLUICE__PAGES_STABLE;
+  return kind == SLUICE__PAGES_STABLE ||
+         (kind == SLUICE__PAGES_BORROWED && p->job != NULL);
 }
 
 /* Puts the page into its slot, or lets it be put there. Returns its hash. */
@@ -172,6 +172,9 @@ static uint64_t put_content(sluice_encoder_t *e, uint32_t region,
   }
   if (list != NULL) {
     list->pages[p->count].from = NULL;
+  }
+  if (source->kind == SLUICE__PAGES_SPOILT) {
+    place = ~place; /* so that its hash is not its own */
   }
   return copy_page(source->base, to, page_size, source->kind) ^ place;
 }
@@ -230,7 +233,7 @@ static int map_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   }
   if (*slot > SLUICE__PAGE_ZERO) {
     if (e->options.keep_last) {
-      return sluice__native_rewrite(e, region, offset, *slot, source->base);
+      return sluice__native_rewrite(e, region, offset, *slot, source);
     }
     note_superseded(e, region);
   }
@@ -290,8 +293,9 @@ int sluice__native_pages(sluice_encoder_t *e, uint32_t region, uint64_t offset,
     uint64_t done;
 
     look_ahead(&at, page_size);
-    done = count_zeros(at.base, page_size, at.count);
-
+    done = at.kind == SLUICE__PAGES_SPOILT
+               ? 0
+               : count_zeros(at.base, page_size, at.count);
     if (done > 0) {
       r = sluice__native_zeros(e, region, offset, done);
     } else {

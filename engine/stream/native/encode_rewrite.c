@@ -94,10 +94,11 @@ static int rewrite_sealed(sluice_encoder_t *e, uint64_t slot,
 
 int sluice__native_rewrite(sluice_encoder_t *e, uint32_t region,
                            uint64_t offset, uint64_t slot,
-                           const uint8_t *page) {
+                           const sluice__page_source_t *source) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   uint32_t page_size = e->regions[region].page_size;
-  const uint8_t *held = hold_page(e, page, page_size);
+  const uint8_t *held =
+      hold_page(e, source == NULL ? NULL : source->base, page_size);
   uint64_t hash;
 
   if (held == NULL) {
@@ -106,6 +107,9 @@ int sluice__native_rewrite(sluice_encoder_t *e, uint32_t region,
   e->totals.pages_rewritten++;
   e->totals.bytes_rewritten += page_size;
   hash = sluice__page_hash(held, page_size, region, offset);
+  if (source != NULL && source->kind == SLUICE__PAGES_SPOILT) {
+    hash = ~hash; /* not its own, as that of its former copy */
+  }
   return n->type == SLUICE__NATIVE_PAGES && slot >= n->pages.data
              ? rewrite_built(e, slot, held, hash)
              : rewrite_sealed(e, slot, page_size, held, hash);

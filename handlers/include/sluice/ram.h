@@ -46,6 +46,9 @@
  * it is tmpfs's. Such a save fails with UV_ENOTSUP; a cooperative tracker, or
  * CONVERGE, can do it.
  *
+ * A save verifies what it takes of an image that was not verified: see save.h,
+ * and sluice_ram_soundness() for what is known.
+ *
  * Restored eagerly into fresh memory: in huge pages, where the kernel has them.
  * They are taken two to four times as fast as small ones, but three times as
  * slowly in a guest that gives its free memory back (a balloon, free page
@@ -59,6 +62,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sluice/handler.h>
 #include <sluice/registry.h>
 
 #ifdef __cplusplus
@@ -223,6 +227,20 @@ static inline void sluice_ram_mark(const sluice_ram_marks_t *marks,
 /* Pages marked since the last save that succeeded; all of them before the first
  * one, after a restore, and always where the tracker is not cooperative. */
 SLUICE_EXTERN uint64_t sluice_ram_dirty_pages(const sluice_ram_t *ram);
+
+/* What is known of pages that were restored by mapping: sound, damaged, or not
+ * verified yet (handler.h). Zeros once the registry has let go of the section.
+ */
+SLUICE_EXTERN void sluice_ram_soundness(const sluice_ram_t *ram,
+                                        sluice_soundness_t *out, size_t size);
+
+/* This section is over memory that was restored as `from`'s, whose regions had
+ * the same names: what is known of its pages, and what is not, is known of this
+ * one's from now on (sluice_section_inherit()). A host that makes a section a
+ * save needs it, or a save would take for sound what nobody has verified.
+ * UV_EINVAL: a NULL, or one that has left its registry; UV_EBUSY. */
+SLUICE_EXTERN int sluice_ram_inherit(sluice_ram_t *ram,
+                                     const sluice_ram_t *from);
 
 typedef struct sluice_ram_stats_s {
   uint64_t pages_sent;  /* by the running or last save, repeats included */
