@@ -25,7 +25,7 @@ foreach(folder IN LISTS matrix_folders)
       endforeach()
     endif()
   endforeach()
-  foreach(suite chunk_size copy_jobs half_done write_now) # choose themselves
+  foreach(suite chunk_size copy_jobs half_done page_once write_now) # choose themselves
     sluice_matrix_row(matrix_${suite}_${folder} ${suite} ${folder})
   endforeach()
 endforeach()

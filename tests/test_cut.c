@@ -233,7 +233,7 @@ END_TEST
 
 START_TEST(a_mode_that_is_none_is_refused) {
   const sluice_save_options_t o = {.size = sizeof(o),
-                                   .mode = (sluice_save_mode_t)2};
+                                   .mode = (sluice_save_mode_t)3};
 
   ck_assert_int_eq(rig_save_memory(&rig, &o, &image, &image_len), UV_EINVAL);
 }

@@ -163,6 +163,7 @@ START_TEST(a_save) {
   const sluice_progress_t zeros = {0};
   sluice_progress_t progress;
   sluice_totals_t totals = {.pages_data = 1};
+  sluice_save_stats_t stats = {.mode = SLUICE_CUT};
 
   REFUSED(sluice_save_begin(NULL, NULL, NULL, NULL, NULL, NULL, NULL));
   sluice_save_paused(NULL);
@@ -176,6 +177,8 @@ START_TEST(a_save) {
   ck_assert_ptr_null(sluice_save_error(NULL));
   sluice_save_totals(NULL, &totals, sizeof(totals));
   ck_assert_uint_eq(totals.pages_data, 0);
+  sluice_save_stats(NULL, &stats, sizeof(stats));
+  ck_assert_int_eq(stats.mode, SLUICE_CONVERGE);
 }
 END_TEST
 

@@ -13,6 +13,7 @@ enum { BLOCK = SLUICE__PAGE_BLOCK, PAGE = 4096, DATA = 1024 * 1024 };
 
 static counting_alloc_t count;
 static sluice__page_map_t map;
+static uint64_t dropped;
 
 static void setup(void) {
   sluice_alloc_t alloc;
@@ -45,7 +46,7 @@ static void next_is(uint64_t from, uint64_t page, uint64_t n, uint64_t data) {
 }
 
 START_TEST(a_page_in_a_block_of_zeros_is_told_apart) {
-  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 0, 2 * BLOCK, false), 0);
+  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 0, 2 * BLOCK, &dropped), 0);
   set_data(BLOCK + 5, DATA);
   next_is(0, 0, BLOCK + 5, 0);
   next_is(BLOCK + 5, BLOCK + 5, 1, DATA);
@@ -56,29 +57,39 @@ END_TEST
 START_TEST(zeros_over_zeros_change_nothing) {
   size_t calls;
 
-  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 0, BLOCK, false), 0);
+  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 0, BLOCK, &dropped), 0);
   calls = count.calls;
-  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 3, 4, true), 0);
+  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 3, 4, &dropped), 0);
   ck_assert_uint_eq(count.calls, calls);
   next_is(0, 0, BLOCK, 0);
 }
 END_TEST
 
-START_TEST(zeros_over_data_keep_it_in_mind_when_asked_to) {
+START_TEST(data_that_zeros_replace_is_counted) {
   set_data(7, DATA);
-  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 7, 1, true), 0);
-  ck_assert_uint_eq(sluice__page_map_get(&map, 0, 7), DATA | SLUICE__PAGE_ZERO);
-  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 7, 1, false), 0);
+  dropped = 0;
+  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 6, 3, &dropped), 0);
   ck_assert_uint_eq(sluice__page_map_get(&map, 0, 7), SLUICE__PAGE_ZERO);
+  ck_assert_uint_eq(dropped, 1);
+  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 7, 1, &dropped), 0);
+  ck_assert_uint_eq(dropped, 1);
+}
+END_TEST
+
+START_TEST(a_step_goes_over_what_is_of_one_kind) {
+  ck_assert_uint_eq(sluice__page_map_step(&map, 0, 3), BLOCK);
+  set_data(BLOCK + 5, DATA);
+  ck_assert_uint_eq(sluice__page_map_step(&map, 0, BLOCK + 5), BLOCK + 6);
 }
 END_TEST
 
 START_TEST(a_block_that_cannot_be_had_leaves_the_zeros) {
-  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 0, BLOCK, false), 0);
+  ck_assert_int_eq(sluice__page_map_zero(&map, 0, 0, BLOCK, &dropped), 0);
   count.fail_at = count.calls;
   count.is_sticky = 1;
   ck_assert_ptr_null(sluice__page_map_slot(&map, 0, 1));
-  ck_assert_int_eq(sluice__page_map_zero(&map, 0, BLOCK, 1, false), UV_ENOMEM);
+  ck_assert_int_eq(sluice__page_map_zero(&map, 0, BLOCK, 1, &dropped),
+                   UV_ENOMEM);
   next_is(0, 0, BLOCK, 0);
 }
 END_TEST
@@ -125,7 +136,8 @@ Suite *page_map_suite(void) {
   tcase_add_checked_fixture(core, setup, teardown);
   tcase_add_test(core, a_page_in_a_block_of_zeros_is_told_apart);
   tcase_add_test(core, zeros_over_zeros_change_nothing);
-  tcase_add_test(core, zeros_over_data_keep_it_in_mind_when_asked_to);
+  tcase_add_test(core, data_that_zeros_replace_is_counted);
+  tcase_add_test(core, a_step_goes_over_what_is_of_one_kind);
   tcase_add_test(core, a_block_that_cannot_be_had_leaves_the_zeros);
   tcase_add_test(core, hashes_are_found_in_any_block_of_records);
   tcase_add_loop_test(core, a_record_that_cannot_be_kept_is_told, 0, 2);

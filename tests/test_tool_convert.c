@@ -98,11 +98,14 @@ START_TEST(an_image_has_each_page_once) {
 }
 END_TEST
 
-START_TEST(converting_an_image_again_changes_nothing) {
+/* Once: a page that became zeros has its place still. */
+START_TEST(converting_an_image_again_and_again_changes_nothing) {
   made_sample("a", SLUICE_FORMAT_QEMU3);
   convert("native", "a", "once");
   convert("native", "once", "twice");
-  expect_same("once", "twice");
+  convert("native", "twice", "thrice");
+  expect_same("twice", "thrice");
+  expect_state("twice");
 }
 END_TEST
 
@@ -304,7 +307,7 @@ static void add_state(Suite *s) {
   tcase_add_test(t, there_and_back_again_is_the_same_stream);
   tcase_add_test(t, streams_without_footers_stay_without);
   tcase_add_test(t, an_image_has_each_page_once);
-  tcase_add_test(t, converting_an_image_again_changes_nothing);
+  tcase_add_test(t, converting_an_image_again_and_again_changes_nothing);
   tcase_add_loop_test(t, xbzrle_is_applied_and_commands_are_told_of, 0,
                       ROWS(names));
   tcase_add_loop_test(t, pipes_on_both_sides_give_what_files_give, 0,

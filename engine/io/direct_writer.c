@@ -55,6 +55,22 @@ void sluice__direct_writer_answered(sluice__direct_writer_t *w, int status) {
   (void)latch(w, status);
 }
 
+int sluice__direct_writer_patch(sluice__direct_writer_t *w,
+                                const sluice_patch_t *patches, size_t count,
+                                sluice_sink_cb cb, void *ctx) {
+  int r;
+
+  if (w->code < 0 || w->mode == SLUICE__DIRECT_SHUT) {
+    return 1;
+  }
+  r = sluice__sink_patch(w->sink, patches, count, cb, ctx);
+  return r < 0 ? latch(w, r) : r;
+}
+
+void sluice__direct_writer_patched(sluice__direct_writer_t *w, int status) {
+  (void)latch(w, status);
+}
+
 bool sluice__direct_writer_can_take(const sluice__direct_writer_t *w) {
   return w->mode != SLUICE__DIRECT_BUFFERED && w->mode != SLUICE__DIRECT_SHUT &&
          w->writes == 0 && w->code == 0;

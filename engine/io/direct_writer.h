@@ -76,6 +76,13 @@ int sluice__direct_writer_put(sluice__direct_writer_t *w,
 /* The bytes up to `end` have all been put. */
 void sluice__direct_writer_pass(sluice__direct_writer_t *w, uint64_t end);
 
+/* Replaces bytes that the sink has, one call at a time. 1: they are done with,
+ * 0: `cb` will be called, and is to say so (_patched), < 0: what is latched. */
+int sluice__direct_writer_patch(sluice__direct_writer_t *w,
+                                const sluice_patch_t *patches, size_t count,
+                                sluice_sink_cb cb, void *ctx);
+void sluice__direct_writer_patched(sluice__direct_writer_t *w, int status);
+
 /* May a record wait for what the next step writes? Not if the sink would take
  * it at once, as soon as it is whole. */
 static inline bool

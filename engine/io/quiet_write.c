@@ -100,6 +100,44 @@ ssize_t sluice__quiet_pwrite(int fd, const struct iovec *iov, int count,
   return result_of(n, error, asked);
 }
 
+/* The rest of `patch`. 0 or a negative code. */
+static int put_whole(int fd, const sluice_patch_t *patch, uint64_t base) {
+  struct iovec piece = {(void *)(uintptr_t)patch->data, patch->len};
+  struct iovec *at = &piece;
+  uint64_t offset = base + patch->offset;
+  int count = 1;
+
+  while (count > 0) {
+    ssize_t n = pwritev(fd, at, 1, (off_t)offset);
+
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    n = result_of(n, errno, at->iov_len);
+    if (n < 0) {
+      return (int)n;
+    }
+    offset += (uint64_t)n;
+    sluice__iov_advance(&at, &count, (size_t)n);
+  }
+  return 0;
+}
+
+/* Pages one by one: four more system calls for each would cost more than the
+ * writes. */
+int sluice__quiet_patch(int fd, const sluice_patch_t *patches, size_t count,
+                        uint64_t base) {
+  struct mute m;
+  int r = 0;
+
+  mute_signals(&m);
+  for (size_t i = 0; i < count && r == 0; i++) {
+    r = put_whole(fd, &patches[i], base);
+  }
+  unmute_signals(&m, r < 0);
+  return r;
+}
+
 static struct iovec *without_const(const struct iovec *iov) {
   union {
     const struct iovec *in;

@@ -5,8 +5,8 @@
  * signal dispositions, so the signal is blocked around the call and, when this
  * call raised it, taken back.
  *
- * All return bytes written (possibly fewer than asked, never 0 for a non-empty
- * request) or a negative UV_E* code; EINTR is retried. Any thread. */
+ * All but _patch return bytes written (possibly fewer than asked, never 0 for a
+ * non-empty request) or a negative UV_E* code; EINTR is retried. Any thread. */
 #ifndef SLUICE_IO_QUIET_WRITE_H
 #define SLUICE_IO_QUIET_WRITE_H
 
@@ -14,12 +14,18 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <sluice/sink.h>
+
 /* At the descriptor's own position. */
 ssize_t sluice__quiet_write(int fd, const struct iovec *iov, int count);
 
 /* At `offset`. */
 ssize_t sluice__quiet_pwrite(int fd, const struct iovec *iov, int count,
                              uint64_t offset);
+
+/* All of each, where it belongs, counted from `base` on. 0 or a code. */
+int sluice__quiet_patch(int fd, const sluice_patch_t *patches, size_t count,
+                        uint64_t base);
 
 /* To a socket, without ever waiting, whatever its blocking mode is. */
 ssize_t sluice__quiet_send(int fd, const struct iovec *iov, int count);

@@ -129,6 +129,34 @@ size_t sluice__sink_chunk_bytes(const sluice_sink_t *sink) {
   return bytes;
 }
 
+bool sluice__sink_can_patch(const sluice_sink_t *sink) {
+  const sluice_sink_ops_t *ops = sink->ops;
+
+  if (ops->size < offsetof(sluice_sink_ops_t, can_patch) +
+                      sizeof(ops->can_patch) ||
+      ops->patch == NULL) {
+    return false;
+  }
+  return ops->can_patch == NULL || ops->can_patch(sink->self) != 0;
+}
+
+int sluice__sink_patch(sluice_sink_t *sink, const sluice_patch_t *patches,
+                       size_t count, sluice_sink_cb cb, void *ctx) {
+  sluice__sink_call_t *call;
+
+  if (sink->breach != 0) {
+    return sink->breach;
+  }
+  call = sluice__sink_call_of_write(sink);
+  if (call == NULL) {
+    return UV_ENOMEM;
+  }
+  sluice__sink_call_begin(call, sink, "patch", cb, ctx);
+  return sluice__sink_call_end(call,
+                               sink->ops->patch(sink->self, patches, count,
+                                                sluice__sink_call_told, call));
+}
+
 /* What it was told of a breach the sink has not cleaned up for yet. */
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx) {
   sluice__sink_call_t *call = &sink->life;

@@ -28,8 +28,15 @@ ptrdiff_t sluice__sink_write_now(sluice_sink_t *sink,
                                  const struct iovec *pieces, int count,
                                  uint64_t offset);
 bool sluice__sink_is_random(const sluice_sink_t *sink);
+/* Was it made by sluice_sink_file()? */
+bool sluice__sink_is_file(const sluice_sink_t *sink);
 /* A size that a chunk can have, whatever the sink says. */
 size_t sluice__sink_chunk_bytes(const sluice_sink_t *sink);
+/* Can bytes be replaced that it has? Once it is open. */
+bool sluice__sink_can_patch(const sluice_sink_t *sink);
+/* See sluice_sink_ops_t; it can patch. */
+int sluice__sink_patch(sluice_sink_t *sink, const sluice_patch_t *patches,
+                       size_t count, sluice_sink_cb cb, void *ctx);
 /* After a breach that nobody was told of yet it undoes, and fails. */
 int sluice__sink_finish(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);
 int sluice__sink_abort(sluice_sink_t *sink, sluice_sink_cb cb, void *ctx);

@@ -3,8 +3,9 @@
  * Pipes, sockets and terminals are polled; files and block devices are written
  * at their current position on the pool (so that `program > file` and
  * `program >> file` do what the shell says), and synced at the end: only then
- * is it known that the disk took it. A file in memory that is not appended to
- * is written by offsets from that position, which moves on at the end. */
+ * is it known that the disk took it. A file that is not appended to is written
+ * by offsets from that position, which moves on at the end: so bytes that it
+ * has can be replaced. */
 #include "io/sink.h"
 
 #include <assert.h>
@@ -17,6 +18,7 @@
 
 #include <sluice/encoder.h>
 
+#include "io/patch_job.h"
 #include "io/poll_writer.h"
 #include "io/pool_writer.h"
 
@@ -27,14 +29,16 @@ struct fd_sink {
   sluice__pool_writer_t pool;
   sluice__loan_t loan; /* with `pool` */
   bool is_random;      /* by offsets, from `base` on */
+  bool is_in_memory;
+  sluice__patch_job_t patch;
   uint64_t base;
   uint64_t end; /* of what was written so, less the base */
   uv_loop_t *loop;
   sluice_error_t *err; /* of open; valid as long as the sink */
   uv_work_t sync;
   int sync_status;
-  sluice_sink_cb finish_cb;
-  void *finish_ctx;
+  sluice_sink_cb end_cb; /* of finish or abort */
+  void *end_ctx;
 };
 
 /* Who appends does so whatever the offset says. */
@@ -50,8 +54,9 @@ static int start_pool(struct fd_sink *s, uv_loop_t *loop) {
   sluice__pool_target_t target = {
       .fd = s->loan.fd, .direct_fd = -1, .jobs_max = 1};
 
-  target.is_in_memory = sluice__file_is_in_memory(s->loan.fd);
-  if (target.is_in_memory) {
+  s->is_in_memory = sluice__file_is_in_memory(s->loan.fd);
+  target.is_in_memory = s->is_in_memory;
+  if (s->loan.is_file) {
     find_base(s);
   }
   target.use_offset = s->is_random;
@@ -126,6 +131,21 @@ static ptrdiff_t write_fd_now(void *self, const struct iovec *pieces, int count,
 static int is_random_fd(const void *self) {
   const struct fd_sink *s = self;
 
+  return s->poll == NULL && s->is_random && s->is_in_memory;
+}
+
+static int patch_fd(void *self, const sluice_patch_t *patches, size_t count,
+                    sluice_sink_cb cb, void *ctx) {
+  struct fd_sink *s = self;
+
+  s->patch.fd = s->loan.fd;
+  s->patch.base = s->base;
+  return sluice__patch_job_start(&s->patch, s->loop, patches, count, cb, ctx);
+}
+
+static int can_patch_fd(const void *self) {
+  const struct fd_sink *s = self;
+
   return s->poll == NULL && s->is_random;
 }
 
@@ -151,7 +171,7 @@ static void on_synced(uv_work_t *work, int status) {
     (void)sluice_fail(s->err, status, "cannot sync descriptor %d: %s", s->fd,
                       sluice_strerror(status));
   }
-  s->finish_cb(s->finish_ctx, status);
+  s->end_cb(s->end_ctx, status);
 }
 
 static int finish_fd(void *self, sluice_sink_cb cb, void *ctx) {
@@ -164,19 +184,39 @@ static int finish_fd(void *self, sluice_sink_cb cb, void *ctx) {
       lseek(s->loan.fd, (off_t)(s->base + s->end), SEEK_SET) < 0) {
     return uv_translate_sys_error(errno);
   }
-  s->finish_cb = cb;
-  s->finish_ctx = ctx;
+  s->end_cb = cb;
+  s->end_ctx = ctx;
   s->sync.data = s;
   return uv_queue_work(s->loop, &s->sync, work_sync, on_synced);
 }
 
+static void tell_ended(void *owner) {
+  struct fd_sink *s = owner;
+
+  s->end_cb(s->end_ctx, 0);
+}
+
+static void on_writes_ended(void *ctx, int status) {
+  struct fd_sink *s = ctx;
+
+  (void)status;
+  if (sluice__patch_job_when_over(&s->patch, tell_ended, s)) {
+    tell_ended(s);
+  }
+}
+
 static int abort_fd(void *self, sluice_sink_cb cb, void *ctx) {
   struct fd_sink *s = self;
+  int r;
 
   if (s->poll != NULL) {
     return sluice__poll_writer_abort(s->poll, cb, ctx);
   }
-  return sluice__pool_writer_abort(&s->pool, cb, ctx);
+  s->end_cb = cb;
+  s->end_ctx = ctx;
+  r = sluice__pool_writer_abort(&s->pool, on_writes_ended, s);
+  return r > 0 && !sluice__patch_job_when_over(&s->patch, tell_ended, s) ? 0
+                                                                         : r;
 }
 
 static void free_fd(struct fd_sink *s) {
@@ -219,7 +259,9 @@ static const sluice_sink_ops_t fd_ops = {.size = sizeof(fd_ops),
                                          .busy_ns = get_busy_ns,
                                          .write_now = write_fd_now,
                                          .is_random = is_random_fd,
-                                         .chunk_bytes = get_chunk_bytes};
+                                         .chunk_bytes = get_chunk_bytes,
+                                         .patch = patch_fd,
+                                         .can_patch = can_patch_fd};
 
 int sluice__sink_descriptor(sluice_sink_t **out, int fd, bool is_owned) {
   struct fd_sink *s;

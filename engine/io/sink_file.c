@@ -1,7 +1,7 @@
 /* sink_file.c - a stream written to a file, under its name only when whole.
  *
  *   open: create ---> write...  +--> finish: commit
- *             \                 +--> abort: writes end, then discard
+ *             \                 +--> abort: writes and patch end, then discard
  *              +--> a device or pipe stands there: sink_fd.c does the rest
  *
  * Every step that can block runs on the pool; one step at a time, writes being
@@ -18,7 +18,9 @@
 #include <sluice/options.h>
 
 #include "io/descriptor.h"
+#include "io/patch_job.h"
 #include "io/pool_writer.h"
+#include "io/sink_call.h"
 #include "io/temp_file.h"
 
 enum {
@@ -35,6 +37,7 @@ struct file_sink {
   uv_loop_t *loop;
   sluice__temp_file_t temp;
   sluice__pool_writer_t writer;
+  sluice__patch_job_t patch;
   sluice_sink_t *device; /* used instead of the two above; or NULL */
   uv_work_t step;        /* of open, finish or abort */
   int step_status;
@@ -158,6 +161,20 @@ static int is_random_file(const void *self) {
   return f->device == NULL && f->is_in_memory;
 }
 
+static int patch_file(void *self, const sluice_patch_t *patches, size_t count,
+                      sluice_sink_cb cb, void *ctx) {
+  struct file_sink *f = self;
+
+  f->patch.fd = f->temp.fd;
+  f->patch.name = f->given;
+  f->patch.err = f->err;
+  return sluice__patch_job_start(&f->patch, f->loop, patches, count, cb, ctx);
+}
+
+static int can_patch_file(const void *self) {
+  return ((const struct file_sink *)self)->device == NULL;
+}
+
 /* Images are to be mapped; what stands for a device is not. */
 static size_t get_chunk_bytes(const void *self) {
   const struct file_sink *f = self;
@@ -192,12 +209,20 @@ static int finish_file(void *self, sluice_sink_cb cb, void *ctx) {
                     on_step_over);
 }
 
+static void discard(void *owner) {
+  struct file_sink *f = owner;
+
+  f->step_status = 0;
+  (void)start_step(f, work_discard, on_step_over);
+}
+
 static void on_writes_ended(void *ctx, int status) {
   struct file_sink *f = ctx;
 
   (void)status;
-  f->step_status = 0;
-  (void)start_step(f, work_discard, on_step_over);
+  if (sluice__patch_job_when_over(&f->patch, discard, f)) {
+    discard(f);
+  }
 }
 
 static int abort_file(void *self, sluice_sink_cb cb, void *ctx) {
@@ -245,7 +270,9 @@ static const sluice_sink_ops_t file_ops = {.size = sizeof(file_ops),
                                            .close = close_file,
                                            .write_now = write_file_now,
                                            .is_random = is_random_file,
-                                           .chunk_bytes = get_chunk_bytes};
+                                           .chunk_bytes = get_chunk_bytes,
+                                           .patch = patch_file,
+                                           .can_patch = can_patch_file};
 
 static void set_options(struct file_sink *f, const sluice_file_options_t *o) {
   f->options.mode = o->mode != 0 ? o->mode : DEFAULT_MODE;
@@ -272,6 +299,10 @@ static int new_file(struct file_sink **out, const char *path) {
   }
   *out = f;
   return 0;
+}
+
+bool sluice__sink_is_file(const sluice_sink_t *sink) {
+  return sink->ops == &file_ops;
 }
 
 int sluice_sink_file(sluice_sink_t **out, const char *path,

@@ -71,6 +71,18 @@ static int write_memory(void *self, const void *data, size_t len,
   return 1;
 }
 
+static int patch_memory(void *self, const sluice_patch_t *patches, size_t count,
+                        sluice_sink_cb cb, void *ctx) {
+  struct memory_sink *m = self;
+
+  (void)cb;
+  (void)ctx;
+  for (size_t i = 0; i < count; i++) {
+    memcpy(m->data + patches[i].offset, patches[i].data, patches[i].len);
+  }
+  return 1;
+}
+
 static int finish_memory(void *self, sluice_sink_cb cb, void *ctx) {
   struct memory_sink *m = self;
   void *trimmed = m->len > 0 ? realloc(m->data, m->len) : NULL;
@@ -93,6 +105,7 @@ static void close_memory(void *self) {
 static const sluice_sink_ops_t memory_ops = {.size = sizeof(memory_ops),
                                              .write = write_memory,
                                              .finish = finish_memory,
+                                             .patch = patch_memory,
                                              .close = close_memory};
 
 int sluice_sink_memory(sluice_sink_t **out, size_t max_bytes, void **out_data,

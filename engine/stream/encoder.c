@@ -117,6 +117,12 @@ int sluice__encoder_set_chunk(sluice_encoder_t *e, size_t bytes) {
   return 0;
 }
 
+void sluice__encoder_keep_last(sluice_encoder_t *e) {
+  assert(e->phase == SLUICE__ENCODE_NEW && e->stage.output.patch != NULL);
+  e->options.keep_last =
+      e->ops == &sluice__encode_native && !e->options.no_index;
+}
+
 void sluice__encoder_attach(sluice_encoder_t *e,
                             sluice__direct_writer_t *direct,
                             sluice__copy_queue_t *jobs) {

@@ -49,6 +49,11 @@ const char *sluice__encoder_region_name(const sluice_encoder_t *e,
  * sluice_output_t. */
 int sluice__encoder_set_chunk(sluice_encoder_t *e, size_t bytes);
 
+/* Before the header: the output can patch now, so a page that comes again takes
+ * the place of its former copy. Native, and only with an index: else nobody
+ * knows where a page stands. */
+void sluice__encoder_keep_last(sluice_encoder_t *e);
+
 /* Gives back a part of what takes long to give back; true when there is no
  * more. Only to be freed afterwards. */
 bool sluice__encoder_shrink(sluice_encoder_t *e);

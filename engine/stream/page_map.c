@@ -207,13 +207,14 @@ uint64_t sluice__page_map_get(const sluice__page_map_t *m, uint32_t region,
 }
 
 static int zero_page(sluice__page_map_t *m, uint32_t region, uint64_t page,
-                     bool keep_data) {
+                     uint64_t *dropped) {
   uint64_t *slot = sluice__page_map_slot(m, region, page);
 
   if (slot == NULL) {
     return UV_ENOMEM;
   }
-  *slot = (keep_data ? *slot : 0) | SLUICE__PAGE_ZERO;
+  *dropped += *slot > SLUICE__PAGE_ZERO;
+  *slot = SLUICE__PAGE_ZERO;
   return 0;
 }
 
@@ -229,6 +230,11 @@ static uint64_t next_page(const sluice__page_blocks_t *r, uint64_t page) {
   return next < r->pages ? next : r->pages;
 }
 
+uint64_t sluice__page_map_step(const sluice__page_map_t *m, uint32_t region,
+                               uint64_t page) {
+  return next_page(&m->regions[region], page);
+}
+
 /* Is the block at `page` wholly inside of the run? The last block of a region
  * may be short. */
 static bool is_whole_block(const sluice__page_blocks_t *r, uint64_t page,
@@ -240,7 +246,7 @@ static bool is_whole_block(const sluice__page_blocks_t *r, uint64_t page,
 }
 
 int sluice__page_map_zero(sluice__page_map_t *m, uint32_t region, uint64_t page,
-                          uint64_t count, bool keep_data) {
+                          uint64_t count, uint64_t *dropped) {
   sluice__page_blocks_t *r = &m->regions[region];
   uint64_t end = page + count;
 
@@ -253,7 +259,7 @@ int sluice__page_map_zero(sluice__page_map_t *m, uint32_t region, uint64_t page,
       page = next_page(r, page);
       continue;
     }
-    if (zero_page(m, region, page, keep_data) < 0) {
+    if (zero_page(m, region, page, dropped) < 0) {
       return UV_ENOMEM;
     }
     page++;
@@ -281,7 +287,7 @@ uint64_t sluice__page_map_hash(const sluice__page_map_t *m, uint64_t data,
 }
 
 static uint64_t data_of(uint64_t value) {
-  return (value & SLUICE__PAGE_ZERO) != 0 ? 0 : value;
+  return value == SLUICE__PAGE_ZERO ? 0 : value;
 }
 
 /* Data of different records is never adjacent: each begins with a header. */

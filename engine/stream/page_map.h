@@ -4,9 +4,8 @@
  * keep_last pages are overwritten where it says. 8 bytes a page, in blocks that
  * are allocated when first touched; a block zeroed in one call costs nothing.
  *
- * A page is a number: 0 never written; otherwise the stream offset of its data
- * (a multiple of 256), with SLUICE__PAGE_ZERO added when it is zeros now. A
- * zero page without data has SLUICE__PAGE_ZERO alone.
+ * A page is a number: 0 never written; SLUICE__PAGE_ZERO a page of zeros;
+ * otherwise the stream offset of its data (a multiple of 256).
  *
  * No call but _zero and _next takes longer the more pages there are: it is
  * walked, and given back, in steps.
@@ -74,10 +73,10 @@ int sluice__page_map_region(sluice__page_map_t *m, uint64_t pages);
 int sluice__page_map_record(sluice__page_map_t *m, uint64_t data,
                             uint64_t hashes);
 
-/* Notes `count` pages as zeros; what data they have in the stream is kept in
- * mind when `keep_data`. */
+/* Notes `count` pages as zeros; adds to `*dropped` how many of them had data in
+ * the stream. */
 int sluice__page_map_zero(sluice__page_map_t *m, uint32_t region, uint64_t page,
-                          uint64_t count, bool keep_data);
+                          uint64_t count, uint64_t *dropped);
 
 /* The page's number, to be set; NULL: no memory. */
 uint64_t *sluice__page_map_slot(sluice__page_map_t *m, uint32_t region,
@@ -85,6 +84,11 @@ uint64_t *sluice__page_map_slot(sluice__page_map_t *m, uint32_t region,
 
 uint64_t sluice__page_map_get(const sluice__page_map_t *m, uint32_t region,
                               uint64_t page);
+
+/* The page behind `page` and those that are like it because their block is of
+ * one kind throughout. */
+uint64_t sluice__page_map_step(const sluice__page_map_t *m, uint32_t region,
+                               uint64_t page);
 
 /* Stream offset of the hash of the page whose data is at `data`. */
 uint64_t sluice__page_map_hash(const sluice__page_map_t *m, uint64_t data,

@@ -21,6 +21,7 @@ static struct {
   sluice_registry_t *registry;
   uv_timer_t timer;
   uint64_t seed, writes;
+  uint64_t sum; /* of the state at the image's instant */
   int is_paused, status;
 } host;
 
@@ -37,7 +38,7 @@ static uint64_t checksum(void) {
   return sum;
 }
 
-/* The program's own work: it never stops but for the pause at the end. */
+/* The program's own work: it never stops while it is saved. */
 static void on_tick(uv_timer_t *timer) {
   (void)timer;
   for (int i = 0; i < WRITES_A_TICK && !host.is_paused; i++) {
@@ -56,9 +57,24 @@ static void on_progress(sluice_save_t *save, const sluice_progress_t *p) {
       (double)p->bytes_left / (1 << 20), (unsigned long long)host.writes);
 }
 
+/* This is the image's instant. A host does nothing here; this one wants to know
+ * what its state is. */
+static void on_cut(sluice_save_t *save) {
+  (void)save;
+  host.sum = checksum();
+}
+
+/* Only if a section could not be cut: the state is sent until little is left,
+ * and the timer stops for that. */
 static void on_pause(sluice_save_t *save) {
-  host.is_paused = 1; /* the timer stops writing: this is the image's instant */
+  host.is_paused = 1;
+  host.sum = checksum();
   sluice_save_paused(save);
+}
+
+static void on_resume(sluice_save_t *save) {
+  (void)save;
+  host.is_paused = 0;
 }
 
 /* An operation is over: says what went wrong, if anything did, and stops. */
@@ -75,12 +91,16 @@ static void stop(const sluice_error_t *e) {
 
 static void on_saved(sluice_save_t *save, int status) {
   sluice_progress_t p;
+  sluice_save_stats_t stats;
 
   sluice_save_progress(save, &p, sizeof(p));
+  sluice_save_stats(save, &stats, sizeof(stats));
   if (status == 0) {
-    printf("saved    %016llx  %.1f MiB in %llu ms, paused for %.2f ms\n",
-           (unsigned long long)checksum(), (double)p.bytes_done / (1 << 20),
-           (unsigned long long)p.elapsed_ms, (double)p.paused_us / 1000);
+    printf("saved    %016llx  %.1f MiB in %llu ms, %s, paused for %.2f ms\n",
+           (unsigned long long)host.sum, (double)p.bytes_done / (1 << 20),
+           (unsigned long long)p.elapsed_ms,
+           stats.mode == SLUICE_CUT ? "a cut" : stats.reason,
+           (double)p.paused_us / 1000);
   }
   stop(sluice_save_error(save));
   (void)sluice_save_free(save);
@@ -98,8 +118,12 @@ static void on_restored(sluice_restore_t *restore, int status) {
 #define THEN(r, call) ((r) < 0 ? (r) : (call))
 
 static int begin(const char *verb, const char *path) {
-  const sluice_save_options_t o = {
-      .size = sizeof(o), .pause = on_pause, .progress = on_progress};
+  const sluice_save_options_t o = {.size = sizeof(o),
+                                   .mode = SLUICE_AUTO,
+                                   .cut = on_cut,
+                                   .pause = on_pause,
+                                   .resume = on_resume,
+                                   .progress = on_progress};
   sluice_source_t *source;
   sluice_restore_t *restore;
   sluice_sink_t *sink;
@@ -121,6 +145,10 @@ static int begin(const char *verb, const char *path) {
 }
 
 int main(int argc, char **argv) {
+  /* A cut keeps what is overwritten before it was written out: this host may be
+   * faster than any disk, for all of its state. */
+  const sluice_ram_options_t o = {.size = sizeof(o),
+                                  .max_preimage = STATE_BYTES};
   uv_loop_t *loop = uv_default_loop();
   int r;
 
@@ -135,7 +163,7 @@ int main(int argc, char **argv) {
   r = THEN(r, sluice_engine_new(&host.engine, loop, NULL, NULL));
   r = THEN(r, sluice_registry_new(&host.registry, NULL));
   r = THEN(r,
-           sluice_ram_new(&host.ram, host.registry, "state", NULL, NULL, NULL));
+           sluice_ram_new(&host.ram, host.registry, "state", NULL, &o, NULL));
   r = THEN(r, sluice_ram_add_region(host.ram, "words", host.words, STATE_BYTES,
                                     SLUICE_RAM_IN_PLACE, NULL));
   r = THEN(r, begin(argv[1], argv[2]));

@@ -11,6 +11,7 @@
 uint64_t sluice__ram_save_pending(void *self);
 int sluice__ram_save_begin(void *self, sluice_section_t *section,
                            sluice_error_t *err);
+int sluice__ram_save_can_cut(void *self, sluice_error_t *err);
 int sluice__ram_save_arm(void *self, sluice_error_t *err);
 int sluice__ram_save_cut(void *self, sluice_error_t *err);
 int sluice__ram_save_start(void *self, sluice_writer_t *w, sluice_error_t *err);

@@ -34,6 +34,7 @@ static void forget_registry(void *self) {
   .min_version = VERSION_OLDEST, .payload = SLUICE_PAYLOAD_PAGES,              \
   .type = "ram", .save_pending = sluice__ram_save_pending,                     \
   .save_begin = sluice__ram_save_begin, .save_cut = sluice__ram_save_cut,      \
+  .save_can_cut = sluice__ram_save_can_cut,                                    \
   .save_start = sluice__ram_save_start, .save_step = sluice__ram_save_step,    \
   .save_returned = sluice__ram_save_returned,                                  \
   .save_finish = sluice__ram_save_finish, .save_end = sluice__ram_save_end,    \

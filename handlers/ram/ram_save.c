@@ -22,6 +22,10 @@ int sluice__ram_save_begin(void *self, sluice_section_t *section,
              : sluice__ram_converge_begin(ram, err);
 }
 
+int sluice__ram_save_can_cut(void *self, sluice_error_t *err) {
+  return sluice__ram_snapshot_is_possible(self, err);
+}
+
 int sluice__ram_save_arm(void *self, sluice_error_t *err) {
   return sluice__ram_snapshot_arm(self, err);
 }

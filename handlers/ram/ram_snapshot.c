@@ -14,15 +14,21 @@
 
 #define PREIMAGE_DEFAULT (UINT64_C(32) << 20)
 
+static uint64_t find_limit(const sluice_ram_t *ram) {
+  uint64_t page = UINT64_C(1) << ram->page_shift;
+  uint64_t max = ram->max_preimage == 0 ? PREIMAGE_DEFAULT : ram->max_preimage;
+
+  return max < page ? page : max;
+}
+
 /* Who can neither be put off nor wait may use as much again. */
 static int open_store(sluice_ram_t *ram, sluice_error_t *err) {
   sluice__ram_snapshot_t *snapshot = ram->snapshot;
   uint64_t page = UINT64_C(1) << ram->page_shift;
-  uint64_t max = ram->max_preimage == 0 ? PREIMAGE_DEFAULT : ram->max_preimage;
+  uint64_t max = find_limit(ram);
   int can_exceed = ram->policy == SLUICE_RAM_SLOW && max <= UINT64_MAX / 2;
   int r;
 
-  max = max < page ? page : max;
   r = sluice__preimages_open(&snapshot->store, (uint32_t)page,
                              can_exceed ? 2 * max : max, ram->spill_dir);
 
@@ -37,12 +43,11 @@ static int open_store(sluice_ram_t *ram, sluice_error_t *err) {
 
 /* The kernel holds writes to anonymous memory and tmpfs's, not to that of other
  * files. */
-static int watch_region(const sluice_ram_t *ram,
+static int watch_region(sluice__fault_handler_t *faults,
                         const sluice__ram_region_t *region,
                         sluice_error_t *err) {
   sluice_error_t why = {0};
-  int r = sluice__fault_handler_add(ram->snapshot->faults, region->base,
-                                    region->bytes, &why);
+  int r = sluice__fault_handler_add(faults, region->base, region->bytes, &why);
 
   if (r < 0 && region->is_mapped) {
     return sluice_fail(err, UV_ENOTSUP,
@@ -53,21 +58,53 @@ static int watch_region(const sluice_ram_t *ram,
   return r < 0 ? sluice_fail(err, r, "%s", why.message) : 0;
 }
 
-static int open_faults(sluice_ram_t *ram, sluice_error_t *err) {
-  sluice__ram_snapshot_t *snapshot = ram->snapshot;
-  int r;
+/* Nothing is protected yet. What is open after a failure is `*out`. */
+static int watch_regions(sluice_ram_t *ram, sluice__fault_handler_t **out,
+                         sluice_error_t *err) {
+  int r =
+      sluice__fault_handler_open(out, sluice__ram_snapshot_on_fault, ram, err);
 
+  for (uint32_t i = 0; r == 0 && i < ram->region_count; i++) {
+    r = watch_region(*out, ram->regions[i], err);
+  }
+  return r;
+}
+
+/* Whatever the host writes, and however slow the sink is? */
+static int has_room(const sluice_ram_t *ram, sluice_error_t *err) {
+  uint64_t limit = find_limit(ram);
+  uint64_t bytes = 0;
+
+  for (uint32_t i = 0; i < ram->region_count; i++) {
+    bytes += ram->regions[i]->bytes;
+  }
+  return bytes <= limit || ram->policy != SLUICE_RAM_FAIL ||
+                 ram->tracker == &sluice__tracker_static
+             ? 0
+             : sluice_fail(err, SLUICE_ELIMIT,
+                           "pre-images may be %" PRIu64
+                           " bytes, max_preimage is %" PRIu64,
+                           bytes, limit);
+}
+
+int sluice__ram_snapshot_is_possible(sluice_ram_t *ram, sluice_error_t *err) {
+  sluice__fault_handler_t *faults = NULL;
+  int r = has_room(ram, err);
+
+  if (r == 0 && sluice__ram_is_asked(ram)) {
+    r = watch_regions(ram, &faults, err);
+  }
+  sluice__fault_handler_close(faults);
+  return r;
+}
+
+static int open_faults(sluice_ram_t *ram, sluice_error_t *err) {
   for (uint32_t i = 0; i < ram->region_count; i++) {
     /* Until the instant: written early. */
     (void)sluice__bitmap_clear(ram->regions[i]->pending, 0,
                                ram->regions[i]->pages);
   }
-  r = sluice__fault_handler_open(&snapshot->faults,
-                                 sluice__ram_snapshot_on_fault, ram, err);
-  for (uint32_t i = 0; r == 0 && i < ram->region_count; i++) {
-    r = watch_region(ram, ram->regions[i], err);
-  }
-  return r;
+  return watch_regions(ram, &ram->snapshot->faults, err);
 }
 
 static void close_parts(sluice_ram_t *ram) {

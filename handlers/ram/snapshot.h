@@ -68,6 +68,9 @@ struct sluice__ram_snapshot_s {
 
 /* ram_snapshot.c. After a failure nothing is held. */
 int sluice__ram_snapshot_begin(sluice_ram_t *ram, sluice_error_t *err);
+/* Would a cut have what it needs of the kernel, and room for all pre-images
+ * that there can be, or a policy for where there is none? 0, or why not. */
+int sluice__ram_snapshot_is_possible(sluice_ram_t *ram, sluice_error_t *err);
 /* The instant. */
 int sluice__ram_snapshot_take(sluice_ram_t *ram, sluice_error_t *err);
 int sluice__ram_snapshot_step(sluice_ram_t *ram, sluice_writer_t *w,

@@ -57,10 +57,12 @@ enum {
 typedef struct sluice_section_s sluice_section_t;
 
 /* What an image is the state of: the moment when the host was paused at the
- * end, or one instant at the beginning. */
+ * end, or one instant at the beginning. AUTO is asked for, and becomes one of
+ * the two: sections never see it. */
 typedef enum sluice_save_mode_e {
   SLUICE_CONVERGE = 0,
-  SLUICE_CUT = 1
+  SLUICE_CUT = 1,
+  SLUICE_AUTO = 2
 } sluice_save_mode_t;
 
 /* Pages that stand in the image's file one behind the other, as in a region. */
@@ -159,6 +161,10 @@ typedef struct sluice_handler_s {
   /* Optional. The section has been taken out of its registry, or the registry
    * is being freed: no hook is called any more. */
   void (*removed)(void *self);
+  /* Optional, asked before the save begins, of a section that has what a cut
+   * needs: could it be cut now? 0, or why not; left out: it can. Only a save
+   * in mode AUTO asks, and then converges instead. */
+  int (*save_can_cut)(void *self, sluice_error_t *err);
 } sluice_handler_t;
 
 /* There is work again: the step will be called. Loop thread, from anywhere but

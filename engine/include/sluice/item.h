@@ -138,6 +138,13 @@ typedef struct sluice_totals_s {
   uint64_t records; /* native: records; QEMU: section headers */
   uint64_t pages_data;
   uint64_t pages_zero;
+  /* Of a save with an index. Superseded: in the stream, but the page came again
+   * and its later copy counts. Rewritten: it came again and took the place of
+   * its former copy, in a sink that can be written anywhere. */
+  uint64_t pages_superseded;
+  uint64_t bytes_superseded;
+  uint64_t pages_rewritten;
+  uint64_t bytes_rewritten;
 } sluice_totals_t;
 
 typedef struct sluice_item_s {

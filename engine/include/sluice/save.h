@@ -19,6 +19,15 @@
  * it was. Sections that are not live are kept in memory from the instant on
  * until they are written, within `max_memory`: they are to be small.
  *
+ * In mode AUTO, which fits files, it is a CUT where every section can be cut
+ * now, else CONVERGE: sluice_save_stats() says which, and why. An image that
+ * somebody waits for at the other end of a stream is better sent by CONVERGE.
+ *
+ * What comes again in CONVERGE takes its former place where the sink can
+ * overwrite (a file, a descriptor of one, memory, a host's own sink with
+ * `patch`) and the image has an index: it is as long as the state. A stream
+ * keeps every copy; sluice_save_totals() says how much of it is superseded.
+ *
  * Pages that were restored by mapping (restore.h) and that nobody has verified
  * are verified while they are saved, from the image's file, of which a
  * descriptor is kept; the save does not end before. A page is judged by what
@@ -76,8 +85,9 @@ typedef sluice_verdict_t (*sluice_policy_cb)(sluice_save_t *save,
 
 typedef struct sluice_save_options_s {
   uint32_t size;           /* sizeof(sluice_save_options_t) */
-  sluice_save_mode_t mode; /* CONVERGE (default) or CUT, which has no rounds,
-                              no policy, no pause */
+  sluice_save_mode_t mode; /* CONVERGE (0), AUTO, or CUT, which has no rounds,
+                              no policy, no pause. Without options to a file
+                              (sluice_sink_file) it is AUTO. */
   sluice_format_t format;  /* NATIVE (default) or QEMU3 */
   const char *host;        /* name (native) or machine (QEMU); copied */
   const char *host_version;
@@ -124,6 +134,13 @@ typedef struct sluice_save_options_s {
    * succeeds. Nothing is sent before all is verified. Native; a hand-over, and
    * QEMU's format, which has no checksums, fail as without. */
   int write_damaged;
+  /* CONVERGE: what the pause may take at most, by the engine's clock, from the
+   * call of `pause` to that of `resume`; 0: any time. A save of which it is
+   * expected to take longer (after `max_rounds`, whatever `at_max_rounds` says;
+   * not asked where the host has a policy, or switches itself), or does, ends
+   * with SLUICE_ENOCONVERGE, in the phase LIVE or PAUSED, and the host goes on.
+   * Success so means that it was kept. Less than downtime_us: is the aim. */
+  uint64_t downtime_max_us;
 } sluice_save_options_t;
 
 /* Primes the queue with one continuation for each section of `registry` and
@@ -175,6 +192,17 @@ SLUICE_EXTERN void sluice_save_progress(const sluice_save_t *save,
  * success. Valid until the save is freed. */
 SLUICE_EXTERN const sluice_error_t *
 sluice_save_error(const sluice_save_t *save);
+
+typedef struct sluice_save_stats_s {
+  sluice_save_mode_t mode; /* CONVERGE or CUT: what it is */
+  /* AUTO: why not CUT, and which section it is; NULL: not AUTO, or it is CUT.
+   * Valid until the save is freed. */
+  const char *reason;
+} sluice_save_stats_t;
+
+/* From sluice_save_begin() on. As sluice_save_progress(). */
+SLUICE_EXTERN void sluice_save_stats(const sluice_save_t *save,
+                                     sluice_save_stats_t *out, size_t size);
 
 /* Of the stream: final once the callback has been called with 0. As
  * sluice_save_progress(). */

@@ -30,17 +30,24 @@ typedef struct sluice_sink_s sluice_sink_t;
  * call that started it. `status` 0 or a negative code. */
 typedef void (*sluice_sink_cb)(void *ctx, int status);
 
+/* Bytes that replace others of the stream. */
+typedef struct sluice_patch_s {
+  const void *data;
+  size_t len;
+  uint64_t offset; /* in the stream */
+} sluice_patch_t;
+
 /* A sink of the host's own. In order of life:
  *
- *   open  write...  (finish | abort)  close
+ *   open  (write | patch)...  (finish | abort)  close
  *
  * All but `close` answer alike: 1 done at once (`cb` is not called), 0 `cb`
  * will be called, a negative code failed (`cb` is not called). One that is left
  * out is done at once.
  *
  * Several writes may be under way; they are given in stream order, and complete
- * in any order. After a failed write comes `abort`; after a failed `open`,
- * `finish` or `abort` only `close`: they clean up themselves.
+ * in any order. After a failed write or patch comes `abort`; after a failed
+ * `open`, `finish` or `abort` only `close`: they clean up themselves.
  *
  * A sink that does not keep to this fails the session with SLUICE_EHANDLER,
  * which names the call and what it did: it returned another positive number, it
@@ -58,12 +65,12 @@ typedef struct sluice_sink_ops_s {
    * `cb`. */
   int (*write)(void *self, const void *data, size_t len, uint64_t offset,
                sluice_sink_cb cb, void *ctx);
-  /* Optional. Everything was written, no write is under way: make it last
-   * (sync, rename). */
+  /* Optional. Everything was written, no write or patch is under way: make it
+   * last (sync, rename). */
   int (*finish)(void *self, sluice_sink_cb cb, void *ctx);
-  /* Optional, unless writes can take for ever. Undo: no half-written image
-   * stays. With writes under way: end them soon; their callbacks come first,
-   * with any status, and not from inside this call. */
+  /* Optional, unless writes or patches can take for ever. Undo: no half-written
+   * image stays. With some under way: end them soon; their callbacks come
+   * first, with any status, and not from inside this call. */
   int (*abort)(void *self, sluice_sink_cb cb, void *ctx);
   /* Optional. Frees `self`; nothing is under way. Handles that need a close
    * callback free themselves there. */
@@ -91,6 +98,18 @@ typedef struct sluice_sink_ops_s {
    * `staging`, or with threads to fill them, takes smaller ones. Asked once it
    * is open; left out: SLUICE_CHUNK_BYTES. */
   size_t (*chunk_bytes)(const void *self);
+  /* Optional. Overwrites bytes that it has: each of `count` pieces, one after
+   * the other, where it belongs. `patches` and what they point to stay valid
+   * until `cb`. Only bytes whose write has been answered, or that write_now()
+   * took, and one call at a time. Writes of what follows in the stream may be
+   * under way meanwhile. A piece is a hash of 8 bytes, or pages. With patch
+   * each page is in the image once: one that is sent again takes its former
+   * place. After a failure the bytes may be the old, the new or neither. */
+  int (*patch)(void *self, const sluice_patch_t *patches, size_t count,
+               sluice_sink_cb cb, void *ctx);
+  /* Optional, goes with patch. 0: it cannot patch after all. Asked once it is
+   * open; left out: it can. */
+  int (*can_patch)(const void *self);
 } sluice_sink_ops_t;
 
 /* `ops` is borrowed for the life of the sink. UV_EINVAL, UV_ENOMEM. */

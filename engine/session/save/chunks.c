@@ -9,7 +9,8 @@ struct sluice__save_chunk_s {
   sluice__save_chunk_t *next;
   sluice__save_chunk_t *older; /* of all that there are */
   uint8_t *base;
-  size_t skip; /* where its bytes begin */
+  uint64_t offset; /* in the stream, once it is with the sink */
+  size_t skip;     /* where its bytes begin */
   size_t len;
 };
 
@@ -23,6 +24,8 @@ static size_t size_of_chunk(const sluice__chunks_t *c) {
   return c->chunk_bytes + sizeof(sluice__save_chunk_t);
 }
 
+static void on_patched(void *ctx, int status);
+
 void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
                          sluice__direct_writer_t *writer,
                          const sluice__copy_queue_t *jobs, size_t high_bytes) {
@@ -32,6 +35,9 @@ void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
   c->jobs = jobs;
   c->chunk_bytes = SLUICE_CHUNK_BYTES;
   c->high_bytes = high_bytes;
+  sluice__patches_init(&c->patches, mem, writer);
+  c->patches.on_patched = on_patched;
+  c->patches.ctx = c;
 }
 
 void sluice__chunks_resize(sluice__chunks_t *c, size_t chunk_bytes,
@@ -39,9 +45,11 @@ void sluice__chunks_resize(sluice__chunks_t *c, size_t chunk_bytes,
   assert(c->all == NULL);
   c->chunk_bytes = chunk_bytes;
   c->high_bytes = high_bytes;
+  sluice__patches_resize(&c->patches, chunk_bytes);
 }
 
 void sluice__chunks_done(sluice__chunks_t *c) {
+  sluice__patches_done(&c->patches);
   while (c->all != NULL) {
     sluice__save_chunk_t *chunk = c->all;
 
@@ -52,6 +60,7 @@ void sluice__chunks_done(sluice__chunks_t *c) {
   c->idle = NULL;
   c->first = NULL;
   c->last = NULL;
+  c->written = NULL;
 }
 
 static int add_chunk(sluice__chunks_t *c) {
@@ -94,24 +103,58 @@ static void give_back(sluice__save_chunk_t *chunk) {
   c->idle = chunk;
 }
 
+/* The sink has all bytes before. */
+static uint64_t find_known(const sluice__chunks_t *c) {
+  uint64_t known = UINT64_MAX;
+
+  for (const sluice__save_chunk_t *at = c->written; at != NULL; at = at->next) {
+    known = at->offset;
+  }
+  return known;
+}
+
+static void on_patched(void *ctx, int status) {
+  sluice__chunks_t *c = ctx;
+
+  sluice__patches_go(&c->patches, find_known(c));
+  c->on_written(c->ctx, status < 0 ? status : c->writer->code);
+}
+
+static void take_from_written(sluice__chunks_t *c,
+                              const sluice__save_chunk_t *chunk) {
+  sluice__save_chunk_t **at = &c->written;
+
+  while (*at != chunk) {
+    at = &(*at)->next;
+  }
+  *at = chunk->next;
+}
+
 static void on_chunk_written(void *ctx, int status) {
   sluice__save_chunk_t *chunk = ctx;
   sluice__chunks_t *c = chunk->owner;
 
   c->flying_bytes -= chunk->len;
+  take_from_written(c, chunk);
   give_back(chunk);
   sluice__direct_writer_answered(c->writer, status);
-  c->on_written(c->ctx, status);
+  sluice__patches_go(&c->patches, find_known(c));
+  c->on_written(c->ctx, status < 0 ? status : c->writer->code);
 }
 
 static void write_chunk(sluice__chunks_t *c, sluice__save_chunk_t *chunk) {
-  int r = sluice__direct_writer_write(c->writer, chunk->base + chunk->skip,
-                                      chunk->len, on_chunk_written, chunk);
+  int r;
 
+  chunk->offset = c->writer->offset;
+  r = sluice__direct_writer_write(c->writer, chunk->base + chunk->skip,
+                                  chunk->len, on_chunk_written, chunk);
   if (r != 0) { /* taken at once, or refused */
     c->flying_bytes -= chunk->len;
     give_back(chunk);
+    return;
   }
+  chunk->next = c->written;
+  c->written = chunk;
 }
 
 /* Those in front that wait for no job. */
@@ -153,7 +196,52 @@ void sluice__chunks_go_on(sluice__chunks_t *c) {
   }
 }
 
+/* The chunk that waits and has the byte at `offset`; NULL: the sink has it.
+ * What is put into the sink before its turn is in no chunk. */
+static sluice__save_chunk_t *find_held(const sluice__chunks_t *c,
+                                       uint64_t offset, uint64_t *out_at) {
+  sluice__save_chunk_t *at = c->first;
+  uint64_t start = c->writer->offset;
+
+  while (at != NULL && offset >= start && offset - start >= at->len) {
+    start += at->len;
+    at = at->next;
+  }
+  *out_at = offset - start;
+  return offset < start ? NULL : at;
+}
+
+/* A page or its hash: within one record, and so within one chunk. */
+static int patch(void *ctx, uint64_t offset, const void *data, size_t len) {
+  sluice__chunks_t *c = ctx;
+  uint64_t at;
+  sluice__save_chunk_t *held = find_held(c, offset, &at);
+  int r = 0;
+
+  if (held != NULL) {
+    assert(at + len <= held->len);
+    memcpy(held->base + held->skip + at, data, len);
+  } else {
+    r = sluice__patches_add(&c->patches, offset, data, len);
+    sluice__patches_go(&c->patches, find_known(c));
+  }
+  return r < 0 ? r : c->writer->code;
+}
+
+void sluice__chunks_flush(sluice__chunks_t *c) {
+  int before = c->writer->code;
+
+  sluice__patches_close(&c->patches);
+  sluice__patches_go(&c->patches, find_known(c));
+  if (c->writer->code != before) {
+    c->on_written(c->ctx, c->writer->code);
+  }
+}
+
 sluice_output_t sluice__chunks_output(sluice__chunks_t *c) {
-  return (sluice_output_t){
-      .size = sizeof(sluice_output_t), .ctx = c, .lend = lend, .emit = emit};
+  return (sluice_output_t){.size = sizeof(sluice_output_t),
+                           .ctx = c,
+                           .lend = lend,
+                           .emit = emit,
+                           .patch = patch};
 }

@@ -73,7 +73,7 @@ static void on_aborted(void *ctx, int status) {
 
 /* True when the ABORT record is out, or has had its time. */
 static bool is_grace_over(const sluice_save_t *save) {
-  return save->chunks.flying_bytes == 0 || save->direct.code < 0 ||
+  return sluice__chunks_flying(&save->chunks) == 0 || save->direct.code < 0 ||
          now(save) >= save->grace_ns;
 }
 
@@ -131,7 +131,7 @@ bool sluice__save_settle(sluice__session_t *s) {
     }
     abort_sink(save);
   }
-  if (save->is_sink_busy || save->chunks.flying_bytes > 0) {
+  if (save->is_sink_busy || sluice__chunks_flying(&save->chunks) > 0) {
     return false;
   }
   if (!sluice__encoder_shrink(save->encoder)) {

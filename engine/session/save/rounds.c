@@ -6,6 +6,10 @@
  * to time it is asked whether so much can still be left. */
 #include "session/save/save.h"
 
+#include <inttypes.h>
+
+#include "stream/encoder.h"
+
 /* Bytes until a round's size is doubted first; then at each doubling of them,
  * as all sections are asked for it. */
 #define DOUBT_BYTES UINT64_C(1048576)
@@ -48,15 +52,20 @@ static void close_round(sluice_save_t *save) {
   save->is_round_open = false;
 }
 
-/* Without a policy of the host's: small enough, or too often tried. */
+/* Without a policy of the host's: small enough, or too often tried; then no
+ * pause is begun that would be longer than it may be. */
 static sluice_verdict_t default_policy(const sluice_save_t *save) {
   const sluice_round_t *r = &save->round;
 
   if (r->downtime_us <= r->downtime_limit_us) {
     return SLUICE_SWITCH;
   }
-  return r->number >= save->options.max_rounds ? save->options.at_max_rounds
-                                               : SLUICE_GO_ON;
+  if (r->number < save->options.max_rounds) {
+    return SLUICE_GO_ON;
+  }
+  return sluice__save_would_be_too_long(save, r->downtime_us)
+             ? SLUICE_GIVE_UP
+             : save->options.at_max_rounds;
 }
 
 static sluice_verdict_t decide(sluice_save_t *save) {
@@ -109,4 +118,16 @@ sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained) {
   }
   close_round(save);
   return decide(save);
+}
+
+void sluice__save_fail_rounds(sluice_save_t *save) {
+  const sluice_round_t *r = &save->round;
+  sluice_error_t err = {.offset = SLUICE_OFFSET_NONE};
+
+  (void)sluice_fail(&err, SLUICE_ENOCONVERGE,
+                    "after %" PRIu32 " rounds %" PRIu64
+                    " bytes are left, a pause of %" PRIu64 " us",
+                    r->number, r->bytes_left, r->downtime_us);
+  sluice__session_fail(&save->session, SLUICE_ENOCONVERGE, NULL,
+                       sluice_encoder_offset(save->encoder), &err);
 }

@@ -33,11 +33,6 @@ static void enter(sluice_save_t *save, sluice__save_state_t state,
   save->session.phase = phase;
 }
 
-static void fail(sluice_save_t *save, int code) {
-  sluice__session_fail(&save->session, code, NULL,
-                       sluice_encoder_offset(save->encoder), NULL);
-}
-
 /* As large as the sink likes, and memory and `staging` allow. Threads fill a
  * record each, and the loop those that are late: a large one would make its
  * slices longer. */
@@ -70,6 +65,9 @@ static void begin_live(sluice_save_t *save) {
   int r = size_chunks(save);
 
   sluice__direct_writer_open(&save->direct);
+  if (sluice__sink_can_patch(save->sink)) {
+    sluice__encoder_keep_last(save->encoder);
+  }
   enter(save, save->arming > 0 ? SLUICE__SAVE_ARMING : SLUICE__SAVE_LIVE,
         SLUICE_PHASE_BEGIN);
   assert(r == 0);
@@ -137,7 +135,7 @@ static int open_sink(sluice_save_t *save) {
 /* All that is left fits the downtime, or somebody said so. */
 static int pause_host(sluice_save_t *save) {
   enter(save, SLUICE__SAVE_PAUSING, SLUICE_PHASE_PAUSED);
-  save->paused_ns = sluice__pump_now(&save->session.engine->pump);
+  sluice__save_pause_begins(save);
   save->is_finishing_live = true;
   sluice__direct_writer_hurry(&save->direct); /* the pause does not wait */
   save->finishing = save->session.registry->first;
@@ -195,7 +193,7 @@ static int live_turn(sluice_save_t *save, sluice__budget_t *b) {
   switch (sluice__save_judge(save, r)) {
   case SLUICE_GO_ON: break;
   case SLUICE_SWITCH: return pause_host(save);
-  case SLUICE_GIVE_UP: fail(save, SLUICE_ENOCONVERGE); break;
+  case SLUICE_GIVE_UP: sluice__save_fail_rounds(save); break;
   }
   return r == SLUICE__MORE ? SLUICE__MORE : SLUICE__WAIT;
 }
@@ -232,6 +230,9 @@ static int paused_turn(sluice_save_t *save, sluice__budget_t *b) {
   if (!sluice__copy_jobs_are_quiet(&save->jobs)) {
     return SLUICE__WAIT; /* the host's pages are still being read */
   }
+  if (sluice__save_pause_is_too_long(save)) {
+    return SLUICE__WAIT;
+  }
   save->pause_took_ns =
       sluice__pump_now(&save->session.engine->pump) - save->paused_ns;
   enter(save, SLUICE__SAVE_INDEX, SLUICE_PHASE_FINISH);
@@ -255,7 +256,9 @@ static int kept_turn(sluice_save_t *save, sluice__budget_t *b) {
 
 static int flush_turn(sluice_save_t *save) {
   save->session.bytes_done = sluice_encoder_offset(save->encoder);
-  if (save->chunks.flying_bytes > 0) {
+  sluice__chunks_flush(&save->chunks);
+  if (sluice__chunks_flying(&save->chunks) > 0 ||
+      save->session.error.code != 0) {
     return SLUICE__WAIT;
   }
   if (!sluice__prove_holds(&save->prove)) {
@@ -336,7 +339,9 @@ int sluice__save_run(sluice__session_t *s, sluice__budget_t *b) {
   sluice_save_t *save = (sluice_save_t *)s;
   int r = SLUICE__WAIT; /* a completed write wakes us */
 
-  if (save->prove.is_pending) {
+  if (sluice__save_pause_is_too_long(save)) {
+    r = SLUICE__WAIT;
+  } else if (save->prove.is_pending) {
     r = run_prove(save, b);
   } else if (!sluice__chunks_are_full(&save->chunks)) {
     r = run_state(save, b);

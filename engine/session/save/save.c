@@ -91,6 +91,9 @@ static void fill_defaults(sluice_save_options_t *o) {
   if (o->downtime_us == 0) {
     o->downtime_us = DOWNTIME_DEFAULT_US;
   }
+  if (o->downtime_max_us != 0 && o->downtime_us > o->downtime_max_us) {
+    o->downtime_us = o->downtime_max_us;
+  }
   if (o->max_rounds == 0) {
     o->max_rounds = ROUNDS_DEFAULT;
   }
@@ -178,7 +181,8 @@ static int open_parts(sluice_save_t *save, sluice_engine_t *engine,
 }
 
 static int check_options(const sluice_save_options_t *o, sluice_error_t *err) {
-  if (o->mode != SLUICE_CONVERGE && o->mode != SLUICE_CUT) {
+  if (o->mode != SLUICE_CONVERGE && o->mode != SLUICE_CUT &&
+      o->mode != SLUICE_AUTO) {
     return sluice_fail(err, UV_EINVAL, "no such mode: %d", (int)o->mode);
   }
   if (o->format != SLUICE_FORMAT_UNKNOWN && o->format != SLUICE_FORMAT_NATIVE &&
@@ -205,10 +209,13 @@ static int check_begin(const sluice_registry_t *registry,
 static int take_options(sluice_save_options_t *o,
                         const sluice_save_options_t *given,
                         const sluice_registry_t *registry,
-                        sluice_error_t *err) {
+                        const sluice_sink_t *sink, sluice_error_t *err) {
   int r = SLUICE_OPTIONS_COPY(o, given, "save options", sluice_save_options_t,
                               progress, err);
 
+  if (given == NULL && sluice__sink_is_file(sink)) {
+    o->mode = SLUICE_AUTO;
+  }
   if (r == 0) {
     r = check_begin(registry, o, err);
   }
@@ -216,7 +223,9 @@ static int take_options(sluice_save_options_t *o,
   return r;
 }
 
-static sluice_save_t *new_save(sluice_engine_t *engine, sluice_sink_t *sink,
+static sluice_save_t *new_save(sluice_engine_t *engine,
+                               const sluice_registry_t *registry,
+                               sluice_sink_t *sink,
                                const sluice_save_options_t *o,
                                sluice_save_cb cb) {
   const sluice_alloc_t *a = &engine->alloc;
@@ -228,6 +237,7 @@ static sluice_save_t *new_save(sluice_engine_t *engine, sluice_sink_t *sink,
     save->sink = sink;
     save->cb = cb;
     save->options = *o;
+    sluice__save_choose_mode(&save->options, registry, &save->not_cut);
   }
   return save;
 }
@@ -266,13 +276,13 @@ int sluice_save_begin(sluice_save_t **out, sluice_engine_t *engine,
   r = sluice__session_check(engine, registry, cb != NULL, err);
   if (r == 0) {
     SLUICE__ASSERT_ON_LOOP(engine);
-    r = take_options(&o, options, registry, err);
+    r = take_options(&o, options, registry, sink, err);
   }
   if (r < 0) {
     sluice__sink_give_back(sink);
     return r;
   }
-  save = new_save(engine, sink, &o, cb);
+  save = new_save(engine, registry, sink, &o, cb);
   if (save == NULL) {
     sluice__sink_give_back(sink);
     return sluice_fail(err, UV_ENOMEM, "no memory for a save");

@@ -3,6 +3,7 @@
  *   save.c      life: begin, cancel, free, accessors
  *   run.c       the states, from opening the sink to its finish
  *   sections.c  calling the handlers
+ *   mode.c      which mode AUTO is
  *   rounds.c    rounds, policy, when to switch
  *   stuck.c     a save that waits for nobody
  *   prove.c     pages that a restore by mapping has not verified
@@ -39,8 +40,9 @@ typedef enum sluice__save_state_e {
 } sluice__save_state_t;
 
 struct sluice_save_s {
-  sluice__session_t session; /* first: the hooks get this */
-  sluice_save_options_t options;
+  sluice__session_t session;     /* first: the hooks get this */
+  sluice_save_options_t options; /* `mode` is what became of AUTO */
+  sluice_error_t not_cut;        /* AUTO: why; code 0: it is cut */
   sluice_save_cb cb;
   sluice_alloc_t alloc; /* that this struct is from */
   sluice_sink_t *sink;
@@ -81,6 +83,7 @@ struct sluice_save_s {
   bool is_finishing_live;      /* first pass: live sections, then the rest */
   bool is_payload_open;        /* `finishing` has been declared */
   uint64_t paused_ns;          /* when the pause began */
+  sluice__delay_t pause_end;   /* when it may not go on any longer */
   uint64_t pause_took_ns;
   uint64_t pause_moved; /* bytes dealt with and taken, at the last tick */
   uint32_t pause_ticks; /* since then */
@@ -114,12 +117,19 @@ bool sluice__save_release_sections(sluice_save_t *save);
 
 /* rounds.c: what to do after a drain that answered `drained`. */
 sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained);
+/* As the verdict was: latches SLUICE_ENOCONVERGE. */
+void sluice__save_fail_rounds(sluice_save_t *save);
 
 /* stuck.c: both latch SLUICE_ELOSTWAKE when they answer true. */
 /* A section waits although it says that it has work. */
 bool sluice__save_has_lost_wake(sluice_save_t *save);
 /* The turn is about to wait: is there nobody who will end that? */
 bool sluice__save_is_stuck(sluice_save_t *save);
+
+/* mode.c: what AUTO is for these sections; `out_why` says why not CUT. */
+void sluice__save_choose_mode(sluice_save_options_t *o,
+                              const sluice_registry_t *registry,
+                              sluice_error_t *out_why);
 
 /* snapshot.c: 0, or UV_ENOTSUP: a section, which `err` names, cannot be cut. */
 int sluice__save_check_snapshot(const sluice_registry_t *registry,
@@ -142,6 +152,14 @@ void sluice__save_abandon(sluice__session_t *s);
 void sluice__save_free_struct(sluice_save_t *save);
 
 /* pause.c */
+/* The pause begins: notes the time, and sees to it that a turn looks again when
+ * it may not go on. */
+void sluice__save_pause_begins(sluice_save_t *save);
+/* Is the pause under way, and longer than it may be? Latches
+ * SLUICE_ENOCONVERGE. */
+bool sluice__save_pause_is_too_long(sluice_save_t *save);
+/* Is a pause of so many microseconds expected that would be? */
+bool sluice__save_would_be_too_long(const sluice_save_t *save, uint64_t us);
 void sluice__save_resume_host(sluice_save_t *save);
 /* Latches SLUICE_ESTUCK when the pause has no end. */
 void sluice__save_tick(sluice__session_t *s);

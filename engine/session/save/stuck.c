@@ -47,7 +47,8 @@ static const sluice_section_t *find_lender(const sluice_save_t *save) {
 static bool is_under_way(const sluice_save_t *save) {
   return save->is_sink_busy || save->is_held ||
          sluice__prove_is_busy(&save->prove) || save->direct.writes > 0 ||
-         save->state == SLUICE__SAVE_PAUSING || save->session.pace.armed ||
+         save->chunks.patches.is_busy || save->state == SLUICE__SAVE_PAUSING ||
+         save->session.pace.armed ||
          !sluice__copy_jobs_are_quiet(&save->jobs) ||
          sluice__queue_is_runnable(&save->session.queue);
 }

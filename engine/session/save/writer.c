@@ -217,7 +217,8 @@ static void charge_pages(sluice_writer_t *w, const sluice_totals_t *before,
   uint64_t written;
 
   sluice__encoder_totals(w->encoder, &after);
-  written = after.bytes - before->bytes;
+  written = after.bytes - before->bytes + after.bytes_rewritten -
+            before->bytes_rewritten;
   if (written < looked_at) {
     written += (looked_at - written) / ZERO_DISCOUNT;
   }

@@ -103,10 +103,12 @@ int sluice__native_seen_pages(sluice_decoder_t *d, const sluice_item_t *item) {
 }
 
 int sluice__native_seen_zeros(sluice_decoder_t *d, const sluice_run_t *run) {
+  uint64_t dropped = 0;
+
   if (d->options.check_index &&
       sluice__page_map_zero(&sluice__decode_native_of(d)->seen.map, run->region,
                             run->offset / run->page_size, run->count,
-                            false) < 0) {
+                            &dropped) < 0) {
     return refuse_memory(d);
   }
   return 0;

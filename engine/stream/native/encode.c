@@ -28,10 +28,6 @@ static int native_init(sluice_encoder_t *e) {
   sluice__page_map_init(&n->map, &e->alloc);
   n->has_map = e->options.keep_last || !e->options.no_index;
   e->state = n;
-  if (e->options.keep_last) {
-    n->bounce = e->alloc.alloc(e->alloc.ctx, SLUICE_PAGE_MAX, 64);
-    return n->bounce == NULL ? UV_ENOMEM : 0;
-  }
   return 0;
 }
 
@@ -264,18 +260,9 @@ static int native_bytes(sluice_encoder_t *e, const void *data, size_t len) {
   return sluice__native_left(e) == 0 ? sluice__native_end(e) : 0;
 }
 
-static bool is_last_payload(const sluice_encoder_t *e) {
-  return e->kind == SLUICE_ITEM_END ||
-         (e->kind == SLUICE_ITEM_SECTION &&
-          (e->section_flags & SLUICE_SECTION_LIVE) == 0);
-}
-
 static int native_close(sluice_encoder_t *e) {
   int r = sluice__native_complete(e);
 
-  if (r == 0 && e->options.keep_last && is_last_payload(e)) {
-    r = sluice__native_last_zeros(e);
-  }
   if (r == 0) {
     r = sluice__native_end(e);
   }

@@ -169,12 +169,11 @@ bool sluice__native_holds_zeros(const sluice__encode_native_t *n,
                                 uint32_t page_size);
 /* Writes what was held back. */
 int sluice__native_complete(sluice_encoder_t *e);
-/* keep_last: the zero pages of all regions of the open section. */
-int sluice__native_last_zeros(sluice_encoder_t *e);
 
-/* encode_rewrite.c: keep_last */
+/* encode_rewrite.c: keep_last. `source` NULL: zeros; else its first page. */
 int sluice__native_rewrite(sluice_encoder_t *e, uint32_t region,
-                           uint64_t offset, uint64_t slot, const uint8_t *page);
+                           uint64_t offset, uint64_t slot,
+                           const sluice__page_source_t *source);
 int sluice__native_fetch(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          void *page);
 

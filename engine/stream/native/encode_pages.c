@@ -216,22 +216,26 @@ static int append_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   return 0;
 }
 
-/* The page has been in the stream before: with keep_last it goes there. */
+static void note_superseded(sluice_encoder_t *e, uint32_t region) {
+  e->totals.pages_superseded++;
+  e->totals.bytes_superseded += e->regions[region].page_size;
+}
+
+/* The page may have been in the stream before: with keep_last it goes there. */
 static int map_page(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                     const sluice__page_source_t *source) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   uint64_t *slot = sluice__page_map_slot(&n->map, region,
                                          offset / e->regions[region].page_size);
-  uint64_t former;
 
   if (slot == NULL) {
     return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
   }
-  former = *slot & ~(uint64_t)SLUICE__PAGE_ZERO;
-  if (e->options.keep_last && former != 0 &&
-      source->kind != SLUICE__PAGES_SPOILT) {
-    *slot = former;
-    return sluice__native_rewrite(e, region, offset, former, source->base);
+  if (*slot > SLUICE__PAGE_ZERO) {
+    if (e->options.keep_last) {
+      return sluice__native_rewrite(e, region, offset, *slot, source);
+    }
+    note_superseded(e, region);
   }
   return append_page(e, region, offset, source, slot);
 }

@@ -228,7 +228,7 @@ static bool give_list(sluice_encoder_t *e, uint8_t *hashes) {
     p->list->hashes = hashes;
   }
   if (p->job != NULL) {
-    sluice__copy_job_is_ready(p->job);
+    sluice__copy_job_is_ready(p->job, p->data);
   }
   p->job = NULL;
   p->list = NULL;

@@ -5,8 +5,8 @@
  * before: so a page that is written while it is among the held zeros forces
  * both out first.
  *
- * With keep_last nothing is held back: the map knows which pages are zeros, and
- * they are written once, when the section's last payload closes. */
+ * With keep_last a page is said to be zeros once, and only while it has no place
+ * of its own in the stream; in that place zeros are data like any other. */
 #include "stream/native/encode.h"
 
 #include <uv.h>
@@ -99,11 +99,60 @@ static int hold_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
   return 0;
 }
 
+static int note_zeros(sluice_encoder_t *e, uint32_t region, uint64_t page,
+                      uint64_t count) {
+  sluice__encode_native_t *n = sluice__encode_native_of(e);
+  uint32_t page_size = e->regions[region].page_size;
+  uint64_t dropped = 0;
+
+  if (n->has_map && sluice__page_map_zero(&n->map, region, page, count,
+                                          &dropped) < 0) {
+    return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
+  }
+  e->totals.pages_superseded += dropped;
+  e->totals.bytes_superseded += dropped * page_size;
+  return hold_zeros(e, region, page * page_size, count);
+}
+
+/* Where page `page`'s neighbours stop that are as it is: never written, or
+ * zeros. */
+static uint64_t span_end(const sluice__page_map_t *m, uint32_t region,
+                         uint64_t page, uint64_t end) {
+  uint64_t value = sluice__page_map_get(m, region, page);
+
+  do {
+    page = sluice__page_map_step(m, region, page);
+  } while (page < end && sluice__page_map_get(m, region, page) == value);
+  return page < end ? page : end;
+}
+
+/* keep_last: zeros that are zeros already say nothing new; what has a place
+ * becomes zeros there, lest a reader in order see them too late. */
+static int keep_zeros(sluice_encoder_t *e, uint32_t region, uint64_t page,
+                      uint64_t end) {
+  sluice__page_map_t *m = &sluice__encode_native_of(e)->map;
+  uint32_t page_size = e->regions[region].page_size;
+  int r = 0;
+
+  while (page < end && r == 0) {
+    uint64_t value = sluice__page_map_get(m, region, page);
+    uint64_t next = page + 1;
+
+    if (value > SLUICE__PAGE_ZERO) {
+      r = sluice__native_rewrite(e, region, page * page_size, value, NULL);
+    } else {
+      next = span_end(m, region, page, end);
+      r = value == 0 ? note_zeros(e, region, page, next - page) : 0;
+    }
+    page = next;
+  }
+  return r;
+}
+
 int sluice__native_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
                          uint64_t count) {
   sluice__encode_native_t *n = sluice__encode_native_of(e);
   uint64_t page = offset / e->regions[region].page_size;
-  int r = 0;
 
   if (e->regions[region].section_id != e->section_id) {
     return sluice__encoder_fail(e, UV_EINVAL,
@@ -114,40 +163,6 @@ int sluice__native_zeros(sluice_encoder_t *e, uint32_t region, uint64_t offset,
     return 0;
   }
   n->has_payload = true;
-  if (n->has_map && sluice__page_map_zero(&n->map, region, page, count,
-                                          e->options.keep_last != 0) < 0) {
-    return sluice__encoder_fail(e, UV_ENOMEM, "no memory for the page map");
-  }
-  if (!e->options.keep_last) {
-    r = hold_zeros(e, region, offset, count);
-  }
-  return r;
-}
-
-static int region_zeros(sluice_encoder_t *e, uint32_t region) {
-  sluice__encode_native_t *n = sluice__encode_native_of(e);
-  uint32_t page_size = e->regions[region].page_size;
-  sluice__page_walk_t walk = {0};
-  sluice__page_run_t run;
-  uint64_t looks = UINT64_MAX;
-  int r = 0;
-
-  while (r == 0 && sluice__page_map_walk(&n->map, region, page_size, &walk,
-                                         &looks, &run) == SLUICE__PAGES_RUN) {
-    if (run.data == 0) {
-      r = put_zeros(e, region, run.page * page_size, run.count);
-    }
-  }
-  return r;
-}
-
-int sluice__native_last_zeros(sluice_encoder_t *e) {
-  int r = 0;
-
-  for (uint32_t i = 0; i < e->region_count && r == 0; i++) {
-    if (e->regions[i].section_id == e->section_id) {
-      r = region_zeros(e, i);
-    }
-  }
-  return r;
+  return e->options.keep_last ? keep_zeros(e, region, page, page + count)
+                              : note_zeros(e, region, page, count);
 }

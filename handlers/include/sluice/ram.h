@@ -95,7 +95,8 @@ enum {
 
 /* When the memory for pre-images is full: */
 typedef enum sluice_ram_preimage_policy_e {
-  /* The save fails with SLUICE_ELIMIT; the host goes on. */
+  /* The save fails with SLUICE_ELIMIT; the host goes on. Mode AUTO does not cut
+   * memory that is larger than max_preimage: it could come to that. */
   SLUICE_RAM_FAIL = 0,
   /* A temporary file takes the rest. It is written and read where the page is
    * needed, on the loop's thread too. */
