@@ -385,8 +385,12 @@ Suite *page_once_suite(void) {
   TCase *core = tcase_create("core");
   TCase *faults = tcase_create("faults");
 
-  tcase_add_loop_test(core, the_image_is_the_memory_at_the_pause_each_page_once,
-                      0, TOS * ODD_WAYS);
+  for (int row = (int)sample_first("rows"); row < TOS * ODD_WAYS;
+       row += (int)sample_step()) {
+    tcase_add_loop_test(core,
+                        the_image_is_the_memory_at_the_pause_each_page_once,
+                        row, row + 1);
+  }
   tcase_add_loop_test(core, an_image_is_hardly_longer_than_the_state, 0,
                       row_of(TO_CUSTOM_WITHOUT, ODD_NOBODY));
   tcase_add_loop_test(core, an_image_is_hardly_longer_than_the_state,
