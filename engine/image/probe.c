@@ -123,9 +123,5 @@ void sluice__probe_run(void *probe) {
 }
 
 bool sluice__probe_holds(const sluice__probe_t *s) {
-  struct stat st;
-
-  return fstat(s->fd, &st) == 0 && (uint64_t)st.st_size == s->size &&
-         st.st_mtim.tv_sec == s->changed.tv_sec &&
-         st.st_mtim.tv_nsec == s->changed.tv_nsec;
+  return sluice__file_holds(s->fd, s->size, &s->changed);
 }

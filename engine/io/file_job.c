@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void work_run(uv_work_t *work) {
@@ -53,4 +54,12 @@ ptrdiff_t sluice__file_read(int fd, void *buf, size_t len, uint64_t at) {
     got += n > 0 ? (size_t)n : 0;
   }
   return (ptrdiff_t)got;
+}
+
+bool sluice__file_holds(int fd, uint64_t size, const struct timespec *changed) {
+  struct stat st;
+
+  return fstat(fd, &st) == 0 && (uint64_t)st.st_size == size &&
+         st.st_mtim.tv_sec == changed->tv_sec &&
+         st.st_mtim.tv_nsec == changed->tv_nsec;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <uv.h>
 
@@ -32,5 +33,8 @@ void sluice__file_job_cancel(sluice__file_job_t *job);
 /* Blocks. Reads `len` bytes at `at`: how many there were (fewer only at the end
  * of the file), or a UV_E* code. */
 ptrdiff_t sluice__file_read(int fd, void *buf, size_t len, uint64_t at);
+
+/* Does not block: is the file as large, and as old, as it was? */
+bool sluice__file_holds(int fd, uint64_t size, const struct timespec *changed);
 
 #endif

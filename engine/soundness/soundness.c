@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
+
+#include "io/file_job.h"
 
 enum { WORD = 64, RUNS_FIRST = 64, REGIONS_FIRST = 4 };
 
@@ -406,9 +407,5 @@ void sluice__soundness_first(const sluice__soundness_t *s,
 }
 
 bool sluice__soundness_file_holds(const sluice__soundness_t *s) {
-  struct stat st;
-
-  return fstat(s->file.fd, &st) == 0 && (uint64_t)st.st_size == s->file.size &&
-         st.st_mtim.tv_sec == s->file.changed.tv_sec &&
-         st.st_mtim.tv_nsec == s->file.changed.tv_nsec;
+  return sluice__file_holds(s->file.fd, s->file.size, &s->file.changed);
 }
