@@ -63,18 +63,29 @@ int sluice__sink_open(sluice_sink_t *sink, uv_loop_t *loop, sluice_sink_cb cb,
       sink->ops->open(sink->self, loop, sluice__sink_call_told, call, err));
 }
 
+/* Of a call of which several may be under way; NULL: *out_code says why not. */
+static sluice__sink_call_t *begin_call(sluice_sink_t *sink, const char *name,
+                                       sluice_sink_cb cb, void *ctx,
+                                       int *out_code) {
+  sluice__sink_call_t *call =
+      sink->breach != 0 ? NULL : sluice__sink_call_of_write(sink);
+
+  if (call == NULL) {
+    *out_code = sink->breach != 0 ? sink->breach : UV_ENOMEM;
+    return NULL;
+  }
+  sluice__sink_call_begin(call, sink, name, cb, ctx);
+  return call;
+}
+
 int sluice__sink_write(sluice_sink_t *sink, const void *data, size_t len,
                        uint64_t offset, sluice_sink_cb cb, void *ctx) {
-  sluice__sink_call_t *call;
+  int code;
+  sluice__sink_call_t *call = begin_call(sink, "write", cb, ctx, &code);
 
-  if (sink->breach != 0) {
-    return sink->breach;
-  }
-  call = sluice__sink_call_of_write(sink);
   if (call == NULL) {
-    return UV_ENOMEM;
+    return code;
   }
-  sluice__sink_call_begin(call, sink, "write", cb, ctx);
   return sluice__sink_call_end(call,
                                sink->ops->write(sink->self, data, len, offset,
                                                 sluice__sink_call_told, call));
@@ -132,8 +143,8 @@ size_t sluice__sink_chunk_bytes(const sluice_sink_t *sink) {
 bool sluice__sink_can_patch(const sluice_sink_t *sink) {
   const sluice_sink_ops_t *ops = sink->ops;
 
-  if (ops->size < offsetof(sluice_sink_ops_t, can_patch) +
-                      sizeof(ops->can_patch) ||
+  if (ops->size <
+          offsetof(sluice_sink_ops_t, can_patch) + sizeof(ops->can_patch) ||
       ops->patch == NULL) {
     return false;
   }
@@ -142,16 +153,12 @@ bool sluice__sink_can_patch(const sluice_sink_t *sink) {
 
 int sluice__sink_patch(sluice_sink_t *sink, const sluice_patch_t *patches,
                        size_t count, sluice_sink_cb cb, void *ctx) {
-  sluice__sink_call_t *call;
+  int code;
+  sluice__sink_call_t *call = begin_call(sink, "patch", cb, ctx, &code);
 
-  if (sink->breach != 0) {
-    return sink->breach;
-  }
-  call = sluice__sink_call_of_write(sink);
   if (call == NULL) {
-    return UV_ENOMEM;
+    return code;
   }
-  sluice__sink_call_begin(call, sink, "patch", cb, ctx);
   return sluice__sink_call_end(call,
                                sink->ops->patch(sink->self, patches, count,
                                                 sluice__sink_call_told, call));
