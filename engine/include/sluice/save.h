@@ -139,7 +139,7 @@ typedef struct sluice_save_options_s {
    * expected to take longer (after `max_rounds`, whatever `at_max_rounds` says;
    * not asked where the host has a policy, or switches itself), or does, ends
    * with SLUICE_ENOCONVERGE, in the phase LIVE or PAUSED, and the host goes on.
-   * Success so means that it was kept. Less than downtime_us: is the aim. */
+   * Success so means that it was kept. Less than downtime_us: it is the aim. */
   uint64_t downtime_max_us;
 } sluice_save_options_t;
 

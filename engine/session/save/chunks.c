@@ -24,7 +24,7 @@ static size_t size_of_chunk(const sluice__chunks_t *c) {
   return c->chunk_bytes + sizeof(sluice__save_chunk_t);
 }
 
-static void on_patched(void *ctx, int status);
+static void on_answered(void *ctx, int status);
 
 void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
                          sluice__direct_writer_t *writer,
@@ -36,7 +36,7 @@ void sluice__chunks_init(sluice__chunks_t *c, sluice__mem_t *mem,
   c->chunk_bytes = SLUICE_CHUNK_BYTES;
   c->high_bytes = high_bytes;
   sluice__patches_init(&c->patches, mem, writer);
-  c->patches.on_patched = on_patched;
+  c->patches.on_patched = on_answered;
   c->patches.ctx = c;
 }
 
@@ -113,7 +113,9 @@ static uint64_t find_known(const sluice__chunks_t *c) {
   return known;
 }
 
-static void on_patched(void *ctx, int status) {
+/* The sink has answered: what waited for that goes to it. Also a patch's end.
+ */
+static void on_answered(void *ctx, int status) {
   sluice__chunks_t *c = ctx;
 
   sluice__patches_go(&c->patches, find_known(c));
@@ -138,8 +140,7 @@ static void on_chunk_written(void *ctx, int status) {
   take_from_written(c, chunk);
   give_back(chunk);
   sluice__direct_writer_answered(c->writer, status);
-  sluice__patches_go(&c->patches, find_known(c));
-  c->on_written(c->ctx, status < 0 ? status : c->writer->code);
+  on_answered(c, status);
 }
 
 static void write_chunk(sluice__chunks_t *c, sluice__save_chunk_t *chunk) {

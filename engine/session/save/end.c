@@ -18,10 +18,6 @@
 
 #define GRACE_NS UINT64_C(500000000)
 
-static uint64_t now(const sluice_save_t *save) {
-  return sluice__pump_now(&save->session.engine->pump);
-}
-
 static void send_abort(sluice_save_t *save) {
   sluice__session_t *s = &save->session;
 
@@ -31,7 +27,7 @@ static void send_abort(sluice_save_t *save) {
     return;
   }
   (void)sluice_encoder_abort(save->encoder, &s->error);
-  save->grace_ns = now(save) + GRACE_NS;
+  save->grace_ns = sluice__save_now(save) + GRACE_NS;
   sluice__pump_delay(&s->engine->pump, &s->pace, save->grace_ns);
 }
 
@@ -74,7 +70,7 @@ static void on_aborted(void *ctx, int status) {
 /* True when the ABORT record is out, or has had its time. */
 static bool is_grace_over(const sluice_save_t *save) {
   return sluice__chunks_flying(&save->chunks) == 0 || save->direct.code < 0 ||
-         now(save) >= save->grace_ns;
+         sluice__save_now(save) >= save->grace_ns;
 }
 
 static void abort_sink(sluice_save_t *save) {

@@ -12,10 +12,6 @@ enum { PAUSE_DEFAULT_MS = 30000 };
 
 #define NS_PER_US UINT64_C(1000)
 
-static uint64_t now(const sluice_save_t *save) {
-  return sluice__pump_now(&save->session.engine->pump);
-}
-
 /* UINT64_MAX: any time. */
 static uint64_t longest_ns(const sluice_save_t *save) {
   uint64_t us = save->options.downtime_max_us;
@@ -27,7 +23,7 @@ static uint64_t longest_ns(const sluice_save_t *save) {
 void sluice__save_pause_begins(sluice_save_t *save) {
   uint64_t longest = longest_ns(save);
 
-  save->paused_ns = now(save);
+  save->paused_ns = sluice__save_now(save);
   if (longest != UINT64_MAX) {
     save->pause_end.cont = &save->session.turn;
     sluice__pump_delay(&save->session.engine->pump, &save->pause_end,
@@ -48,7 +44,7 @@ bool sluice__save_pause_is_too_long(sluice_save_t *save) {
       save->state != SLUICE__SAVE_PAUSED) {
     return false;
   }
-  took = now(save) - save->paused_ns;
+  took = sluice__save_now(save) - save->paused_ns;
   if (took <= longest_ns(save)) {
     return false;
   }

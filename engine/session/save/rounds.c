@@ -22,7 +22,7 @@ static void open_round(sluice_save_t *save) {
   r->downtime_limit_us = save->options.downtime_us;
   save->round_worked = save->worked;
   save->round_doubt = DOUBT_BYTES;
-  save->round_ns = sluice__pump_now(&save->session.engine->pump);
+  save->round_ns = sluice__save_now(save);
   save->is_round_open = true;
 }
 
@@ -36,8 +36,7 @@ static void close_round(sluice_save_t *save) {
 
   r->bytes_sent = save->worked - save->round_worked;
   r->bytes_left = sluice__save_pending(save);
-  r->duration_us =
-      (sluice__pump_now(&save->session.engine->pump) - save->round_ns) / 1000;
+  r->duration_us = (sluice__save_now(save) - save->round_ns) / 1000;
   r->bytes_per_s = per_second(r->bytes_sent, r->duration_us);
   dirtied = r->bytes_left + r->bytes_sent;
   dirtied = dirtied > r->bytes_start ? dirtied - r->bytes_start : 0;

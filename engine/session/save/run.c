@@ -233,8 +233,7 @@ static int paused_turn(sluice_save_t *save, sluice__budget_t *b) {
   if (sluice__save_pause_is_too_long(save)) {
     return SLUICE__WAIT;
   }
-  save->pause_took_ns =
-      sluice__pump_now(&save->session.engine->pump) - save->paused_ns;
+  save->pause_took_ns = sluice__save_now(save) - save->paused_ns;
   enter(save, SLUICE__SAVE_INDEX, SLUICE_PHASE_FINISH);
   sluice__save_resume_host(save);
   return SLUICE__MORE;

@@ -45,9 +45,7 @@ static void progress(const sluice__session_t *s, sluice_progress_t *out) {
       s->error.code == 0 ? sluice__save_pending(save) : SLUICE_UNKNOWN;
   out->paused_us = save->pause_took_ns / 1000;
   if (save->is_host_paused) {
-    out->paused_us =
-        (sluice__pump_now(&save->session.engine->pump) - save->paused_ns) /
-        1000;
+    out->paused_us = (sluice__save_now(save) - save->paused_ns) / 1000;
   }
 }
 

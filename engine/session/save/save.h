@@ -115,6 +115,10 @@ void sluice__save_end_sections(sluice_save_t *save, int status);
  */
 bool sluice__save_release_sections(sluice_save_t *save);
 
+static inline uint64_t sluice__save_now(const sluice_save_t *save) {
+  return sluice__pump_now(&save->session.engine->pump);
+}
+
 /* rounds.c: what to do after a drain that answered `drained`. */
 sluice_verdict_t sluice__save_judge(sluice_save_t *save, int drained);
 /* As the verdict was: latches SLUICE_ENOCONVERGE. */
