@@ -71,37 +71,14 @@ START_TEST(a_cut_is_the_memory_at_the_instant) {
 }
 END_TEST
 
-static void on_pause(sluice_save_t *save) {
-  memcpy(box.at_cut, box.memory, BYTES);
-  (void)uv_idle_stop(&box.writer);
-  sluice_save_paused(save);
-}
-
-/* The host goes on at once, and with everything. */
-static void on_resume(sluice_save_t *save) {
-  (void)save;
-  sluice_ram_dirty(box.from, 0, 0, BYTES);
-  fill(box.memory, 99, BYTES);
-}
-
 static int converge(void) {
   const sluice_save_options_t o = {.size = sizeof(o),
                                    .max_rounds = 3,
                                    .downtime_us = 1,
-                                   .pause = on_pause,
-                                   .resume = on_resume};
-  sluice_sink_t *sink;
-  sluice_save_t *save;
+                                   .pause = box_pause,
+                                   .resume = box_resume};
 
-  free(box.image);
-  box.image = NULL;
-  ck_assert_int_eq(
-      sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
-  ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     sink, &o, on_over, NULL),
-                   0);
-  rig_run(&box.rig);
-  return box.rig.status;
+  return box_save(&o, on_over);
 }
 
 START_TEST(a_converging_save_is_the_memory_at_the_pause) {

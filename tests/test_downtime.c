@@ -78,18 +78,8 @@ static int converge(uint64_t longest_us, sluice_policy_cb policy) {
                                    .downtime_max_us = longest_us,
                                    .pause = on_pause,
                                    .resume = on_resume};
-  sluice_sink_t *sink;
-  sluice_save_t *save;
 
-  free(box.image);
-  box.image = NULL;
-  ck_assert_int_eq(
-      sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
-  ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     sink, &o, on_saved, NULL),
-                   0);
-  rig_run(&box.rig);
-  return box.rig.status;
+  return box_save(&o, on_saved);
 }
 
 START_TEST(a_pause_that_is_as_long_as_it_may_be_is_well) {

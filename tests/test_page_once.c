@@ -133,19 +133,6 @@ static void close_row(void) {
   ck_assert_int_eq(rmdir(out.dir), 0);
 }
 
-static void on_pause(sluice_save_t *save) {
-  memcpy(box.at_cut, box.memory, BYTES);
-  (void)uv_idle_stop(&box.writer);
-  sluice_save_paused(save);
-}
-
-/* The host goes on at once, and with everything. */
-static void on_resume(sluice_save_t *save) {
-  (void)save;
-  sluice_ram_dirty(box.from, 0, 0, BYTES);
-  fill(box.memory, 99, BYTES);
-}
-
 static sluice_verdict_t after_some_rounds(sluice_save_t *save,
                                           const sluice_round_t *round) {
   (void)save;
@@ -154,8 +141,8 @@ static sluice_verdict_t after_some_rounds(sluice_save_t *save,
 
 static const sluice_save_options_t options = {.size = sizeof(options),
                                               .policy = after_some_rounds,
-                                              .pause = on_pause,
-                                              .resume = on_resume};
+                                              .pause = box_pause,
+                                              .resume = box_resume};
 
 static sluice_save_t *begin_converge(void) {
   sluice_save_t *save;

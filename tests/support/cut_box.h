@@ -151,22 +151,49 @@ static inline void on_over(sluice_save_t *save, int status) {
   rig_on_saved(save, status);
 }
 
-static inline sluice_save_t *begin_save(const sluice_save_options_t *o) {
-  sluice_save_options_t options = *o;
+/* For saves that converge: nobody writes from the pause on. */
+static inline void box_pause(sluice_save_t *save) {
+  memcpy(box.at_cut, box.memory, BYTES);
+  (void)uv_idle_stop(&box.writer);
+  sluice_save_paused(save);
+}
+
+/* The host goes on at once, and with everything. */
+static inline void box_resume(sluice_save_t *save) {
+  (void)save;
+  sluice_ram_dirty(box.from, 0, 0, BYTES);
+  fill(box.memory, 99, BYTES);
+}
+
+/* Into the box's image. */
+static inline sluice_save_t *box_begin_save(const sluice_save_options_t *o,
+                                            sluice_save_cb cb) {
   sluice_sink_t *sink;
   sluice_save_t *save;
 
   free(box.image);
   box.image = NULL;
-  options.mode = SLUICE_CUT;
-  options.cut = on_cut;
-  options.host = "test";
   ck_assert_int_eq(
       sluice_sink_memory(&sink, 64 * BYTES, &box.image, &box.image_len), 0);
   ck_assert_int_eq(sluice_save_begin(&save, box.rig.engine, box.rig.registry,
-                                     sink, &options, on_over, NULL),
+                                     sink, o, cb, NULL),
                    0);
   return save;
+}
+
+static inline int box_save(const sluice_save_options_t *o, sluice_save_cb cb) {
+  (void)box_begin_save(o, cb);
+  rig_run(&box.rig);
+  return box.rig.status;
+}
+
+static inline sluice_save_t *begin_save(const sluice_save_options_t *o) {
+  sluice_save_options_t options = *o;
+
+  options.mode = SLUICE_CUT;
+  options.cut = on_cut;
+  options.host = "test";
+  return box_begin_save(&options, on_over);
 }
 
 static inline int run_save(const sluice_save_options_t *o) {
