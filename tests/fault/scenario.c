@@ -298,8 +298,8 @@ void scenario_run(const scenario_t *s, world_t *w, outcome_t *out) {
   if (w->complaint != NULL) {
     complain(out, w->complaint);
   }
-  if (w->side_begun != w->side_done || w->side_status != 0) {
-    complain(out, "the save beside it came to nothing");
+  if (w->side_begun != w->side_done || w->side_status != w->side_expected) {
+    complain(out, "the save beside it ended otherwise");
   }
   if (place_complaint(&w->source) != NULL) {
     complain(out, place_complaint(&w->source));

@@ -112,7 +112,7 @@ typedef struct world_s {
   /* A save beside it, begun at one of the host's chances. */
   sluice_save_t *side;
   unsigned side_begun, side_done;
-  int side_status;
+  int side_status, side_expected;
   void *side_data;
   size_t side_len;
   const char *complaint; /* of what the host met; NULL: none */

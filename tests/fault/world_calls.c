@@ -50,6 +50,14 @@ static int begin_side(world_t *w, sluice_registry_t *registry) {
   return r;
 }
 
+/* What was restored from a damaged image is not saved as if it were good. */
+static int side_expected(const world_t *w) {
+  return w->restore != NULL && w->done > 0 && w->status == 0 &&
+                 (w->parts & WORLD_SPOILT) != 0
+             ? SLUICE_ECORRUPT
+             : 0;
+}
+
 /* The registry in use is refused; the other one is saved beside it. */
 static void begin_another(world_t *w) {
   bool is_save = w->save != NULL;
@@ -65,6 +73,7 @@ static void begin_another(world_t *w) {
     w->complaint = "another save was refused";
   } else {
     w->side_begun++;
+    w->side_expected = side_expected(w);
   }
 }
 

@@ -55,10 +55,14 @@ static inline void open_box(void) {
   }
 }
 
-static inline void close_box(void) {
+static inline void end_writing(void) {
   if (box.writer.loop != NULL && !uv_is_closing((uv_handle_t *)&box.writer)) {
     uv_close((uv_handle_t *)&box.writer, NULL);
   }
+}
+
+static inline void close_box(void) {
+  end_writing();
   (void)sluice_ram_free(box.from);
   (void)sluice_ram_free(box.to);
   ck_assert_int_eq(sluice_registry_free(box.other), 0);
@@ -144,9 +148,7 @@ static inline void on_cut(sluice_save_t *save) {
 }
 
 static inline void on_over(sluice_save_t *save, int status) {
-  if (!uv_is_closing((uv_handle_t *)&box.writer)) {
-    uv_close((uv_handle_t *)&box.writer, NULL);
-  }
+  end_writing();
   sluice_ram_stats(box.from, &box.stats, sizeof(box.stats));
   rig_on_saved(save, status);
 }
