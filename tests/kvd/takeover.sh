@@ -89,7 +89,8 @@ in_a_row() { # COUNT OPTIONS OF ALL KVDS...
     [ "$(info takeovers)" = "$i" ] || wrong "takeovers: $(info takeovers)"
     [ "$failed" -eq 0 ] || break
   done
-  [ "$(info takeover_clients)" -ge 40 ] || wrong "clients were not taken over"
+  # Those of check.c; redis-benchmark's may be between two of its rounds.
+  [ "$(info takeover_clients)" -ge 20 ] || wrong "clients were not taken over"
   end_benchmark
   end_check
   stop
