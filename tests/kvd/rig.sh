@@ -4,16 +4,13 @@
 here=$(dirname "$0")
 work=$(mktemp -d)
 kvd_pid=
-redis_pid=
-load_pids= # of clients
 failed=0
 
 # shellcheck disable=SC2317 # the trap runs it
 finish() {
-  [ -z "$kvd_pid" ] || kill "$kvd_pid" 2>/dev/null
-  [ -z "$redis_pid" ] || kill "$redis_pid" 2>/dev/null
-  # shellcheck disable=SC2086 # several
-  [ -z "$load_pids" ] || kill $load_pids 2>/dev/null
+  jobs -p >"$work/jobs" # those too that a failed case has left behind
+  # shellcheck disable=SC2046 # several
+  kill $(cat "$work/jobs") 2>/dev/null
   wait
   rm -rf "$work"
 }

@@ -38,7 +38,6 @@ same_as_redis() {
   done <"$here/same.txt"
   kill "$redis_pid"
   wait "$redis_pid" 2>/dev/null
-  redis_pid=
 }
 
 plain_commands() {

@@ -47,7 +47,6 @@ succeed() {
 begin_check() { # CLIENTS DEPTH
   "$CHECK" "$port" "$@" >"$work/check.out" 2>"$work/check.err" &
   check_pid=$!
-  load_pids="$load_pids $check_pid"
   wait_for grep -q asking "$work/check.out"
 }
 
@@ -62,7 +61,6 @@ end_check() {
 begin_benchmark() { # OPTIONS...
   redis-benchmark -p "$port" -l -q -n 100000 "$@" >"$work/benchmark.out" 2>&1 &
   benchmark_pid=$!
-  load_pids="$load_pids $benchmark_pid"
 }
 
 end_benchmark() {
@@ -104,7 +102,6 @@ in_the_midst() {
   start --handover "$socket"
   empty=$(used_memory)
   "$ACROSS" "$port" >"$work/across.out" 2>"$work/across.err" &
-  load_pids="$load_pids $!"
   across_pid=$!
   wait_for grep -q ready "$work/across.out"
   succeed
