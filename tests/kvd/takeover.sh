@@ -80,7 +80,7 @@ in_a_row() { # COUNT OPTIONS OF ALL KVDS...
   count=$1
   shift
   start --handover "$socket" "$@"
-  begin_check 20 16
+  begin_check 40 16
   begin_benchmark -t set,get,incr,mset -c 20 -P 16 -d 500 -r 10000
   for i in $(seq "$count"); do
     succeed "$@"
@@ -88,7 +88,7 @@ in_a_row() { # COUNT OPTIONS OF ALL KVDS...
     [ "$failed" -eq 0 ] || break
   done
   # Those of check.c; redis-benchmark's may be between two of its rounds.
-  [ "$(info takeover_clients)" -ge 20 ] || wrong "clients were not taken over"
+  [ "$(info takeover_clients)" -ge 40 ] || wrong "clients were not taken over"
   end_benchmark
   end_check
   stop
