@@ -50,20 +50,14 @@ static void open_row(int row) {
   choose(tracker_of(row));
 }
 
-static void cut(void) {
-  const sluice_save_options_t o = {.size = sizeof(o),
-                                   .bandwidth = SLOW_SINK * 8};
-  int r = run_save(&o);
-
-  ck_assert_msg(r == 0, "%s", box.rig.error.message);
-  assert_image_is_the_cut();
-}
+static const sluice_save_options_t slowly = {.size = sizeof(slowly),
+                                             .bandwidth = SLOW_SINK * 8};
 
 START_TEST(a_cut_is_the_memory_at_the_instant) {
   open_row(_i);
   for (int i = 0; i < SEEDS; i += slow_step(SEEDS)) {
     start_writing();
-    cut();
+    save_the_cut(&slowly);
   }
   close_box();
 }
@@ -72,7 +66,7 @@ END_TEST
 /* A host that writes may be ahead of every job. */
 START_TEST(a_host_at_rest_is_copied_by_jobs) {
   open_row(_i);
-  cut();
+  save_the_cut(&slowly);
   if (way == ODD_AT_ONCE || way == ODD_THREADS) {
     ck_assert_uint_gt(odd_executor_count(), 0);
   }
@@ -159,10 +153,7 @@ START_TEST(a_sink_that_fails_ends_it) {
   ck_assert_int_eq(box.rig.status, UV_ENOSPC);
   ck_assert_int_eq(mprotect(box.memory, BYTES, PROT_READ | PROT_WRITE), 0);
   start_writing();
-  ck_assert_int_eq(
-      run_save(&(sluice_save_options_t){.size = sizeof(sluice_save_options_t)}),
-      0);
-  assert_image_is_the_cut();
+  save_the_cut(&(sluice_save_options_t){.size = sizeof(sluice_save_options_t)});
   close_box();
 }
 END_TEST
@@ -205,7 +196,6 @@ END_TEST
 /* What is not worth a thread is copied by the loop, in the same place. */
 START_TEST(records_under_the_least_size_go_to_no_thread) {
   sluice_executor_t large = *odd_executor_open(ODD_THREADS, 1);
-  int r;
 
   large.min_bytes = 2 * BYTES;
   rig_executor = &large;
@@ -213,10 +203,7 @@ START_TEST(records_under_the_least_size_go_to_no_thread) {
   open_box();
   choose(SLUICE_RAM_COOPERATIVE);
   start_writing();
-  r = run_save(&(sluice_save_options_t){.size = sizeof(sluice_save_options_t),
-                                        .bandwidth = SLOW_SINK * 8});
-  ck_assert_msg(r == 0, "%s", box.rig.error.message);
-  assert_image_is_the_cut();
+  save_the_cut(&slowly);
   ck_assert_uint_eq(odd_executor_count(), 0);
   close_box();
 }

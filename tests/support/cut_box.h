@@ -214,6 +214,13 @@ static inline void assert_image_is_the_cut(void) {
   }
 }
 
+static inline void save_the_cut(const sluice_save_options_t *o) {
+  int r = run_save(o);
+
+  ck_assert_msg(r == 0, "%s", box.rig.error.message);
+  assert_image_is_the_cut();
+}
+
 /* Whether the kernel still has some of the memory registered. */
 static inline int is_guarded(void) {
   FILE *f = fopen("/proc/self/smaps", "r");
